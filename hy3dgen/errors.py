@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error this package raises on purpose.
+
+::
+
+    Hy3DError
+    ├── InputError (ValueError)         something a caller or a user gave
+    │   ├── InvalidImageError           a picture that cannot be used
+    │   ├── InvalidMeshError            vertices or faces that cannot be used
+    │   └── InvalidSettingError         a number or name out of range
+    ├── CheckpointError                 model folders, configs, weights
+    │   ├── CheckpointNotFoundError (FileNotFoundError)
+    │   └── CheckpointMismatchError     keys, shapes or config do not fit the network
+    ├── SurfaceExtractionError          a field without a usable surface
+    ├── MissingDependencyError (ImportError)
+    ├── Cancelled                       the caller asked to stop; nothing is wrong
+    └── WorkerError                     the worker process or the channel to it
+        ├── WorkerStartError            it did not start, or is of another version
+        ├── WorkerDiedError             it ended in the middle of a request
+        ├── ProtocolError               a message outside the protocol
+        └── TaskFailedError             the worker reported an error; `.kind` names its type
+
+A message says what was found, what was wanted and what to do, in one sentence that can be shown to
+an artist as it is.
+"""
+
+
+class Hy3DError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class InputError(Hy3DError, ValueError):
+    """Something a caller or a user gave cannot be used."""
+
+
+class InvalidImageError(InputError):
+    """A picture is missing, unreadable, too large, or shows nothing."""
+
+
+class InvalidMeshError(InputError):
+    """Vertices or faces are empty, not finite, or inconsistent."""
+
+
+class InvalidSettingError(InputError):
+    """A number or a name is outside what is allowed."""
+
+
+class CheckpointError(Hy3DError):
+    """A model folder, config or weight file cannot be used."""
+
+
+class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
+    """A model folder or one of its files does not exist."""
+
+
+class CheckpointMismatchError(CheckpointError):
+    """Weights do not fit the network that the config describes."""
+
+
+class SurfaceExtractionError(Hy3DError):
+    """The decoded field has no surface that could be extracted."""
+
+
+class MissingDependencyError(Hy3DError, ImportError):
+    """A library that this function needs is not installed."""
+
+
+class Cancelled(Hy3DError):
+    """The caller asked to stop. Raised from progress callbacks to unwind cleanly."""
+
+
+class WorkerError(Hy3DError):
+    """The worker process, or the channel to it."""
+
+
+class WorkerStartError(WorkerError):
+    """The worker did not start, or speaks another version."""
+
+
+class WorkerDiedError(WorkerError):
+    """The worker ended while a request was open."""
+
+
+class ProtocolError(WorkerError):
+    """A message outside the protocol arrived."""
+
+
+class TaskFailedError(WorkerError):
+    """The worker reported that a task failed; `kind` is the error type's name there."""
+
+    def __init__(self, message: str, kind: str = "Hy3DError") -> None:
+        super().__init__(message)
+        self.kind = kind
