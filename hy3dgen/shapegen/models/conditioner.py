@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditioners: pictures become the tokens that a denoiser looks at.
+
+An image encoder turns pictures into one sequence of tokens; a conditioner names the sequences
+(`main`). Knows nothing about files or backgrounds.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...errors import InvalidSettingError
+from .dinov2 import Dinov2Config, Dinov2Model
+from .embeddings import get_1d_sincos_pos_embed_from_grid
+
+__all__ = [
+    "DinoImageEncoder",
+    "DinoImageEncoderMV",
+    "SingleImageEncoder",
+    "build_image_encoder",
+    "get_1d_sincos_pos_embed_from_grid",
+]
+
+
+class DinoImageEncoder(nn.Module):
+    """Tokens of pictures from a DINOv2 tower.
+
+    Parameters
+    ----------
+    config : Hugging Face style DINOv2 config
+    image_size : pictures are brought to this many pixels a side
+    use_cls_token : keep the class token in front of the patch tokens
+    version : accepted for published configs; weights always come from the checkpoint
+    """
+
+    mean = (0.485, 0.456, 0.406)
+    std = (0.229, 0.224, 0.225)
+
+    def __init__(
+        self,
+        version: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        use_cls_token: bool = True,
+        image_size: int = 224,
+        **ignored: Any,
+    ) -> None:
+        super().__init__()
+        if config is None:
+            raise InvalidSettingError(
+                f"the image encoder {version or 'without a name'} has no 'config'; write the "
+                "tower's config into config.yaml, as published models do."
+            )
+        self.model = Dinov2Model(Dinov2Config.from_mapping(config))
+        self.use_cls_token = use_cls_token
+        self.image_size = image_size
+        tower = self.model.config
+        self.num_patches = (image_size // tower.patch_size) ** 2 + int(use_cls_token)
+
+    def forward(
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        value_range: tuple[float, float] | None = (-1.0, 1.0),
+        **ignored: Any,
+    ) -> Tensor:
+        """Tokens `(B, tokens, D)` of pictures `(B, 3, H, W)` whose values span `value_range`.
+
+        `mask` has no effect; the published models were trained without it.
+        """
+        if value_range is not None:
+            low, high = value_range
+            image = (image - low) / (high - low)
+        weights = self.model.embeddings.position_embeddings
+        image = image.to(weights.device, weights.dtype)
+        image = _fit_square(image, self.image_size)
+        mean = image.new_tensor(self.mean)[:, None, None]
+        std = image.new_tensor(self.std)[:, None, None]
+        tokens = self.model((image - mean) / std)
+        return tokens if self.use_cls_token else tokens[:, 1:]
+
+    def unconditional_embedding(self, batch_size: int, **ignored: Any) -> Tensor:
+        """Zeros in the shape that `forward` returns."""
+        weights = self.model.embeddings.position_embeddings
+        return weights.new_zeros(batch_size, self.num_patches, weights.shape[-1])
+
+
+class DinoImageEncoderMV(DinoImageEncoder):
+    """Tokens of several views of one object, each marked with a sinusoid of its view number."""
+
+    view_embed: Tensor
+
+    def __init__(
+        self,
+        version: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        use_cls_token: bool = True,
+        image_size: int = 224,
+        view_num: int = 4,
+        **ignored: Any,
+    ) -> None:
+        super().__init__(version, config, use_cls_token, image_size)
+        table = get_1d_sincos_pos_embed_from_grid(
+            self.model.config.hidden_size, np.arange(view_num, dtype=np.float32)
+        )
+        self.register_buffer(
+            "view_embed", torch.from_numpy(table.astype(np.float32)), persistent=False
+        )
+
+    def forward(
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        value_range: tuple[float, float] | None = (-1.0, 1.0),
+        view_idxs: Sequence[Sequence[int]] | None = None,
+        **ignored: Any,
+    ) -> Tensor:
+        """Tokens `(B, V * tokens, D)` of pictures `(B, V, 3, H, W)`, view after view.
+
+        `view_idxs` numbers each picture's views; without it they are 0, 1, 2 and so on.
+        """
+        batch, views = image.shape[:2]
+        tokens = super().forward(image.flatten(0, 1), value_range=value_range)
+        tokens = tokens.unflatten(0, (batch, views))  # (B, V, tokens, D)
+        numbers = [list(range(views))] * batch if view_idxs is None else view_idxs
+        marks = self.view_embed.to(tokens)[torch.as_tensor(numbers, device=tokens.device)]
+        return (tokens + marks[:, :, None, :]).flatten(1, 2)
+
+    def unconditional_embedding(
+        self, batch_size: int, view_idxs: Sequence[Sequence[int]] | None = None, **ignored: Any
+    ) -> Tensor:
+        if view_idxs is None:
+            raise InvalidSettingError(
+                "a multi-view model needs view_idxs to know how many views its empty condition "
+                "stands for; pass one tuple of view numbers per object."
+            )
+        zeros = super().unconditional_embedding(batch_size)
+        return zeros.repeat(1, len(view_idxs[0]), 1)
+
+
+def _fit_square(image: Tensor, size: int) -> Tensor:
+    """Resize the shorter side to `size`, keep the middle square."""
+    height, width = image.shape[-2:]
+    if min(height, width) != size:
+        short = min(height, width)
+        new = (int(size * height / short), int(size * width / short))
+        image = F.interpolate(
+            image.float(), size=new, mode="bilinear", align_corners=False, antialias=True
+        ).to(image.dtype)
+    height, width = image.shape[-2:]
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return image[..., top : top + size, left : left + size]
+
+
+_ENCODERS = {
+    "DinoImageEncoder": DinoImageEncoder,
+    "DinoImageEncoderMV": DinoImageEncoderMV,
+}
+
+
+def build_image_encoder(config: Mapping[str, Any]) -> DinoImageEncoder:
+    """Build the encoder that a config's `type` names, with its `kwargs`."""
+    kind = config.get("type")
+    if kind not in _ENCODERS:
+        raise InvalidSettingError(
+            f"the config names image encoder {kind!r}, but this version knows "
+            f"{', '.join(sorted(_ENCODERS))}; use a model with one of those."
+        )
+    return _ENCODERS[kind](**config.get("kwargs", {}))
+
+
+class SingleImageEncoder(nn.Module):
+    """Conditioner with one image encoder; its tokens are called `main`."""
+
+    def __init__(self, main_image_encoder: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.main_image_encoder = build_image_encoder(main_image_encoder)
+
+    def forward(
+        self, image: Tensor, mask: Tensor | None = None, **extras: Any
+    ) -> dict[str, Tensor]:
+        return {"main": self.main_image_encoder(image, mask=mask, **extras)}
+
+    def unconditional_embedding(self, batch_size: int, **extras: Any) -> dict[str, Tensor]:
+        return {"main": self.main_image_encoder.unconditional_embedding(batch_size, **extras)}

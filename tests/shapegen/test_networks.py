@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks give the recorded results, hidden layers included."""
+
+import numpy as np
+import pytest
+import torch
+from golden import Case, record_submodules, resolve, submodule_outputs
+
+from hy3dgen.errors import CheckpointError, InputError, InvalidSettingError
+from hy3dgen.shapegen.models import Hunyuan3DDiT, ShapeVAE
+from hy3dgen.shapegen.models.autoencoders import PointSelection, farthest_points
+
+DIT = ["dit_cfg", "dit_guidance", "dit_nobias_tf", "dit_eps", "dit_qk_eps"]
+DECODE = ["vae_decode_std", "vae_decode_turbo", "vae_decode_options", "vae_decode_eps"]
+ENCODE = ["vae_encode_sharp", "vae_encode_uniform", "vae_encode_normals_nolnpost", "vae_encode_eps"]
+CONDITION = [
+    *(f"cond_dino_{kind}" for kind in ("mlp", "swiglu", "interp", "nocls", "noscale", "eps")),
+    *("cond_single", "cond_mv1_idx", "cond_mv2_noidx", "cond_mv3_idx", "cond_mv4"),
+]
+
+
+def run_module_call(case, module, call):
+    """Run one recorded call of a module and check its result and its submodules' outputs."""
+    places = submodule_outputs(case, call)
+    owner_name, _, method = call["method"].rpartition(".")
+    owner = module.get_submodule(owner_name)
+    seen = record_submodules(module, [name for name, _ in places.values()])
+    with torch.inference_mode():
+        # Through __call__ rather than forward, so that hooks run.
+        run = owner if method == "forward" else getattr(owner, method)
+        result = run(**case.values(call["kwargs"]))
+    for place, tensor in call["outputs"].items():
+        if place == "return":
+            case.check(result, tensor)
+        elif place == "return['main']":
+            case.check(result["main"], tensor)
+    for tensor, (name, index) in places.items():
+        case.check(seen[name] if index is None else seen[name][index], tensor)
+    return result
+
+
+@pytest.mark.parametrize("name", [*DIT, *DECODE, *CONDITION])
+def test_recorded_outputs(name):
+    case = Case(name)
+    module = case.build()
+    for call in case.calls:
+        if call["method"] == "geo_decoder.forward":
+            # The block runs in two halves, so its own hook would not fire.
+            call["outputs"].pop("hook:geo_decoder.cross_attn_decoder", None)
+        if call["method"] != "unconditional_embedding":
+            run_module_call(case, module, call)
+        elif call["result"] == "raises TypeError":
+            with pytest.raises(InvalidSettingError, match="view_idxs"):
+                module.unconditional_embedding(**call["kwargs"])
+        else:
+            empty = module.unconditional_embedding(**call["kwargs"])
+            shape = call["result"]["shape"]
+            if isinstance(empty, dict):
+                empty, shape = empty["main"], shape["main"]
+            assert list(empty.shape) == shape
+            assert not empty.any()
+
+
+@pytest.mark.parametrize("name", ["fourier_pub", "fourier_pi", "fourier_linear_noinput"])
+def test_fourier_features(name):
+    case = Case(name)
+    embedder = case.build()
+    case.check(embedder(case["in.x"]), "out.y")
+    case.check(embedder.frequencies, "out.frequencies")
+    assert embedder.out_dim == case.calls[0]["attrs"]["out_dim"]
+
+
+def test_sinusoids():
+    case = Case("embeddings")
+    checked = 0
+    for call in case.calls:
+        if not call["method"].endswith(("timestep_embedding", "pos_embed_from_grid")):
+            continue  # helpers of other denoisers
+        checked += 1
+        arguments = case.values(call["kwargs"])
+        # A processor's exponential may round a frequency differently in its last bit, and angles
+        # reach 7,250 radians: allow that bit on top of the group's tolerance. A wrong period or
+        # factor is off by about 1.
+        largest_angle = 1000.0 * arguments["t"].max().item() if "t" in arguments else 0.0
+        case.check(
+            resolve(call["method"])(**arguments),
+            call["outputs"]["return"],
+            case.tolerance + largest_angle * 2.0**-23,
+        )
+    assert checked == 5
+
+
+@pytest.mark.parametrize("name", DECODE)
+def test_geometry_decoder_gives_the_same_logits_when_keys_are_projected_once(name):
+    case = Case(name)
+    decoder = case.build().geo_decoder
+    latents, points = case["out.decoded"], case["in.points"]
+    keys = decoder.project(latents)
+    halves = [decoder.query(keys, half) for half in points.split(17, dim=1)]
+    case.check(torch.cat(halves, dim=1).detach(), "out.logits")
+
+
+@pytest.mark.parametrize("name", ENCODE)
+def test_encoding_with_recorded_seed(name):
+    case = Case(name)
+    vae = case.build()
+    surface = case["in.surface"]
+    with torch.inference_mode():
+        torch.manual_seed(case.calls[0]["rng_seed"])
+        query, data, points = vae.encoder.sample_points_and_latents(
+            surface[..., :3], surface[..., 3:]
+        )
+        case.check(query, "out.query")
+        case.check(data, "out.data")
+        case.check(points[0], "out.query_pc")
+        case.check(points[1], "out.input_pc")
+
+        torch.manual_seed(case.calls[1]["rng_seed"])
+        seen = record_submodules(vae, ["encoder.cross_attn", "pre_kl"])
+        case.check(vae.encode(surface, sample_posterior=False), "out.mode")
+        case.check(seen["encoder.cross_attn"], "out.cross_attn")
+        case.check(seen["pre_kl"], "out.moments")
+
+        torch.manual_seed(case.calls[2]["rng_seed"])
+        case.check(vae.encode(surface), "out.sample")
+
+
+@pytest.mark.parametrize("name", ENCODE)
+def test_encoding_with_given_points_and_with_a_generator(name):
+    case = Case(name)
+    vae = case.build()
+    surface = case["in.surface"]
+    generator = torch.Generator().manual_seed(case.calls[1]["rng_seed"])
+    with torch.inference_mode():
+        uniform, sharp = vae.encoder.select_points(surface[..., :3], generator)
+        parts = [uniform] if sharp is None else [uniform, sharp]
+        selection = PointSelection(
+            torch.cat([part.queries for part in parts], dim=1),
+            torch.cat([part.data for part in parts], dim=1),
+        )
+        assert torch.equal(uniform.data[0], case["in.idx_random_pc"])
+        case.check(vae.encode(surface, sample_posterior=False, selection=selection), "out.mode")
+        generator.manual_seed(case.calls[2]["rng_seed"])
+        case.check(vae.encode(surface, generator=generator), "out.sample")
+
+
+def test_farthest_points_of_a_list_of_clouds():
+    case = Case("fps")
+    call = case.calls[0]
+    got = resolve(call["method"])(**case.values(call["kwargs"]))
+    assert torch.equal(got, case["out.idx"])
+
+
+def test_farthest_points_of_a_square_are_its_corners():
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    middle = torch.full((20, 3), 0.5) + 0.1 * torch.rand(20, 3)
+    middle[:, 2] = 0
+    cloud = torch.cat([corners[:1], middle, corners[1:]])[None]
+    assert set(farthest_points(cloud, 4)[0].tolist()) == {0, 21, 22, 23}
+
+
+def test_a_random_start_is_drawn_from_the_generator():
+    fps = resolve("hy3dgen.shapegen.models.autoencoders.attention_blocks.fps")
+    points = torch.rand(100, 3)
+    batch = torch.repeat_interleave(torch.arange(2), 50)
+    picks = {
+        tuple(fps(points, batch, 0.1, generator=torch.Generator().manual_seed(seed)).tolist())
+        for seed in (1, 1, 2)
+    }
+    assert len(picks) == 2
+    assert all(max(pick[:5]) < 50 <= min(pick[5:]) for pick in picks)
+
+
+def test_diagonal_gaussian():
+    case = Case("diagonal_gaussian")
+    posterior = case.build()
+    for attribute in ("mean", "logvar", "std", "var"):
+        case.check(getattr(posterior, attribute), f"out.{attribute}")
+    case.check(posterior.kl(dims=(1, 2)), "out.kl")
+    case.check(posterior.nll(case["in.sample"], dims=(1, 2)), "out.nll")
+    assert torch.allclose(posterior.kl(posterior, dims=(1, 2)), torch.zeros(()), atol=1e-6)
+
+
+def tiny_vae(**options):
+    settings = dict(num_latents=8, embed_dim=4, width=16, heads=2, num_decoder_layers=1)
+    encoder = dict(num_encoder_layers=1, pc_size=64, pc_sharpedge_size=0, downsample_ratio=4)
+    return ShapeVAE(**settings, **encoder, **options)
+
+
+def test_every_vae_parameter_gets_a_gradient():
+    vae = tiny_vae(qk_norm=True)
+    posterior = vae.encode_posterior(torch.rand(2, 64, 6))
+    tokens = vae.decode(posterior.sample())
+    loss = vae.geo_decoder(torch.rand(2, 30, 3), latents=tokens).square().mean()
+    (loss + posterior.kl(dims=(1, 2)).mean()).backward()
+    assert [name for name, p in vae.named_parameters() if p.grad is None] == []
+
+
+def test_every_denoiser_parameter_gets_a_gradient_under_autocast():
+    dit = Hunyuan3DDiT(
+        in_channels=4, context_in_dim=6, hidden_size=16, num_heads=2, axes_dim=[8],
+        depth=1, depth_single_blocks=1, guidance_embed=True,
+    )  # fmt: skip
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        velocity = dit(
+            torch.randn(2, 5, 4), torch.rand(2), {"main": torch.randn(2, 3, 6)}, torch.ones(2)
+        )
+    velocity.float().square().mean().backward()
+    # The last block's condition tokens are dropped at the end but looked at before.
+    assert [name for name, p in dit.named_parameters() if p.grad is None] == []
+
+
+def test_denoiser_does_not_care_about_the_order_of_latents():
+    case = Case("dit_cfg")
+    dit = case.build()
+    order = torch.tensor(np.random.default_rng(0).permutation(case["in.x"].shape[1]))
+    with torch.inference_mode():
+        velocity = dit(case["in.x"][:, order], case["in.t"], {"main": case["in.main"]})
+    assert torch.allclose(velocity, case["out.y"][:, order], atol=1e-5)
+
+
+def test_wrong_network_settings_are_named():
+    with pytest.raises(InvalidSettingError, match="num_heads 5"):
+        Hunyuan3DDiT(hidden_size=16, num_heads=5)
+    with pytest.raises(InvalidSettingError, match="adds up to 64, but a head is 8 wide"):
+        Hunyuan3DDiT(hidden_size=16, num_heads=2)
+    with pytest.raises(InputError, match="63 points"):
+        tiny_vae().encode(torch.rand(1, 63, 6))
+
+
+def test_encoding_without_an_encoder_says_so():
+    vae = tiny_vae()
+    vae.drop_encoder()
+    with pytest.raises(CheckpointError, match="no encoder"):
+        vae.encode(torch.rand(1, 64, 6))
