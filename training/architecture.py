@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small model's three networks as a published-style pipeline config, and their first weights."""
+"""The small model's networks as a published-style pipeline config, and their first weights."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ shape are orthogonalised together, which keeps the number of kernel launches sma
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -116,8 +117,6 @@ class WeightAverage:
 
 def cosine_with_warmup(progress: float, warmup: float = 0.02) -> float:
     """Learning-rate factor at `progress` in [0, 1] of a run: linear up, then cosine down to 0."""
-    import math
-
     if progress < warmup:
         return max(progress / warmup, 0.01)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup))))
