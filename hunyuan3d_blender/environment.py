@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which Python runs which worker.
+
+Mesh work runs under Blender's own Python, generation under the one from the preferences. Both get
+the `hy3dgen` that came with this extension, so that the two ends of the channel always agree.
+"""
+
+import sys
+from pathlib import Path
+
+import bpy
+
+import hy3dgen
+from hy3dgen.errors import InvalidSettingError
+from hy3dgen.worker.client import worker_command
+
+from . import preferences
+from .jobs import WorkerSpec
+
+HY3DGEN_FOLDER = Path(hy3dgen.__file__).resolve().parent.parent  # holds the package
+
+
+def mesh_worker() -> WorkerSpec:
+    return _spec("mesh", sys.executable, ())
+
+
+def generation_worker(context: bpy.types.Context) -> WorkerSpec:
+    """The worker under the Python of the preferences; InvalidSettingError if that is no program."""
+    chosen = preferences.get(context).python
+    if not chosen:
+        raise InvalidSettingError(
+            "no Python for generation is chosen; set one that has PyTorch in "
+            "Edit > Preferences > Add-ons > Hunyuan3D Shapes"
+        )
+    # Not resolved: a virtual environment's Python is a link, and its place is what counts.
+    python = Path(bpy.path.abspath(chosen))
+    if not python.is_file():
+        raise InvalidSettingError(
+            f"the generation Python {python} does not exist; "
+            "choose another one in the extension's preferences"
+        )
+    offline = () if bpy.app.online_access else (("HF_HUB_OFFLINE", "1"),)
+    return _spec("generation", str(python), offline)
+
+
+def _spec(role: str, python: str, env: tuple[tuple[str, str], ...]) -> WorkerSpec:
+    folder = bpy.utils.extension_path_user(__package__, path="logs", create=True)
+    return WorkerSpec(
+        role=role,
+        command=tuple(worker_command(python, hy3dgen_folder=HY3DGEN_FOLDER)),
+        env=env,
+        log_path=str(Path(folder) / f"{role}.log"),
+    )

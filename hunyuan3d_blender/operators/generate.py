@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`hunyuan3d.generate`: a picture becomes a mesh at the 3D cursor."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+from hy3dgen.errors import CheckpointNotFoundError, InvalidImageError
+from hy3dgen.worker.protocol import Result
+
+from .. import environment, scene_write
+from ..jobs import Job, Part, Report
+from ..properties import GenerateSettings
+from .job_operator import JobOperator
+
+
+class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
+    """Make a mesh from a picture of one object and put it at the 3D cursor"""
+
+    bl_idname = "hunyuan3d.generate"
+    bl_label = "Mesh from Picture"
+    bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="Picture", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.filepath:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if context.space_data is None or context.space_data.type != "FILE_BROWSER":
+            # Afterwards, under "Adjust Last Operation": a change there would generate again and
+            # freeze Blender meanwhile, so only tell what was done.
+            layout.label(text=f"{Path(self.filepath).name}, seed {self.seed}", icon="IMAGE_DATA")
+            return
+        for name in GenerateSettings.__annotations__:
+            layout.prop(self, name)
+
+    def make_job(self, context: bpy.types.Context) -> Job:
+        picture = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
+        if picture is None or not picture.is_file():
+            raise InvalidImageError(
+                f"picture {str(picture)!r} does not exist; choose a PNG or JPEG file"
+                if picture
+                else "no picture is chosen; give a PNG or JPEG file"
+            )
+        params = {
+            "picture": str(picture.absolute()),
+            "model": _model(self.model),
+            "seed": self.seed,
+            "num_inference_steps": self.num_inference_steps or None,
+            "guidance_scale": self.guidance_scale or None,
+            "octree_resolution": self.octree_resolution or None,
+            "face_count": self.face_count or None,
+        }
+        name = picture.stem
+
+        def finish(results: list[Result]) -> list[Report]:
+            return _add(name, results[0])
+
+        return Job(
+            title=f"Mesh from {picture.name}",
+            worker=environment.generation_worker(context),
+            parts=[Part(name, "generate", params)],
+            finish=finish,
+        )
+
+
+def _model(chosen: str) -> str | None:
+    """The model's folder or hub name for the worker; None for the bundled one."""
+    if not chosen or chosen == "tiny":
+        return None
+    folder = Path(bpy.path.abspath(chosen))
+    if folder.exists():
+        return str(folder.absolute())
+    if chosen.startswith(("//", ".", "~")) or folder.is_absolute():
+        raise CheckpointNotFoundError(
+            f"model folder {folder} does not exist; choose another one, or leave the model empty "
+            "for the small one that comes with the extension"
+        )
+    return chosen
+
+
+def _add(name: str, result: Result) -> list[Report]:
+    obj = scene_write.add_generated(
+        bpy.context, name, result.arrays["vertices"], result.arrays["faces"]
+    )
+    seconds = sum(float(value) for _, value in result.values["stages"])
+    return [("INFO", f"'{obj.name}': {len(obj.data.polygons):,} faces in {seconds:.1f} s")]
+
+
+def register() -> None:
+    bpy.utils.register_class(HY3D_OT_generate)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(HY3D_OT_generate)

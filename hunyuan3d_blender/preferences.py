@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension's preferences: which Python generates, and how long workers stay warm."""
+
+import bpy
+from bpy.props import IntProperty, StringProperty
+
+
+class HY3D_AP_preferences(bpy.types.AddonPreferences):
+    bl_idname = __package__
+
+    python: StringProperty(
+        name="Generation Python",
+        description=(
+            "Python with PyTorch that turns pictures into shapes, for example "
+            "the one inside a virtual environment. Reducing faces does not need it"
+        ),
+        subtype="FILE_PATH",
+    )
+    idle_minutes: IntProperty(
+        name="Keep Workers For",
+        description=(
+            "Minutes after which an unused worker is closed and its memory is free again. "
+            "Until then the next job starts without loading the model"
+        ),
+        default=10,
+        min=1,
+        soft_max=120,
+        subtype="NONE",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column()
+        column.prop(self, "python", placeholder="…/venv/bin/python")
+        if not self.python:
+            column.label(text="Needed for making meshes from pictures", icon="INFO")
+        column.prop(self, "idle_minutes", text="Keep Workers (min)")
+
+
+def get(context: bpy.types.Context) -> HY3D_AP_preferences:
+    return context.preferences.addons[__package__].preferences
+
+
+def register() -> None:
+    bpy.utils.register_class(HY3D_AP_preferences)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(HY3D_AP_preferences)

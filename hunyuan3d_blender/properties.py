@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of the two operators, defined once and used twice: on the operators and, for the
+panel, on the scene. Zero stands for "the model's own default" wherever a real zero makes no sense.
+"""
+
+from typing import Any
+
+import bpy
+from bpy.props import (
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+
+class GenerateSettings:
+    """Settings of `hunyuan3d.generate` apart from the picture."""
+
+    model: StringProperty(
+        name="Model",
+        description=(
+            "Folder of a model in the Hunyuan3D-2 layout, or its name on the hub. "
+            "Empty: the small model that comes with this extension"
+        ),
+        subtype="DIR_PATH",
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Start of the random numbers; the same seed gives the same shape again",
+        min=0,
+    )
+    num_inference_steps: IntProperty(
+        name="Steps",
+        description="Sampling steps; more are slower and finer. 0: the model's default",
+        min=0,
+        soft_max=100,
+        max=1000,
+    )
+    guidance_scale: FloatProperty(
+        name="Guidance",
+        description="How closely the shape follows the picture. 0: the model's default",
+        min=0.0,
+        soft_max=15.0,
+        max=100.0,
+    )
+    octree_resolution: IntProperty(
+        name="Resolution",
+        description="Cells along one side of the grid that the shape is read from. "
+        "0: the model's default",
+        min=0,
+        soft_max=512,
+        max=1024,
+    )
+    face_count: IntProperty(
+        name="Faces",
+        description="Triangles the new mesh is reduced to. 0: keep all",
+        min=0,
+        soft_max=200_000,
+    )
+
+
+class ReduceSettings:
+    """Settings of `hunyuan3d.reduce_faces`."""
+
+    method: EnumProperty(
+        name="Method",
+        items=(
+            ("QUALITY", "Quality", "Stays closest to the surface; takes longer"),
+            ("FAST", "Fast", "For very large meshes"),
+        ),
+        default="QUALITY",
+    )
+    face_count: IntProperty(
+        name="Faces",
+        description="Triangles that each selected mesh is reduced to",
+        default=10_000,
+        min=0,
+        soft_min=4,
+        soft_max=500_000,
+    )
+
+
+class HY3D_PG_generate(GenerateSettings, bpy.types.PropertyGroup):
+    filepath: StringProperty(
+        name="Picture",
+        description="Picture of one object, best before a plain or transparent background",
+        subtype="FILE_PATH",
+    )
+
+
+class HY3D_PG_reduce(ReduceSettings, bpy.types.PropertyGroup):
+    pass
+
+
+class HY3D_PG_settings(bpy.types.PropertyGroup):
+    generate: PointerProperty(type=HY3D_PG_generate)
+    reduce: PointerProperty(type=HY3D_PG_reduce)
+
+
+def copy_settings(source: Any, target: Any, kind: type) -> None:
+    """Give every setting of `kind` (one of the classes above) in `source` to `target`."""
+    for name in kind.__annotations__:
+        setattr(target, name, getattr(source, name))
+
+
+_CLASSES = (HY3D_PG_generate, HY3D_PG_reduce, HY3D_PG_settings)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.hunyuan3d = PointerProperty(type=HY3D_PG_settings)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.hunyuan3d
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)
