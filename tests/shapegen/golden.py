@@ -34,6 +34,7 @@ TOLERANCES = {
     "volume": 2e-5,
     "cond": 3e-5,
     "fps": 0.0,
+    "image": 0.0,
     "sched": 1e-6,
     "mc": 1e-5,
 }

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads pictures of every common kind into one form: `(H, W, 4) uint8`, RGBA, row 0 at the top.
+
+The border where a user's file enters: whatever cannot be used is answered here, in one sentence.
+Knows nothing about backgrounds or networks.
+"""
+
+import os
+import stat
+import struct
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InvalidImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Below Pillow's own warning threshold of 89 million; a decoded picture then takes up to 320 MB.
+MAX_PIXELS = 80_000_000
+# Smaller pictures cannot show an object: the image encoders look at patches of 14 pixels.
+MIN_SIDE = 16
+
+_ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
+
+
+def load_picture(source: Any) -> np.ndarray:
+    """Read a picture as straight RGBA, upright, 8 bits a channel.
+
+    Of an animation the first frame is taken, a camera's orientation tag is applied, 16-bit and
+    floating-point values are scaled rather than cut off, and CMYK is converted without a profile.
+
+    Parameters
+    ----------
+    source : path of a file, PIL image, or array
+        Arrays are `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`; uint8, uint16, bool, or
+        floating point in 0..1.
+
+    Returns
+    -------
+    (H, W, 4) uint8 array, a copy
+
+    Raises
+    ------
+    InvalidImageError
+        The message says what was found, what was wanted and what to do.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, (str, os.PathLike)):
+        return _from_file(Path(source))
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return _from_pil(source, "the picture")
+    raise InvalidImageError(
+        f"a picture was given as {type(source).__name__}; give a file's path, a PIL image or a "
+        "numpy array."
+    )
+
+
+def _from_file(path: Path) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise InvalidImageError(f"there is no picture at {path}; check the path.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InvalidImageError(f"{path} is a folder, not a picture; choose a file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidImageError(f"{path} is not an ordinary file; {_ADVICE}.")
+    if status.st_size == 0:
+        raise InvalidImageError(f"{path} is an empty file of 0 bytes; save or copy it again.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit, below
+            image = Image.open(path)
+    except UnidentifiedImageError as error:
+        raise InvalidImageError(
+            f"{path} is not a picture in a known format, or its start is damaged; {_ADVICE}."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise InvalidImageError(
+            f"{path} has more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller, 2048 pixels "
+            "a side are plenty."
+        ) from error
+    except _DECODING_ERRORS as error:
+        raise InvalidImageError(f"{path} cannot be opened ({error}); {_ADVICE}.") from error
+    with image:
+        return _from_pil(image, str(path))
+
+
+# What Pillow's decoders raise for damaged files, apart from what they do not recognise at all.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+
+
+def _from_pil(image: "Image.Image", name: str) -> np.ndarray:
+    from PIL import ImageOps
+
+    _check_size(image.width, image.height, name)  # before anything is decoded
+    try:
+        if getattr(image, "is_animated", False):
+            image.seek(0)
+        image.load()
+    except _DECODING_ERRORS as error:
+        raise InvalidImageError(
+            f"{name} is damaged or incomplete ({error}); save or copy it again."
+        ) from error
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _from_array(_deep_grey(np.asarray(image)))
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        return np.array(image.convert("RGBA"))
+    return np.array(image.convert("RGB").convert("RGBA"))
+
+
+def _deep_grey(values: np.ndarray) -> np.ndarray:
+    """Grey values of 16 or 32 bits as 0..1.
+
+    16-bit files arrive as 32-bit integers in some versions of Pillow, so integers count as 16-bit
+    unless they are larger. Floating-point files are taken as they are up to 1, else scaled by their
+    largest value.
+    """
+    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    white = 65535.0 if np.issubdtype(values.dtype, np.integer) else 1.0
+    return np.clip(grey / max(white, float(grey.max())), 0.0, 1.0)
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise InvalidImageError(
+            f"the picture is an array of shape {array.shape}; give (H, W), (H, W, 3) or (H, W, 4)."
+        )
+    height, width, channels = array.shape
+    _check_size(width, height, "the picture")
+    pixels = np.full((height, width, 4), 255, np.uint8)
+    pixels[..., : max(channels, 3)] = _to_bytes(array)  # one channel spreads over three
+    return pixels
+
+
+def _to_bytes(array: np.ndarray) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array * np.uint8(255)
+    if array.dtype == np.uint16:
+        return ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    if np.issubdtype(array.dtype, np.floating):
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0.0 and high <= 1.0):  # also false for NaN
+            raise InvalidImageError(
+                f"the picture's values run from {low:g} to {high:g}; floating-point pictures need "
+                "values from 0 to 1."
+            )
+        return np.rint(array.astype(np.float32) * 255.0).astype(np.uint8)
+    raise InvalidImageError(
+        f"the picture is an array of {array.dtype}; give uint8, uint16, bool or floating point."
+    )
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise InvalidImageError(
+            f"{name} has {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed, "
+            "so choose a larger picture."
+        )
+    if width * height > MAX_PIXELS:
+        raise InvalidImageError(
+            f"{name} has {width} x {height} pixels, {width * height / 1e6:.0f} megapixels; make it "
+            f"smaller than {MAX_PIXELS / 1e6:.0f} megapixels, 2048 pixels a side are plenty."
+        )

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image processors give the recorded pixels."""
+
+import numpy as np
+import pytest
+import torch
+from golden import Case
+from PIL import Image
+
+from hy3dgen.errors import InvalidImageError
+from hy3dgen.pictures import load_picture
+from hy3dgen.shapegen.preprocessors import ImageProcessorV2, MVImageProcessorV2
+
+
+def check_pixels(got, want):
+    """Equal, or where another OpenCV build rounds otherwise, by two steps on one pixel in 100."""
+    assert got.shape == want.shape
+    steps = (got.float() - want.float()).abs()
+    if got.is_floating_point():
+        steps = steps * 127.5
+    steps = steps.round()
+    assert steps.max() <= 2
+    assert (steps > 0).float().mean() <= 0.01
+
+
+@pytest.mark.parametrize("name", ["image_v2", "image_v2_callborder", "image_v2_noborder"])
+def test_recorded_pixels(name):
+    case = Case(name)
+    processor = case.build()
+    for call in case.calls:
+        arguments = case.values(call["kwargs"])
+        result = processor(**arguments)
+        got = {f"return['{part}']": result[part] for part in ("image", "mask")}
+        if "effective_border_ratio" in call:
+            pixels = load_picture(arguments["image"])
+            rgb, mask = processor.recenter(pixels, call["effective_border_ratio"])
+            got |= {"recenter() rgb uint8": rgb, "recenter() mask uint8": mask}
+        for place, tensor in call["outputs"].items():
+            check_pixels(torch.as_tensor(got[place]), case[tensor])
+
+
+@pytest.mark.parametrize("name", ["image_mv3", "image_mv4"])
+def test_recorded_pixels_of_views(name):
+    case = Case(name)
+    call = case.calls[0]
+    result = case.build()(**case.values(call["kwargs"]))
+    check_pixels(result["image"], case["out.image"])
+    check_pixels(result["mask"], case["out.mask"])
+    assert list(result["view_idxs"]) == call["view_idxs"]
+
+
+def disc(size=64, radius=10, at=(20, 40)):
+    y, x = np.mgrid[:size, :size]
+    pixels = np.zeros((size, size, 4), np.uint8)
+    pixels[(y - at[0]) ** 2 + (x - at[1]) ** 2 <= radius**2] = (200, 30, 40, 255)
+    return pixels
+
+
+def test_an_array_gives_what_its_pil_image_gives():
+    processor = ImageProcessorV2(size=56, border_ratio=0.2)
+    pixels = disc()
+    before = pixels.copy()
+    from_array, from_pil = processor(pixels), processor(Image.fromarray(pixels))
+    assert torch.equal(from_array["image"], from_pil["image"])
+    assert np.array_equal(pixels, before)
+
+
+def test_the_object_is_centred_and_as_large_as_the_border_allows():
+    mask = ImageProcessorV2(size=100)(disc(), border_ratio=0.2, to_tensor=False)["mask"][..., 0]
+    rows, columns = np.nonzero(mask > 127)
+    for places in (rows, columns):
+        assert abs((places.min() + places.max()) / 2 - 49.5) <= 1.5
+        assert abs(places.max() - places.min() + 1 - 80) <= 3
+
+
+def test_pictures_without_an_object_are_refused():
+    processor = ImageProcessorV2()
+    with pytest.raises(InvalidImageError, match="fully transparent"):
+        processor(np.zeros((32, 32, 4), np.uint8))
+    line = np.zeros((32, 32, 4), np.uint8)
+    line[5] = 255
+    with pytest.raises(InvalidImageError, match="one line"):
+        processor(line)
+    sliver = np.zeros((64, 64, 4), np.uint8)
+    sliver[:, 5:7] = 255
+    sliver[:, 6] = (0, 0, 0, 255)
+    with pytest.raises(InvalidImageError, match="too thin"):
+        processor(sliver, border_ratio=0.15)
+    with pytest.raises(InvalidImageError, match="'top'"):
+        MVImageProcessorV2()({"top": disc()})
