@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triangle meshes as numpy arrays: cleaning, components, face reduction. Needs only numpy."""
+
+from .._lazy import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "TriangleMesh": ".triangle_mesh",
+        "reduce_faces": ".reduce",
+        "clean": ".cleanup",
+        "weld": ".cleanup",
+        "components": ".cleanup",
+        "component_labels": ".cleanup",
+        "drop_degenerate_faces": ".cleanup",
+        "remove_floaters": ".cleanup",
+        "select_faces": ".cleanup",
+        "to_trimesh": ".convert",
+        "from_trimesh": ".convert",
+        "native_available": ".native.loader",
+    },
+)

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of hy3d_mesh.h: packed float32 and int32 arrays in, the same out.
+#include "hy3d_mesh.h"
+
+#include "refit.h"
+
+using namespace hy3d;
+
+namespace {
+
+// Copies `faces` with `map` applied to their vertices.
+Status load_faces(const int32_t* faces, int64_t face_count, const Array<int32_t>* map,
+                  Array<Face>& out) {
+    if (!out.resize(static_cast<size_t>(face_count))) return HY3D_OUT_OF_MEMORY;
+    for (size_t f = 0; f < out.size(); f++)
+        for (int i = 0; i < 3; i++) {
+            const int32_t v = faces[3 * f + static_cast<size_t>(i)];
+            out[f].v[i] = map ? (*map)[v] : v;
+        }
+    return HY3D_OK;
+}
+
+void store_faces(const Array<Face>& faces, int32_t* out, int64_t* out_count) {
+    if (faces.size()) memcpy(out, faces.data(), faces.size() * sizeof(Face));
+    *out_count = static_cast<int64_t>(faces.size());
+}
+
+// Numbers the vertices that faces use 0, 1, … in their old order and calls store(new, old).
+template <typename Store>
+Status store_used(Array<Face>& faces, size_t vertex_count, int32_t* out_faces,
+                  int64_t* out_face_count, int64_t* out_vertex_count, Store store) {
+    Array<int32_t> number;
+    if (!number.resize_zeroed(vertex_count)) return HY3D_OUT_OF_MEMORY;
+    for (size_t f = 0; f < faces.size(); f++)
+        for (const int32_t v : faces[f].v) number[v] = 1;
+    int32_t next = 0;
+    for (size_t v = 0; v < vertex_count; v++)
+        if (number[v]) {
+            store(static_cast<size_t>(next), v);
+            number[v] = next++;
+        }
+    for (size_t f = 0; f < faces.size(); f++)
+        for (int32_t& v : faces[f].v) v = number[v];
+    store_faces(faces, out_faces, out_face_count);
+    *out_vertex_count = next;
+    return HY3D_OK;
+}
+
+void copy_vertex(const float* from, size_t old_index, float* to, size_t new_index) {
+    memcpy(to + 3 * new_index, from + 3 * old_index, 3 * sizeof(float));
+}
+
+// Joins seams: vertices at one position, where both lie on open edges. Touching closed parts have
+// no open edges, so they stay apart.
+Status load_with_seams_joined(const float* vertices, int64_t vertex_count, const int32_t* faces,
+                              int64_t face_count, Array<Face>& out) {
+    Status status = load_faces(faces, face_count, nullptr, out);
+    if (status == HY3D_OK) status = drop_degenerate_and_repeated(out);
+    if (status != HY3D_OK) return status;
+    Array<uint8_t> open;
+    Array<int32_t> representative;
+    status = mark_open_vertices(static_cast<size_t>(vertex_count), out, open);
+    if (status == HY3D_OK)
+        status = find_equal_vertices(vertices, static_cast<size_t>(vertex_count), 0, open.data(),
+                                     representative);
+    if (status != HY3D_OK) return status;
+    for (size_t f = 0; f < out.size(); f++)
+        for (int32_t& v : out[f].v) v = representative[v];
+    return drop_degenerate_and_repeated(out);
+}
+
+// The unit box: results do not depend on the length unit or on where the mesh stands.
+struct Box {
+    Vec3 centre = {0, 0, 0};
+    double scale = 1;
+
+    Box(const float* vertices, size_t count) {
+        if (count == 0) return;
+        double low[3], high[3];
+        for (int i = 0; i < 3; i++) low[i] = high[i] = vertices[i];
+        for (size_t i = 3; i < 3 * count; i++) {
+            const double value = vertices[i];
+            if (value < low[i % 3]) low[i % 3] = value;
+            if (value > high[i % 3]) high[i % 3] = value;
+        }
+        double extent = 0;
+        for (int i = 0; i < 3; i++)
+            if (high[i] - low[i] > extent) extent = high[i] - low[i];
+        if (extent > 0) scale = extent;
+        centre = {(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2};
+    }
+    Vec3 to_unit(const float* p) const {
+        return {(p[0] - centre.x) / scale, (p[1] - centre.y) / scale, (p[2] - centre.z) / scale};
+    }
+    Vec3 from_unit(Vec3 p) const { return scale * p + centre; }
+};
+
+}  // namespace
+
+int32_t hy3d_abi_version(void) { return HY3D_ABI_VERSION; }
+
+const char* hy3d_status_text(int32_t status) {
+    switch (status) {
+        case HY3D_OK: return "no error";
+        case HY3D_CANCELLED: return "cancelled";
+        case HY3D_OUT_OF_MEMORY: return "not enough memory for a mesh of this size";
+        case HY3D_BAD_INDEX: return "a face names a vertex that does not exist";
+        case HY3D_NOT_FINITE: return "a vertex has a coordinate that is not a finite number";
+        case HY3D_TOO_LARGE: return "more than 500 million vertices or 200 million faces";
+        case HY3D_BAD_ARGUMENT: return "a number is outside the range the kernel can work with";
+    }
+    return "a status this kernel does not know";
+}
+
+int32_t hy3d_weld(const float* vertices, int64_t vertex_count, const int32_t* faces,
+                  int64_t face_count, double tolerance, float* out_vertices,
+                  int64_t* out_vertex_count, int32_t* out_faces, int64_t* out_face_count) {
+    Status status = check_arrays(vertices, vertex_count, faces, face_count);
+    Array<int32_t> representative;
+    Array<Face> welded;
+    if (status == HY3D_OK)
+        status = find_equal_vertices(vertices, static_cast<size_t>(vertex_count), tolerance,
+                                     nullptr, representative);
+    if (status == HY3D_OK) status = load_faces(faces, face_count, &representative, welded);
+    if (status != HY3D_OK) return status;
+    size_t kept = 0;
+    for (size_t f = 0; f < welded.size(); f++)
+        if (!welded[f].is_degenerate()) welded[kept++] = welded[f];
+    welded.truncate(kept);
+    return store_used(welded, static_cast<size_t>(vertex_count), out_faces, out_face_count,
+                      out_vertex_count, [&](size_t to, size_t from) {
+                          copy_vertex(vertices, from, out_vertices, to);
+                      });
+}
+
+int32_t hy3d_drop_faces(const int32_t* faces, int64_t face_count, int64_t vertex_count,
+                        int32_t* out_faces, int64_t* out_face_count) {
+    Status status = check_arrays(nullptr, vertex_count, faces, face_count);
+    Array<Face> kept;
+    if (status == HY3D_OK) status = load_faces(faces, face_count, nullptr, kept);
+    if (status == HY3D_OK) status = drop_degenerate_and_repeated(kept);
+    if (status == HY3D_OK) store_faces(kept, out_faces, out_face_count);
+    return status;
+}
+
+int32_t hy3d_components(const int32_t* faces, int64_t face_count, int64_t vertex_count,
+                        int32_t* out_labels, int64_t* out_component_count) {
+    Status status = check_arrays(nullptr, vertex_count, faces, face_count);
+    Array<Face> loaded;
+    if (status == HY3D_OK) status = load_faces(faces, face_count, nullptr, loaded);
+    if (status == HY3D_OK)
+        status = label_components(static_cast<size_t>(vertex_count), loaded, out_labels,
+                                  out_component_count);
+    return status;
+}
+
+int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
+                    int64_t face_count, int64_t target, int32_t method, hy3d_progress callback,
+                    float* out_vertices, int64_t* out_vertex_count, int32_t* out_faces,
+                    int64_t* out_face_count) {
+    Status status = check_arrays(vertices, vertex_count, faces, face_count);
+    if (status != HY3D_OK) return status;
+    if (target < 1 || (method != HY3D_FAST && method != HY3D_QUALITY)) return HY3D_BAD_ARGUMENT;
+    const size_t count = static_cast<size_t>(vertex_count);
+    Progress progress(callback);
+    if (!progress.report(0)) return HY3D_CANCELLED;
+
+    WorkMesh mesh;
+    status = load_with_seams_joined(vertices, vertex_count, faces, face_count, mesh.faces);
+    if (status != HY3D_OK) return status;
+    const Box box(vertices, count);
+    if (!mesh.positions.resize(count)) return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < count; v++) mesh.positions[v] = box.to_unit(vertices + 3 * v);
+
+    Array<Vec3> source_positions;
+    Array<Face> source_faces;
+    if (method == HY3D_QUALITY) {
+        if (!source_positions.resize(count) || !source_faces.resize(mesh.faces.size()))
+            return HY3D_OUT_OF_MEMORY;
+        if (count) memcpy(source_positions.data(), mesh.positions.data(), count * sizeof(Vec3));
+        if (mesh.faces.size())
+            memcpy(source_faces.data(), mesh.faces.data(), mesh.faces.size() * sizeof(Face));
+    }
+    progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
+    status = collapse_edges(mesh, static_cast<size_t>(target), progress);
+    if (status != HY3D_OK) return status;
+    if (method == HY3D_QUALITY) {
+        progress.stage(0.4, 1);
+        status = refit_vertices(mesh, source_positions, source_faces, progress);
+        if (status != HY3D_OK) return status;
+    }
+    return store_used(mesh.faces, count, out_faces, out_face_count, out_vertex_count,
+                      [&](size_t to, size_t from) {
+                          if (mesh.source[from] >= 0) {
+                              copy_vertex(vertices, static_cast<size_t>(mesh.source[from]),
+                                          out_vertices, to);
+                              return;
+                          }
+                          const Vec3 p = box.from_unit(mesh.positions[from]);
+                          out_vertices[3 * to] = static_cast<float>(p.x);
+                          out_vertices[3 * to + 1] = static_cast<float>(p.y);
+                          out_vertices[3 * to + 2] = static_cast<float>(p.z);
+                      });
+}

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds, loads and checks the kernel's library, and calls it on numpy arrays.
+
+Calls release the GIL (ctypes does), so a mesh can be reduced on one thread while others run. The
+callers check their arguments; here only the kernel's own statuses become exceptions.
+"""
+
+import ctypes
+import platform
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
+
+ABI_VERSION = 1
+METHODS = {"fast": 0, "quality": 1}
+
+_OK, _CANCELLED, _OUT_OF_MEMORY = 0, 1, 2
+
+# (sys.platform, machine) -> file under lib/. build_tools/native.py writes the same names.
+LIBRARY_NAMES = {
+    ("linux", "x86_64"): "libhy3d_mesh-linux-x86_64.so",
+    ("linux", "aarch64"): "libhy3d_mesh-linux-aarch64.so",
+    ("win32", "x86_64"): "hy3d_mesh-windows-x86_64.dll",
+    ("darwin", "x86_64"): "libhy3d_mesh-macos-x86_64.dylib",
+    ("darwin", "aarch64"): "libhy3d_mesh-macos-aarch64.dylib",
+}
+
+_ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_double)
+_Size = ctypes.c_int64
+_Floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
+_Ints = np.ctypeslib.ndpointer(np.int32, flags="C_CONTIGUOUS")
+_SizeOut = ctypes.POINTER(ctypes.c_int64)
+
+_SIGNATURES: dict[str, list[object]] = {
+    "hy3d_weld": [
+        *(_Floats, _Size, _Ints, _Size, ctypes.c_double),
+        *(_Floats, _SizeOut, _Ints, _SizeOut),
+    ],
+    "hy3d_drop_faces": [_Ints, _Size, _Size, _Ints, _SizeOut],
+    "hy3d_components": [_Ints, _Size, _Size, _Ints, _SizeOut],
+    "hy3d_reduce": [
+        *(_Floats, _Size, _Ints, _Size, _Size, ctypes.c_int32, _ProgressCallback),
+        *(_Floats, _SizeOut, _Ints, _SizeOut),
+    ],
+}
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def library_path() -> Path:
+    """Where this machine's library belongs, whether it is there or not."""
+    machine = platform.machine().lower()
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+    name = LIBRARY_NAMES.get((sys.platform, machine))
+    if name is None:
+        known = ", ".join(f"{system} {chip}" for system, chip in LIBRARY_NAMES)
+        raise MissingDependencyError(
+            f"There is no mesh kernel for {sys.platform} on {machine}; it exists for {known}."
+        )
+    return Path(__file__).parent / "lib" / name
+
+
+def native_available() -> bool:
+    """True if the kernel can be used here."""
+    try:
+        _library()
+    except MissingDependencyError:
+        return False
+    return True
+
+
+def weld(vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> Arrays:
+    """Merge equal or close vertices; drop faces that fall together and unused vertices."""
+    out_vertices, out_faces = np.empty_like(vertices), np.empty_like(faces)
+    vertex_count, face_count = _Size(), _Size()
+    status = _library().hy3d_weld(
+        *(vertices, len(vertices), faces, len(faces), tolerance),
+        *(out_vertices, vertex_count, out_faces, face_count),
+    )
+    _raise_for(status)
+    return out_vertices[: vertex_count.value].copy(), out_faces[: face_count.value].copy()
+
+
+def drop_faces(faces: np.ndarray, vertex_count: int) -> np.ndarray:
+    """`faces` without those that use a vertex twice, and without repetitions."""
+    out_faces, face_count = np.empty_like(faces), _Size()
+    _raise_for(_library().hy3d_drop_faces(faces, len(faces), vertex_count, out_faces, face_count))
+    return out_faces[: face_count.value].copy()
+
+
+def components(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, int]:
+    """Component number of each face, (F,) int32, and how many components there are."""
+    labels, count = np.empty(len(faces), np.int32), _Size()
+    _raise_for(_library().hy3d_components(faces, len(faces), vertex_count, labels, count))
+    return labels, count.value
+
+
+def reduce(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    target_faces: int,
+    method: str,
+    progress: Callable[[float], object] | None,
+) -> Arrays:
+    """Collapse edges until `target_faces` faces remain; `method` is a key of METHODS."""
+    raised: list[BaseException] = []
+
+    def report(fraction: float) -> int:
+        # ctypes prints and forgets an exception that leaves a callback; carry it over instead.
+        try:
+            progress(fraction)  # type: ignore[misc]
+        except BaseException as error:
+            raised.append(error)
+            return 1
+        return 0
+
+    callback = _ProgressCallback(report) if progress else _ProgressCallback()
+    out_vertices, out_faces = np.empty_like(vertices), np.empty_like(faces)
+    vertex_count, face_count = _Size(), _Size()
+    status = _library().hy3d_reduce(
+        *(vertices, len(vertices), faces, len(faces), target_faces, METHODS[method], callback),
+        *(out_vertices, vertex_count, out_faces, face_count),
+    )
+    if raised:
+        raise raised[0]
+    _raise_for(status)
+    return out_vertices[: vertex_count.value].copy(), out_faces[: face_count.value].copy()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    path = library_path()
+    if not path.is_file():
+        raise MissingDependencyError(
+            f"The mesh kernel {path.name} is not built; in a checkout `python build.py test` "
+            "builds it, and the packaged wheels carry it."
+        )
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise MissingDependencyError(
+            f"The mesh kernel {path.name} could not be loaded ({error}); rebuild it with "
+            "`python build.py test`, or install the wheel made for this system."
+        ) from error
+    if library.hy3d_abi_version() != ABI_VERSION:
+        raise MissingDependencyError(
+            f"The mesh kernel {path.name} has interface {library.hy3d_abi_version()}, but this "
+            f"package needs {ABI_VERSION}; rebuild it with `python build.py test`."
+        )
+    library.hy3d_status_text.restype = ctypes.c_char_p
+    library.hy3d_status_text.argtypes = [ctypes.c_int32]
+    for name, arguments in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype = ctypes.c_int32
+        function.argtypes = arguments
+    return library
+
+
+def _raise_for(status: int) -> None:
+    if status == _OK:
+        return
+    text = _library().hy3d_status_text(status).decode()
+    if status == _CANCELLED:
+        raise Cancelled("The mesh operation was cancelled.")
+    if status == _OUT_OF_MEMORY:
+        raise Hy3DError(f"The mesh kernel found {text}; close other programs or reduce in parts.")
+    raise InvalidMeshError(f"The mesh kernel refused the mesh: {text}.")
