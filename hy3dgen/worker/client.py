@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a worker, hand it tasks, collect what comes back. numpy only; used inside Blender.
+
+Three threads serve one worker and none of them calls user code: one reads messages and copies
+their arrays, one keeps the log, and the caller's own thread writes requests and polls. Every
+request ends in exactly one of Result, Failure and CancelledEvent, also when the worker dies: then
+`poll` gives a Failure of kind "WorkerDiedError" and `run` raises that error.
+"""
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hy3dgen
+from hy3dgen.errors import (
+    Cancelled,
+    Hy3DError,
+    ProtocolError,
+    TaskFailedError,
+    WorkerDiedError,
+    WorkerError,
+    WorkerStartError,
+)
+from hy3dgen.worker import protocol
+from hy3dgen.worker.command import worker_command
+from hy3dgen.worker.json_lines import LineReader
+from hy3dgen.worker.log import BoundedLog
+from hy3dgen.worker.process import ChildProcess, child_environment, describe_exit
+from hy3dgen.worker.protocol import (
+    CancelledEvent,
+    Event,
+    Failure,
+    Hello,
+    Preview,
+    Progress,
+    Result,
+)
+from hy3dgen.worker.shared_arrays import SharedArrays
+
+__all__ = ["WorkerClient", "worker_command"]
+
+
+class WorkerClient:
+    """One worker process. Not started yet; `start` does, `close` ends it for good.
+
+    Parameters
+    ----------
+    command : see `worker_command`
+    env : environment of the worker; without one, this process' own. Variables that point Python
+        at another installation are dropped from it.
+    log_path : file for what the worker prints, at most 1 MB and one older file. Without one only
+        the last words are kept, for error messages.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        log_path: str | os.PathLike | None = None,
+    ) -> None:
+        self._command = list(command)
+        self._environment = child_environment(env)
+        self._log_path = None if log_path is None else Path(log_path)
+        self._changed = threading.Condition()  # guards all that follows
+        self._hello: Hello | None = None
+        self._process: ChildProcess | None = None
+        self._arrays: SharedArrays | None = None
+        self._log: BoundedLog | None = None
+        self._threads: list[threading.Thread] = []
+        self._events: list[Event] = []
+        self._open: dict[int, set[str]] = {}  # request -> its blocks
+        self._own: set[int] = set()  # requests of `run`; poll does not show them
+        self._dropped: set[int] = set()  # still open, but nobody waits for their events
+        self._next_request = 1
+        self._closing = False
+        self._gone: WorkerError | None = None  # why there is no worker any more
+        self._writing = threading.Lock()
+
+    def __enter__(self) -> "WorkerClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def hello(self) -> Hello | None:
+        """What the worker said of itself; None before `start`."""
+        return self._hello
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be submitted."""
+        return self._hello is not None and self._gone is None and not self._closing
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines the worker printed."""
+        return self._log.tail(lines) if self._log else ""
+
+    # --- start and end ----------------------------------------------------------------------------
+
+    def start(self, timeout: float = 60.0) -> Hello:
+        """Start the worker and compare versions. Started already: its Hello again.
+
+        Raises
+        ------
+        WorkerStartError
+            The program cannot be run, ends, stays silent for `timeout` seconds, is no worker, or
+            is a worker of another version. Nothing is left running then.
+        """
+        if self._hello is not None and self.alive:
+            return self._hello
+        if self._process is not None or self._closing:
+            raise WorkerStartError("this worker has ended; make a new WorkerClient to start again")
+        self._arrays = SharedArrays.create()
+        try:
+            self._log = BoundedLog(self._log_path)
+            self._process = ChildProcess(self._command, self._environment)
+            atexit.register(self.close)
+            self._start_thread(self._pump_log, self._process, self._log)
+            self._start_thread(self._read_messages, self._process)
+            self._wait_for_hello(timeout)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError) and not isinstance(error, Hy3DError):
+                raise WorkerStartError(
+                    f"the worker's log {self._log_path} cannot be written ({error.strerror}); "
+                    "choose another file"
+                ) from error
+            raise
+        assert self._hello
+        return self._hello
+
+    def close(self) -> None:
+        """End the worker: politely, then by force. Open requests end as cancelled. Idempotent."""
+        with self._changed:
+            self._closing = True
+        if self._process is not None:
+            with contextlib.suppress(WorkerError):
+                self._send(protocol.Close())
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+            self._process.end()
+            for thread in self._threads:
+                if thread is not threading.current_thread():
+                    thread.join(2.0)
+            self._process.close_pipes()
+        if self._arrays is not None:
+            self._arrays.close()
+        if self._log is not None:
+            self._log.close()
+        atexit.unregister(self.close)
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        task: str,
+        params: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> int:
+        """Hand over a task; returns the request's number at once. `arrays` are copied."""
+        return self._submit(task, params, arrays, own=False)
+
+    def cancel(self, request: int) -> None:
+        """Ask for the end of a request. It may still finish; ended already: nothing happens."""
+        with self._changed:
+            if request not in self._open:
+                return
+        with contextlib.suppress(WorkerDiedError):
+            self._send(protocol.Cancel(request))
+
+    def poll(self) -> list[Event]:
+        """Every event since the last call, oldest first; never blocks.
+
+        Of several progress events or previews of one request only the last is kept.
+        """
+        with self._changed:
+            events = [event for event in self._events if event.request not in self._own]
+            self._events = [event for event in self._events if event.request in self._own]
+        return events
+
+    def run(
+        self,
+        task: str,
+        params: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        on_event: Callable[[Progress | Preview], None] | None = None,
+    ) -> Result:
+        """Hand over a task and wait. An exception from `on_event` cancels it and comes through.
+
+        Raises
+        ------
+        TaskFailedError
+            The worker reported an error; `kind` is its type there.
+        Cancelled
+            It was cancelled, or the client was closed meanwhile.
+        WorkerDiedError, ProtocolError
+            The worker ended, or sent nonsense and was ended.
+        """
+        request = self._submit(task, params, arrays, own=True)
+        try:
+            while True:
+                for event in self._wait_for_events(request):
+                    if isinstance(event, Result):
+                        return event
+                    if isinstance(event, CancelledEvent):
+                        raise Cancelled(f"the task '{task}' was cancelled")
+                    if isinstance(event, Failure):
+                        if self._gone is not None and event.kind == type(self._gone).__name__:
+                            raise type(self._gone)(str(self._gone))
+                        raise TaskFailedError(event.message, event.kind)
+                    if on_event is not None:
+                        on_event(event)
+        finally:
+            self._leave(request)
+
+    def _submit(
+        self,
+        task: str,
+        params: Mapping[str, Any] | None,
+        arrays: Mapping[str, np.ndarray] | None,
+        own: bool,
+    ) -> int:
+        with self._changed:
+            if self._gone is not None:
+                raise type(self._gone)(str(self._gone))
+            if self._hello is None or self._closing or self._arrays is None:
+                raise WorkerStartError("the worker is not running; call start() first")
+            request = self._next_request
+            self._next_request += 1
+        descriptors = self._arrays.write(arrays or {})
+        message = protocol.Request(request, task, dict(params or {}), descriptors)
+        blocks = {descriptor.block for descriptor in descriptors}
+        try:
+            line = protocol.encode(message)
+        except ProtocolError:
+            self._free(blocks)
+            raise
+        with self._changed:
+            self._open[request] = blocks
+            if own:
+                self._own.add(request)
+        try:
+            self._send_line(line)
+        except WorkerDiedError:
+            # The thread that reads notices too and ends this request like the others.
+            with self._changed:
+                self._changed.wait_for(lambda: request not in self._open, timeout=10.0)
+        return request
+
+    def _leave(self, request: int) -> None:
+        """Nobody waits for this request of `run` any more; still open, it is cancelled."""
+        with self._changed:
+            self._own.discard(request)
+            self._events = [event for event in self._events if event.request != request]
+            if request in self._open:
+                self._dropped.add(request)
+        self.cancel(request)
+
+    def _wait_for_events(self, request: int) -> list[Event]:
+        with self._changed:
+            # In slices, so that Ctrl-C gets through on Windows.
+            while not (found := [event for event in self._events if event.request == request]):
+                self._changed.wait(0.2)
+            self._events = [event for event in self._events if event.request != request]
+        return found
+
+    # --- the channel ------------------------------------------------------------------------------
+
+    def _send(self, message: protocol.Message) -> None:
+        self._send_line(protocol.encode(message))
+
+    def _send_line(self, line: bytes) -> None:
+        assert self._process
+        try:
+            with self._writing:
+                while line:
+                    line = line[self._process.stdin.write(line) or 0 :]
+        except (OSError, ValueError) as error:  # ValueError: the pipe was closed by close()
+            raise WorkerDiedError("the worker has ended") from error
+
+    def _free(self, blocks: set[str]) -> None:
+        assert self._arrays
+        for block in blocks:
+            self._arrays.release(block)
+
+    def _start_thread(self, target: Callable, *arguments: object) -> None:
+        name = f"hy3dgen-{target.__name__.strip('_')}"
+        thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    @staticmethod
+    def _pump_log(process: ChildProcess, log: BoundedLog) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while data := process.stderr.read(65536):
+                log.write(data)
+
+    def _read_messages(self, process: ChildProcess) -> None:
+        """Thread: take messages until the worker's end; then settle what is open."""
+        reason: WorkerError | None = None
+        lines = LineReader(lambda size: process.stdout.read(size) or b"")
+        try:
+            while (line := lines.next_line()) is not None:
+                if self._hello is None:
+                    self._accept_hello(line)
+                else:
+                    self._take(protocol.decode(line, protocol.FROM_WORKER))
+        except WorkerError as error:
+            reason = error
+        except (OSError, ValueError):  # a pipe closed under us
+            pass
+        self._settle(process, reason)
+
+    def _accept_hello(self, line: bytes) -> None:
+        number, version = protocol.versions_in(line)
+        if (number, version) != (protocol.PROTOCOL, hy3dgen.__version__):
+            raise WorkerStartError(
+                f"the worker has hy3dgen {version} (protocol {number}), this side has "
+                f"{hy3dgen.__version__} (protocol {protocol.PROTOCOL}); "
+                "install the same version in both places"
+            )
+        hello = protocol.decode(line, (Hello,))
+        assert isinstance(hello, Hello) and self._arrays
+        with self._changed:
+            self._hello = hello
+            self._changed.notify_all()
+
+    def _wait_for_hello(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self._hello is None and self._gone is None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise WorkerStartError(
+                        f"the worker did not answer within {timeout:g} s{self._last_words()}; "
+                        "is its Python very slow to start, or something else than Python?"
+                    )
+                self._changed.wait(min(left, 0.2))
+            if self._gone is not None:
+                raise WorkerStartError(str(self._gone))
+        assert self._arrays
+        self._send(
+            protocol.Open(
+                protocol.PROTOCOL,
+                hy3dgen.__version__,
+                tuple(str(folder) for folder in self._arrays.folders),
+                threading.current_thread() is threading.main_thread(),
+            )
+        )
+
+    def _take(self, event: Event) -> None:
+        assert self._arrays
+        with self._changed:
+            if event.request not in self._open:
+                raise ProtocolError(
+                    f"the worker speaks of request {event.request}, not an open one"
+                )
+        if isinstance(event, (Preview, Result)):
+            descriptors = event.arrays
+            event = replace(event, arrays=self._arrays.read(descriptors))
+            for block in {descriptor.block for descriptor in descriptors}:
+                with contextlib.suppress(WorkerDiedError):
+                    self._send(protocol.Release(block))
+        self._deliver(event)
+
+    def _deliver(self, event: Event) -> None:
+        with self._changed:
+            if isinstance(event, (Progress, Preview)):
+                self._events = [
+                    old
+                    for old in self._events
+                    if type(old) is not type(event) or old.request != event.request
+                ]
+            else:
+                self._free(self._open.pop(event.request))
+            if event.request not in self._dropped:
+                self._events.append(event)
+                self._changed.notify_all()
+            elif event.request not in self._open:
+                self._dropped.remove(event.request)
+
+    def _settle(self, process: ChildProcess, reason: WorkerError | None) -> None:
+        """The channel is at its end: end the process, free its blocks, end open requests."""
+        process.end(patience=0.0 if isinstance(reason, WorkerError) else 1.0)
+        self._threads[0].join(1.0)  # the log's last words
+        assert self._arrays
+        self._arrays.release_all("w")
+        started = self._hello is not None
+        if reason is None:
+            words = f"the worker ended with {describe_exit(process.exit_code())}"
+            words += self._last_words()
+            if process.exit_code() == -9:
+                words += "; the system may have run out of memory"
+            reason = WorkerDiedError(words) if started else WorkerStartError(words)
+        elif not started and isinstance(reason, ProtocolError):
+            reason = WorkerStartError(
+                f"'{self._command[0]}' did not answer as a worker does: {reason}"
+            )
+        with self._changed:
+            self._gone = reason
+            for request in list(self._open):
+                if self._closing:
+                    self._deliver(CancelledEvent(request))
+                else:
+                    self._deliver(Failure(request, type(reason).__name__, str(reason)))
+            self._changed.notify_all()
+
+    def _last_words(self) -> str:
+        lines = self.log_tail(200).splitlines()
+        # After a crash in C a list of stack frames follows the line that counts.
+        crashes = [line for line in lines if line.startswith("Fatal Python error")]
+        words = (crashes or lines or [""])[-1].strip()
+        return f"; its last words were: {words[:300]}" if words else ""

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a child process that cannot outlive its parent, and end it reliably.
+
+Three nets, because each has a hole: the child's standard input ends when the parent does (not if
+another process inherited the pipe), the parent's id changes (POSIX only, needs a thread that gets
+to run), and the system kills the child (Linux: a signal at the parent's death; Windows: a job
+object). Knows nothing of messages.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from hy3dgen.errors import WorkerStartError
+
+# Set by an embedding program for its own Python, wrong for any other.
+_FOREIGN_VARIABLES = (
+    *("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR"),
+    "__PYVENV_LAUNCHER__",
+)
+
+
+def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`base` (this process' environment) without what points Python at another installation."""
+    environment = dict(os.environ if base is None else base)
+    for name in _FOREIGN_VARIABLES:
+        environment.pop(name, None)
+    return environment
+
+
+class ChildProcess:
+    """A running command with three unbuffered pipes, in a session (Windows: a job) of its own."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        options: dict = {"start_new_session": True}
+        if os.name == "nt":
+            options = {
+                "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+            }
+        try:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=dict(environment),
+                **options,
+            )
+        except (OSError, ValueError) as error:
+            program = command[0] if command else ""
+            reason = getattr(error, "strerror", None) or error
+            raise WorkerStartError(
+                f"the worker's program '{program}' could not be started ({reason}); "
+                "choose a Python interpreter that exists"
+            ) from error
+        self.pid = self._process.pid
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self.stdin, self.stdout = self._process.stdin, self._process.stdout
+        self.stderr = self._process.stderr
+        self._job = _WindowsJob(self._process) if os.name == "nt" else None
+        self._end_lock, self._ended = threading.Lock(), False
+
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it has ended within `timeout` seconds."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def end(self, patience: float = 1.0) -> None:
+        """End it and all that it started: wait, ask, then kill. Only the first call does it."""
+        with self._end_lock:
+            if self._ended:  # by now its id may belong to another process
+                return
+            self._ended = True
+            self._end(patience)
+
+    def _end(self, patience: float) -> None:
+        if self._job is None:
+            if not self.wait(patience):
+                self._signal_group(signal.SIGTERM)
+                self.wait(patience)
+            self._signal_group(signal.SIGKILL)  # also what it left behind
+        else:
+            self.wait(patience)
+            self._job.close()
+        self.wait(5.0)
+
+    def close_pipes(self) -> None:
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _signal_group(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+
+def describe_exit(code: int | None) -> str:
+    """ "exit code 3", "signal 9 (SIGKILL)" and so on, for an error message."""
+    if code is None:
+        return "no exit code"
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    return f"signal {-code}"
+
+
+# --- called in the child --------------------------------------------------------------------------
+
+
+def watch_parent(on_gone: Callable[[], None], interval: float = 0.25) -> None:
+    """Call `on_gone` from a thread soon after the parent has ended (POSIX)."""
+    if os.name == "nt":
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(interval)
+        on_gone()
+
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+
+
+def die_with_parent(main_thread: bool) -> None:
+    """Linux: be killed one second after the parent's death, even where no thread gets to run.
+
+    That happens while a C function computes without letting go of Python's lock; until then
+    `watch_parent` and the end of standard input are quicker and clean up.
+
+    The kernel signals at the death of the *thread* that started us, so this is only for children
+    that the parent's main thread started. The handler must run without Python: SIGHUP has the
+    number 1, and libc's `alarm`, called as its handler, so means "SIGALRM in one second".
+    """
+    if not sys.platform.startswith("linux") or not main_thread:
+        return
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    libc.signal.restype = ctypes.c_void_p
+    libc.signal(signal.SIGHUP, ctypes.cast(libc.alarm, ctypes.c_void_p))
+    libc.signal(signal.SIGALRM, None)  # the default action, which ends us
+    PR_SET_PDEATHSIG = 1
+    libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGHUP), 0, 0, 0)
+
+
+# --- Windows --------------------------------------------------------------------------------------
+
+
+class _WindowsJob:
+    """A job object that kills its processes when its last handle closes, however we end."""
+
+    _KILL_ON_JOB_CLOSE = 0x2000
+    _EXTENDED_LIMIT_INFORMATION = 9
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        from ctypes import wintypes
+
+        class BasicLimits(ctypes.Structure):
+            _fields_ = (
+                ("PerProcessUserTimeLimit", ctypes.c_int64),
+                ("PerJobUserTimeLimit", ctypes.c_int64),
+                ("LimitFlags", wintypes.DWORD),
+                ("MinimumWorkingSetSize", ctypes.c_size_t),
+                ("MaximumWorkingSetSize", ctypes.c_size_t),
+                ("ActiveProcessLimit", wintypes.DWORD),
+                ("Affinity", ctypes.c_size_t),
+                ("PriorityClass", wintypes.DWORD),
+                ("SchedulingClass", wintypes.DWORD),
+            )
+
+        class ExtendedLimits(ctypes.Structure):
+            _fields_ = (
+                ("BasicLimitInformation", BasicLimits),
+                ("IoInfo", ctypes.c_uint64 * 6),
+                ("ProcessMemoryLimit", ctypes.c_size_t),
+                ("JobMemoryLimit", ctypes.c_size_t),
+                ("PeakProcessMemoryUsed", ctypes.c_size_t),
+                ("PeakJobMemoryUsed", ctypes.c_size_t),
+            )
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
+        kernel.CreateJobObjectW.argtypes = (ctypes.c_void_p, wintypes.LPCWSTR)
+        kernel.CreateJobObjectW.restype = wintypes.HANDLE
+        kernel.SetInformationJobObject.argtypes = (
+            *(wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD),
+        )
+        kernel.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
+        kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
+        self._kernel = kernel
+        self._process = process
+        self._handle = kernel.CreateJobObjectW(None, None)
+        limits = ExtendedLimits()
+        limits.BasicLimitInformation.LimitFlags = self._KILL_ON_JOB_CLOSE
+        done = self._handle and kernel.SetInformationJobObject(
+            self._handle,
+            self._EXTENDED_LIMIT_INFORMATION,
+            ctypes.byref(limits),
+            ctypes.sizeof(limits),
+        )
+        # A process that is in a job which forbids another one still has its end of input.
+        if done:
+            kernel.AssignProcessToJobObject(self._handle, int(process._handle))  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Kill what is left in the job."""
+        if self._handle:
+            self._kernel.CloseHandle(self._handle)
+            self._handle = None
+        with contextlib.suppress(OSError):
+            self._process.kill()
