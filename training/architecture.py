@@ -125,7 +125,8 @@ def build_conditioner() -> nn.Module:
 
     conditioner = _initialise(SingleImageEncoder(**CONFIG["conditioner"]["params"]))
     for name, parameter in conditioner.named_parameters():
-        parameter.requires_grad_(True)
+        # The mask token is part of the format; nothing uses it, so it has no gradient.
+        parameter.requires_grad_(not name.endswith("mask_token"))
         if name.endswith(("cls_token", "position_embeddings")):
             nn.init.normal_(parameter, std=0.02)
     return conditioner

@@ -47,7 +47,7 @@ class Sizes:
     flow_batch: int = 1024
 
 
-TINY = Sizes(48, 32, 2, 16, 4, 8, 256, 16)
+TINY = Sizes(12, 8, 1, 2, 2, 4, 256, 8)
 
 
 class Log:
@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--flow-seconds", type=float, default=960.0)
     parser.add_argument("--vae-lr", type=float, default=3e-3)
     parser.add_argument("--flow-lr", type=float, default=2e-3)
+    parser.add_argument("--shapes", type=int, default=Sizes.shapes)
+    parser.add_argument("--vae-shapes", type=int, default=Sizes.vae_shapes)
     parser.add_argument("--first-program", type=int, default=0, help="continue the data from here")
     parser.add_argument("--processes", type=int, default=16)
     parser.add_argument("--device")
@@ -82,8 +84,9 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(TRAINING_SEED)
     log = Log(options.out / "log.txt")
-    sizes = TINY if options.tiny else Sizes()
+    sizes = Sizes(shapes=options.shapes, vae_shapes=options.vae_shapes)
     if options.tiny:
+        sizes = TINY
         options.max_steps = options.max_steps or 6
         options.processes = 1
 
