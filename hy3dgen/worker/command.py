@@ -21,7 +21,7 @@ if spec is None:
 module = sys.modules["hy3dgen"] = module_from_spec(spec)
 spec.loader.exec_module(module)
 from hy3dgen.worker.__main__ import main
-sys.exit(main())
+main()
 """
 
 

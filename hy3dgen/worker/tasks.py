@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a worker can do: functions (params, arrays, context) -> (values, arrays).
+
+`generate` is the one way from a picture to a mesh; its stages stand in order in its body.
+"""
+
+import secrets
+import sys
+import time
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from hy3dgen.errors import InvalidImageError, InvalidSettingError, SurfaceExtractionError
+from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
+from hy3dgen.worker.machine import cuda_driver_finds_device, peak_memory_mb
+from hy3dgen.worker.model_cache import SETTINGS, ModelCache, choose_model
+from hy3dgen.worker.parameters import Parameter, check_arrays, check_parameters
+from hy3dgen.worker.server import Task, TaskContext
+
+Arrays = dict[str, np.ndarray]
+Values = dict[str, Any]
+
+MAX_FACES = 100_000_000
+_REDUCE = {
+    "face_count": Parameter(int, 1, MAX_FACES, required=True),
+    "method": Parameter(str, choices=("quality", "fast"), default="quality"),
+}
+_GENERATE = {
+    "picture": Parameter(str, high=4096),
+    "model": Parameter(str, high=4096),
+    "subfolder": Parameter(str, high=256),
+    "seed": Parameter(int, 0, 2**53),
+    **SETTINGS,
+    "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
+    "allow_download": Parameter(bool, default=False),
+}
+# Everything that `generate` imports, by the names of the `shape` extra.
+_GENERATE_NEEDS = {
+    "torch": "torch",
+    "safetensors": "safetensors",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "skimage": "scikit-image",
+    "trimesh": "trimesh",
+}
+
+
+def ping(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
+    """Nothing; shows that the worker answers."""
+    check_parameters(params, {})
+    check_arrays(arrays, ())
+    return {}, {}
+
+
+def reduce(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
+    """The mesh `vertices`, `faces` with at most `face_count` faces where its shape allows."""
+    settings = check_parameters(params, _REDUCE)
+    check_arrays(arrays, ("vertices", "faces"))
+    mesh = TriangleMesh(arrays["vertices"], arrays["faces"])
+    reduced = _reduce(mesh, settings["face_count"], settings["method"], context)
+    return {"faces_before": len(mesh.faces)}, _mesh_arrays(reduced)
+
+
+class Generator:
+    """The task `generate`, with the model it keeps loaded."""
+
+    def __init__(self) -> None:
+        self._models = ModelCache()
+
+    def __call__(
+        self, params: Values, arrays: Arrays, context: TaskContext
+    ) -> tuple[Values, Arrays]:
+        """A mesh, y up, from the file `picture` or the array `image`, (H, W, 3 or 4) uint8."""
+        settings = check_parameters(params, _GENERATE)
+        check_arrays(arrays, (), optional=("image",))
+        choice = choose_model(settings["model"], settings["subfolder"])
+        for name in SETTINGS:
+            if settings[name] is None:
+                settings[name] = getattr(choice.defaults, name)
+        if settings["seed"] is None:
+            settings["seed"] = secrets.randbelow(2**31)
+        stages = Stages(context)
+
+        picture = _read_picture(settings["picture"], arrays.get("image"), stages)
+        stages.progress("load model", 0, 1)
+        pipeline = self._models.get(choice, settings["allow_download"])
+        mesh = _run_pipeline(pipeline, picture, settings, stages)
+        faces_raw = len(mesh.faces)
+        stages.progress("clean", 0, 1)
+        mesh = clean(mesh)
+        if settings["face_count"]:
+            stages.progress("reduce", 0, 100)
+            mesh = _reduce(mesh, settings["face_count"], "quality", stages)
+        values = {
+            "stages": stages.finish(),
+            "faces_raw": faces_raw,
+            "device": str(pipeline.device),
+            "peak_memory": peak_memory_mb(),
+            "model": choice.path,
+            "subfolder": choice.subfolder,
+            **{name: settings[name] for name in (*SETTINGS, "seed")},
+        }
+        return values, _mesh_arrays(mesh)
+
+
+class Stages:
+    """Passes progress on and notes how long each stage took."""
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+        self._names: list[str] = []
+        self._starts: list[float] = []
+
+    def progress(self, stage: str, step: int, total: int) -> None:
+        if not self._names or self._names[-1] != stage:
+            self._names.append(stage)
+            self._starts.append(time.monotonic())
+        self._context.progress(stage, step, total)
+
+    def finish(self) -> list[tuple[str, float]]:
+        """(stage, seconds) in order; the last one ends now."""
+        ends = [*self._starts[1:], time.monotonic()]
+        seconds = [round(end - start, 4) for start, end in zip(self._starts, ends, strict=True)]
+        return list(zip(self._names, seconds, strict=True))
+
+
+def available() -> tuple[dict[str, Task], dict[str, str], str]:
+    """Tasks this Python can do, sentences on those it cannot, and the device for generation.
+
+    Looks for libraries without importing them: importing torch takes seconds.
+    """
+    tasks: dict[str, Task] = {"ping": ping, "reduce": reduce}
+    missing = [library for name, library in _GENERATE_NEEDS.items() if find_spec(name) is None]
+    if missing:
+        sentence = (
+            f"the Python at {sys.executable} lacks {', '.join(missing)}, so this worker cannot "
+            "generate; choose one into which hy3dgen was installed with its 'shape' extra"
+        )
+        return tasks, {"generate": sentence}, "cpu"
+    tasks["generate"] = Generator()
+    return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"
+
+
+# --- the stages -----------------------------------------------------------------------------------
+
+
+def _read_picture(path: str | None, image: np.ndarray | None, stages: Stages) -> Any:
+    """The picture with its background gone, as RGBA."""
+    from hy3dgen.pictures import load_picture
+    from hy3dgen.rembg import BackgroundRemover
+
+    if (path is None) == (image is None):
+        raise InvalidSettingError(
+            f"{'no' if path is None else 'a file and an array as'} picture was given; "
+            "choose one picture"
+        )
+    if image is not None and image.dtype != np.uint8:
+        raise InvalidImageError(f"the image is of {image.dtype}; send uint8 from 0 to 255")
+    stages.progress("prepare picture", 0, 1)
+    return BackgroundRemover()(load_picture(path if image is None else image))
+
+
+def _run_pipeline(pipeline: Any, picture: Any, settings: Values, stages: Stages) -> TriangleMesh:
+    import torch
+
+    # On the CPU, so that a seed gives the same noise on every device.
+    noise = torch.Generator("cpu").manual_seed(settings["seed"])
+    (output,) = pipeline(
+        image=picture,
+        generator=noise,
+        output_type="mesh",
+        progress=stages.progress,
+        enable_pbar=False,
+        **{name: settings[name] for name in SETTINGS},
+    )
+    if output is None or len(output.mesh_f) == 0:
+        raise SurfaceExtractionError(
+            "the model made no surface from this picture; try another seed or picture"
+        )
+    # The extractor's faces are clockwise seen from outside.
+    return TriangleMesh(output.mesh_v, np.asarray(output.mesh_f)[:, ::-1])
+
+
+def _reduce(
+    mesh: TriangleMesh, face_count: int, method: str, context: TaskContext | Stages
+) -> TriangleMesh:
+    return reduce_faces(
+        mesh,
+        face_count,
+        method,
+        progress=lambda fraction: context.progress("reduce", round(100 * fraction), 100),
+    )
+
+
+def _mesh_arrays(mesh: TriangleMesh) -> Arrays:
+    return {"vertices": mesh.vertices, "faces": mesh.faces}
