@@ -42,7 +42,9 @@ def _paste_weights(
         starts.append(first)
         lengths.append((last - first).clamp(min=1))  # end-exclusive, as the processor crops
     target = int(side * (1 - border_ratio))
-    scale = target / torch.maximum(*lengths).double()
+    longest = torch.maximum(*lengths).double()
+    # A true division: `number / tensor` multiplies by the reciprocal and may lose a pixel below.
+    scale = torch.full_like(longest, target) / longest
     results = [(length * scale).long().clamp(min=1) for length in lengths]
     ratios = [length.double() / result for length, result in zip(lengths, results, strict=True)]
     shrinks = (ratios[0] >= 1) & (ratios[1] >= 1)
@@ -59,9 +61,11 @@ def _paste_weights(
         tap = taps[:, None, :]
         area = (torch.minimum(end, tap + 1.0) - torch.maximum(begin, tap.double())).clamp(min=0)
         area = area / (end - begin).clamp(min=1e-9)
-        # Enlarging, "area" means linear steps at the input pixels' borders.
-        base = torch.floor(begin).clamp(min=0)
-        fraction = (out[:, :, None] + 1) - (base + 1) / ratio[:, None, None]
+        # Enlarging, "area" means linear steps at the input pixels' borders; where a border falls
+        # on an output pixel's, rounding decides as it does in OpenCV.
+        enlarge = (result.double() / length)[:, None, None]
+        base = torch.floor(out[:, :, None] * (1 / enlarge)).clamp(min=0)
+        fraction = ((out[:, :, None] + 1) - (base + 1) * enlarge).float()
         fraction = torch.where(fraction <= 0, 0.0, fraction - fraction.floor())
         following = torch.minimum(base + 1, length[:, None, None] - 1.0)
         linear = (tap == base) * (1 - fraction) + (tap == following) * fraction

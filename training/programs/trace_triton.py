@@ -112,7 +112,7 @@ def _trace_kernel(
             x = origin_x + ray_x * along
             y = origin_y + ray_y * along
             z = origin_z + ray_z * along
-            _, closest = field(rows, types, count, x, y, z)
+            _surface, closest = field(rows, types, count, x, y, z)
             paint = rows + closest * 24
             albedo_r = tl.exp(tl.log(tl.maximum(tl.load(paint + 19), 1e-6)) * GAMMA)
             albedo_g = tl.exp(tl.log(tl.maximum(tl.load(paint + 20), 1e-6)) * GAMMA)
