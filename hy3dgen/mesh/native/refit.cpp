@@ -20,6 +20,7 @@ constexpr double STAY = 0.02;          // pull to the old place, relative to the
 constexpr double MIN_AGREEMENT = 0.2;  // cosine between a sample's normal and its face's
 constexpr double MAX_TURN = 0.5;       // cosine a face may turn by
 constexpr double SMOOTH = 0.9;         // length of the mean normal around a vertex that is no crease
+constexpr double WORTHWHILE = 0.95;    // part of the distance that must be left at most
 constexpr size_t SAMPLES_PER_FACE = 12;
 
 struct Sample {
@@ -58,7 +59,7 @@ public:
             if (!sum_errors(error_after)) return HY3D_OUT_OF_MEMORY;
             bool any = false;
             for (size_t v = 0; v < before_.size(); v++)
-                if (error_after[v] > error_before[v] && differs(v)) {
+                if (error_after[v] > WORTHWHILE * error_before[v] && differs(v)) {
                     put_back(v);
                     any = true;
                 }
@@ -194,7 +195,7 @@ private:
             const Sample& sample = samples_[i];
             if (sample.face < 0) continue;
             for (const int32_t v : mesh_.faces[sample.face].v)
-                errors[v] += sample.weight * sample.distance2;
+                errors[v] += sample.weight * sqrt(sample.distance2);
         }
         return true;
     }
