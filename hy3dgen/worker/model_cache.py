@@ -91,6 +91,11 @@ def choose_model(model: str | None, subfolder: str | None) -> ModelChoice:
     assert hy3dgen.__file__
     bundled = Path(hy3dgen.__file__).parent / "assets" / BUNDLED
     if model is None or model == BUNDLED:
+        if not (bundled / CONFIG_FILE).is_file():
+            raise CheckpointNotFoundError(
+                "this installation of hy3dgen lacks its bundled model; install it again, or choose "
+                "a model folder"
+            )
         return _choose_folder(bundled, subfolder)
     kept = os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"
     for folder in (Path(model), Path(kept, model)):
