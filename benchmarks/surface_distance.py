@@ -78,7 +78,7 @@ def sample_surface(mesh: TriangleMesh, count: int, rng: np.random.Generator) -> 
 def surface_error(
     source: TriangleMesh, other: TriangleMesh, count: int = 100_000, seed: int = 0
 ) -> dict[str, float]:
-    """Error both ways in 1e-4 of the source's diagonal: mean of both, p99.9 and max of the worse."""
+    """Mean of both directions, p99.9 and max of the worse one, in 1e-4 of the source's diagonal."""
     rng = np.random.default_rng(seed)
     unit = 1e-4 * float(np.linalg.norm(source.bounds[1] - source.bounds[0]))
     forth = distances(sample_surface(source, count, rng), other) / unit

@@ -54,8 +54,8 @@ FLAGS = (
 )
 
 
-class NativeBuildError(RuntimeError):
-    """The kernel could not be compiled; the message says why."""
+class NativeBuildError(SystemExit):
+    """The kernel could not be compiled; ends build.py with the reason."""
 
 
 def host_target() -> str:
@@ -153,11 +153,8 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", help=f"some of: {', '.join(TARGETS)}")
     parser.add_argument("--all", action="store_true", help="every platform")
     options = parser.parse_args()
-    try:
-        for library in build(list(TARGETS) if options.all else options.targets or None):
-            print(library)
-    except NativeBuildError as error:
-        sys.exit(str(error))
+    for library in build(list(TARGETS) if options.all else options.targets or None):
+        print(library)
 
 
 if __name__ == "__main__":
