@@ -150,30 +150,22 @@ class ModelCache:
         self._pipeline: Hunyuan3DDiTFlowMatchingPipeline | None = None
 
     def get(self, choice: ModelChoice, download: bool) -> "Hunyuan3DDiTFlowMatchingPipeline":
-        """The pipeline of `choice`: on CUDA in half precision if there is CUDA, else on the CPU.
+        """The pipeline of `choice`: on CUDA if there is CUDA, in half precision.
 
         `download` allows to fetch a repository that is not on this machine.
         """
         try:
-            import torch
-
             from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline
         except (ImportError, OSError) as error:  # OSError: a shared library of torch is missing
             raise MissingDependencyError(
                 f"this Python cannot load what generation needs ({error}); "
                 "install hy3dgen with its 'shape' extra into it"
             ) from error
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = torch.float16 if device == "cuda" else torch.float32
-        key = (choice.path, choice.subfolder, device, dtype, _stamp(choice))
+        key = (choice.path, choice.subfolder, _stamp(choice))
         if self._pipeline is None or key != self._key:
             self._pipeline = self._key = None  # make room before loading
             self._pipeline = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(
-                choice.path,
-                subfolder=choice.subfolder,
-                device=device,
-                dtype=dtype,
-                local_files_only=not download,
+                choice.path, subfolder=choice.subfolder, local_files_only=not download
             )
             self._key = key
         return self._pipeline

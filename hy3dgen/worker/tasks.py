@@ -44,7 +44,6 @@ _GENERATE_NEEDS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "skimage": "scikit-image",
-    "trimesh": "trimesh",
 }
 
 
@@ -166,6 +165,8 @@ def _read_picture(path: str | None, image: np.ndarray | None, stages: Stages) ->
 def _run_pipeline(pipeline: Any, picture: Any, settings: Values, stages: Stages) -> TriangleMesh:
     import torch
 
+    from hy3dgen.shapegen.pipelines import export_to_arrays
+
     # On the CPU, so that a seed gives the same noise on every device.
     noise = torch.Generator("cpu").manual_seed(settings["seed"])
     (output,) = pipeline(
@@ -173,15 +174,13 @@ def _run_pipeline(pipeline: Any, picture: Any, settings: Values, stages: Stages)
         generator=noise,
         output_type="mesh",
         progress=stages.progress,
-        enable_pbar=False,
         **{name: settings[name] for name in SETTINGS},
     )
     if output is None or len(output.mesh_f) == 0:
         raise SurfaceExtractionError(
             "the model made no surface from this picture; try another seed or picture"
         )
-    # The extractor's faces are clockwise seen from outside.
-    return TriangleMesh(output.mesh_v, np.asarray(output.mesh_f)[:, ::-1])
+    return TriangleMesh(*export_to_arrays(output))
 
 
 def _reduce(

@@ -2,6 +2,7 @@
 """Parameters of tasks, and which model and defaults a request means."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 
@@ -95,6 +96,10 @@ def test_a_folder_can_hold_the_files_itself(models):
     assert choose_model(str(folder), None) == ModelChoice(str(folder), None, Defaults())
 
 
+needs_yaml = pytest.mark.skipif(find_spec("yaml") is None, reason="reads a yaml file")
+
+
+@needs_yaml
 def test_a_folder_brings_its_own_defaults(models):
     text = "num_inference_steps: 12\nguidance_scale: 2\noctree_resolution: 128\n"
     folder = make(models / "mine", text)
@@ -117,6 +122,7 @@ def test_a_copy_of_a_published_repository_is_recognised(models):
     assert inside.subfolder is None and inside.defaults.num_inference_steps == 5
 
 
+@needs_yaml
 def test_models_in_the_cache_folder_are_found_by_name(models):
     make(models / "kept" / "tencent" / "Hunyuan3D-2" / "hunyuan3d-dit-v2-0", "guidance_scale: 1\n")
     choice = choose_model("tencent/Hunyuan3D-2", None)
@@ -141,6 +147,7 @@ def test_folders_without_a_model_are_told_in_words(models):
         choose_model(str(several), None)
 
 
+@needs_yaml
 @pytest.mark.parametrize(
     "text", ["guidance: 3", "num_inference_steps: many", "- 1", "a: [", "!!python/object:x {}"]
 )
