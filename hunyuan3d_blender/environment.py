@@ -12,7 +12,7 @@ import bpy
 
 import hy3dgen
 from hy3dgen.errors import InvalidSettingError
-from hy3dgen.worker.client import worker_command
+from hy3dgen.worker import worker_command
 
 from . import preferences
 from .jobs import WorkerSpec
@@ -21,7 +21,7 @@ HY3DGEN_FOLDER = Path(hy3dgen.__file__).resolve().parent.parent  # holds the pac
 
 
 def mesh_worker() -> WorkerSpec:
-    return _spec("mesh", sys.executable, ())
+    return _spec("mesh", sys.executable)
 
 
 def generation_worker(context: bpy.types.Context) -> WorkerSpec:
@@ -39,15 +39,13 @@ def generation_worker(context: bpy.types.Context) -> WorkerSpec:
             f"the generation Python {python} does not exist; "
             "choose another one in the extension's preferences"
         )
-    offline = () if bpy.app.online_access else (("HF_HUB_OFFLINE", "1"),)
-    return _spec("generation", str(python), offline)
+    return _spec("generation", str(python))
 
 
-def _spec(role: str, python: str, env: tuple[tuple[str, str], ...]) -> WorkerSpec:
+def _spec(role: str, python: str) -> WorkerSpec:
     folder = bpy.utils.extension_path_user(__package__, path="logs", create=True)
     return WorkerSpec(
         role=role,
         command=tuple(worker_command(python, hy3dgen_folder=HY3DGEN_FOLDER)),
-        env=env,
         log_path=str(Path(folder) / f"{role}.log"),
     )

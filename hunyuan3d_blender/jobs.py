@@ -8,7 +8,6 @@ middle of a job.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +48,6 @@ class WorkerSpec:
 
     role: str  # "mesh" or "generation"; one worker per role is kept
     command: tuple[str, ...]
-    env: tuple[tuple[str, str], ...] = ()
     log_path: str | None = None
 
 
@@ -105,7 +103,9 @@ class Job:
         if self.state is not State.RUNNING:
             return self.state.value.capitalize()
         words = [self.stage.replace("_", " ").capitalize() or "Running"]
-        if self.total > 1:
+        if self.total >= 100:
+            words.append(f"{100 * self.step // self.total} %")
+        elif self.total > 1:
             words.append(f"{self.step}/{self.total}")
         if len(self.parts) > 1:
             words.append(f"of {self.parts[len(self.results)].name}")
@@ -127,9 +127,7 @@ class _Worker:
         self.last_used = time.monotonic()
         self.hello: Hello | None = None
         self.error: WorkerError | None = None
-        self.client = WorkerClient(
-            list(spec.command), env={**os.environ, **dict(spec.env)}, log_path=spec.log_path
-        )
+        self.client = WorkerClient(spec.command, log_path=spec.log_path)
         self._thread = threading.Thread(target=self._start, name="hy3d-start", daemon=True)
         self._thread.start()
 
@@ -263,12 +261,6 @@ class JobQueue:
 
     def _send(self, worker: _Worker, job: Job) -> None:
         part = job.parts[len(job.results)]
-        assert worker.hello is not None
-        if part.task not in worker.hello.tasks:
-            raise WorkerError(
-                f"the Python {worker.spec.command[0]} cannot {part.task}: it lacks PyTorch or "
-                "another library; choose another Python in the extension's preferences"
-            )
         job.stage, job.step, job.total, job.eta = "", 0, 0, None
         job.request = worker.client.submit(part.task, dict(part.params), dict(part.arrays))
         job.state = State.RUNNING

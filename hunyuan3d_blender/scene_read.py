@@ -98,7 +98,7 @@ def lost_by_replacing(obj: bpy.types.Object) -> list[str]:
     lost = []
     if mesh.uv_layers:
         lost.append(_named("UV map", [layer.name for layer in mesh.uv_layers]))
-    if obj.vertex_groups and mesh.attributes.domain_size("POINT") and _has_weights(mesh):
+    if obj.vertex_groups and any(vertex.groups for vertex in mesh.vertices):
         lost.append(_named("weights of vertex group", [group.name for group in obj.vertex_groups]))
     if mesh.color_attributes:
         lost.append(_named("colour attribute", [color.name for color in mesh.color_attributes]))
@@ -109,10 +109,6 @@ def lost_by_replacing(obj: bpy.types.Object) -> list[str]:
 
 def _named(what: str, names: list[str]) -> str:
     return f"{what}{'s' if len(names) > 1 else ''} {', '.join(repr(name) for name in names)}"
-
-
-def _has_weights(mesh: bpy.types.Mesh) -> bool:
-    return any(vertex.groups for vertex in mesh.vertices)
 
 
 def _material_indices(mesh: bpy.types.Mesh) -> np.ndarray:

@@ -55,11 +55,10 @@ def add_generated(
 
 
 def link_and_select(context: bpy.types.Context, obj: bpy.types.Object) -> None:
-    collection = context.collection
-    if collection is not None and collection.is_editable:
-        collection.objects.link(obj)
-    if obj.name not in context.view_layer.objects:  # an excluded or linked collection is active
-        context.scene.collection.objects.link(obj)
+    active = context.view_layer.active_layer_collection
+    usable = active.is_visible and active.collection.is_editable
+    collection = active.collection if usable else context.scene.collection
+    collection.objects.link(obj)
     space = context.space_data
     if space is not None and space.type == "VIEW_3D" and space.local_view:
         obj.local_view_set(space, True)

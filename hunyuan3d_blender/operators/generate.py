@@ -61,6 +61,7 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
             "guidance_scale": self.guidance_scale or None,
             "octree_resolution": self.octree_resolution or None,
             "face_count": self.face_count or None,
+            "allow_download": bpy.app.online_access,
         }
         name = picture.stem
 

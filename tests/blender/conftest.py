@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension inside real Blender: an isolated user folder, the zip from EXT_ZIP installed.
+
+    EXT_ZIP=dist/….zip HY3D_WORKER_PYTHON=.venv/bin/python VENV_WITH_BPY/bin/pytest tests/blender
+
+The venv holds only bpy and pytest: an extension's wheels come last on the search path, so another
+hy3dgen there would hide the one under test.
+"""
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+EXTENSION = "bl_ext.user_default.hunyuan3d_blender"
+HAS_BPY = importlib.util.find_spec("bpy") is not None
+HOME = Path(tempfile.mkdtemp(prefix="hy3d-blender-test-"))
+# The repository's own hy3dgen would hide the wheel's, which is the one under test.
+sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
+if HAS_BPY:
+    os.environ["BLENDER_USER_RESOURCES"] = str(HOME)  # before the first import of bpy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = None
+    if not HAS_BPY:
+        reason = "needs a Python with the bpy wheel; `build.py test` makes one"
+    elif not os.environ.get("EXT_ZIP"):
+        reason = "EXT_ZIP does not name the extension's zip; `build.py test` makes it"
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("blender")
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+def install() -> None:
+    import bpy
+
+    bpy.ops.extensions.package_install_files(
+        filepath=os.environ["EXT_ZIP"], repo="user_default", enable_on_install=True
+    )
+    assert EXTENSION in bpy.context.preferences.addons, "installed but not enabled"
+
+
+@pytest.fixture(scope="session")
+def extension():
+    """The extension's package, installed and enabled."""
+    install()
+    yield sys.modules[EXTENSION]
+    import bpy
+
+    if EXTENSION in bpy.context.preferences.addons:
+        bpy.ops.preferences.addon_disable(module=EXTENSION)
+
+
+@pytest.fixture
+def scene(extension):
+    """An empty scene; the extension stays on."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    yield bpy.context.scene
+    sys.modules[f"{EXTENSION}.job_timer"].queue.close()
+
+
+@pytest.fixture
+def preferences(extension):
+    import bpy
+
+    preferences = bpy.context.preferences.addons[EXTENSION].preferences
+    before = preferences.python
+    yield preferences
+    preferences.python = before
+
+
+@pytest.fixture
+def worker_python(preferences):
+    """The generation Python, set in the preferences."""
+    python = os.environ.get("HY3D_WORKER_PYTHON")
+    if not python:
+        pytest.skip("HY3D_WORKER_PYTHON does not name a Python with PyTorch")
+    preferences.python = python
+    return python
+
+
+@pytest.fixture
+def tiny_model(worker_python):
+    """Whether the wheel brings the bundled model, together with a Python that can run it."""
+    import hy3dgen
+
+    if not (Path(hy3dgen.__file__).parent / "assets" / "tiny" / "config.yaml").is_file():
+        pytest.skip("the wheel under test was built without the bundled model")
+
+
+@pytest.fixture
+def module(extension):
+    """Modules of the extension by their short names."""
+    return lambda name: sys.modules[f"{EXTENSION}.{name}"]
+
+
+@pytest.fixture
+def nothing_left(scene):
+    """Fails if the test leaves a child process, a shared block or a temp file behind.
+
+    A warm worker is no leftover, so the queue is closed first, as at the extension's end.
+    """
+    before = _traces()
+    yield
+    sys.modules[f"{EXTENSION}.job_timer"].queue.close()
+    deadline = time.monotonic() + 3
+    while (left := _traces() - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+def _traces() -> set[str]:
+    """Child processes, and what lies in the folders for temporary files."""
+    traces = {f"process {pid}" for pid in children()}
+    for folder in {tempfile.gettempdir(), "/dev/shm"}:
+        if os.path.isdir(folder):
+            traces |= {
+                os.path.join(folder, name)
+                for name in os.listdir(folder)
+                if "hy3d" in name and not name.startswith(HOME.name)
+            }
+    return traces
+
+
+def children() -> set[int]:
+    """Processes that this one started and that still run (zombies do not)."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and fields[0] != "Z":
+            found.add(int(folder.name))
+    return found
