@@ -301,13 +301,13 @@ class WorkerClient:
     @staticmethod
     def _pump_log(process: ChildProcess, log: BoundedLog) -> None:
         with contextlib.suppress(OSError, ValueError):
-            while data := process.stderr.read(65536):
+            while data := process.read_errors(65536):
                 log.write(data)
 
     def _read_messages(self, process: ChildProcess) -> None:
         """Thread: take messages until the worker's end; then settle what is open."""
         reason: WorkerError | None = None
-        lines = LineReader(lambda size: process.stdout.read(size) or b"")
+        lines = LineReader(process.read_output)
         try:
             while (line := lines.next_line()) is not None:
                 if self._hello is None:
@@ -365,7 +365,7 @@ class WorkerClient:
                     f"the worker speaks of request {event.request}, not an open one"
                 )
         if isinstance(event, (Preview, Result)):
-            descriptors = event.arrays
+            descriptors = protocol.descriptors_of(event)
             event = replace(event, arrays=self._arrays.read(descriptors))
             for block in {descriptor.block for descriptor in descriptors}:
                 with contextlib.suppress(WorkerDiedError):

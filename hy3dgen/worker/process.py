@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from hy3dgen.errors import WorkerStartError
 
@@ -44,7 +45,7 @@ class ChildProcess:
                 "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
             }
         try:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -60,12 +61,20 @@ class ChildProcess:
                 f"the worker's program '{program}' could not be started ({reason}); "
                 "choose a Python interpreter that exists"
             ) from error
-        self.pid = self._process.pid
+        self._process = cast("subprocess.Popen[bytes]", process)
+        self.pid = process.pid
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
         self.stderr = self._process.stderr
         self._job = _WindowsJob(self._process) if os.name == "nt" else None
         self._end_lock, self._ended = threading.Lock(), False
+
+    def read_output(self, size: int) -> bytes:
+        """At least one byte of its standard output; empty at the end."""
+        return os.read(self.stdout.fileno(), size)
+
+    def read_errors(self, size: int) -> bytes:
+        return os.read(self.stderr.fileno(), size)
 
     def exit_code(self) -> int | None:
         return self._process.poll()

@@ -159,18 +159,24 @@ Message = (
 Event = Progress | Preview | Result | Failure | CancelledEvent
 
 
+def descriptors_of(message: Any) -> tuple[ArrayDescriptor, ...]:
+    """The arrays of a message as it travels."""
+    assert isinstance(message.arrays, tuple)
+    return message.arrays
+
+
 def encode(message: Message) -> bytes:
     """One line, its newline included. ProtocolError if it cannot be sent."""
-    content = {"type": _NAMES[type(message)]}
+    content: dict[str, Any] = {"type": _NAMES[type(message)]}
     for field in fields(message):
         value = getattr(message, field.name)
         if field.name == "arrays":
-            value = [vars(descriptor) for descriptor in value]
+            value = [vars(descriptor) for descriptor in descriptors_of(message)]
         content[field.name] = value
     return format_line(content)
 
 
-def decode(line: bytes, accepted: Sequence[type]) -> Message:
+def decode(line: bytes, accepted: Sequence[type]) -> Any:
     """The message in `line`, which must be one of the types `accepted`."""
     content = parse_line(line)
     name = content.pop("type", None)

@@ -163,7 +163,8 @@ class Server:
             context.check_cancelled()
             task = self._find_task(request.task)
             assert self._arrays
-            values, arrays = task(request.params, self._arrays.read(request.arrays), context)
+            inputs = self._arrays.read(protocol.descriptors_of(request))
+            values, arrays = task(request.params, inputs, context)
             self.send_arrays(protocol.Result, arrays, request=request.request, values=values)
         except Cancelled:
             end = protocol.CancelledEvent(request.request)

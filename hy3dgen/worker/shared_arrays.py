@@ -181,7 +181,7 @@ class SharedArrays:
             if not stat.S_ISREG(found.st_mode) or found.st_size < needed:
                 raise ProtocolError(f"{wrong} has {found.st_size} bytes instead of {needed}")
             array = np.empty(descriptor.shape, DTYPES[descriptor.dtype])
-            view = memoryview(array.reshape(-1).view(np.uint8))
+            view = array.reshape(-1).view(np.uint8).data
             file.seek(descriptor.offset)
             while len(view):
                 count = file.readinto(view)
@@ -219,7 +219,7 @@ def _write_file(path: Path, arrays: Iterable[np.ndarray]) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _WRITE_FLAGS, 0o600)
     with open(handle, "wb", buffering=0) as file:
         for array in arrays:
-            view = memoryview(array.reshape(-1).view(np.uint8))
+            view = array.reshape(-1).view(np.uint8).data
             padding = bytes(-len(view) % _ALIGNMENT)
             for part in (view, memoryview(padding)):
                 while len(part):
