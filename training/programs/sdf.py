@@ -62,9 +62,8 @@ def grid(batch: ProgramBatch, resolution: int = 64, bound: float = 1.01) -> torc
     """Distances (B, R, R, R), indexed [x, y, z], at R points from -bound to bound on each axis."""
     axis = torch.linspace(-bound, bound, resolution, device=batch.device)
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(1, -1, 3)
-    r = resolution
-    rows = [evaluate(batch[b], points).reshape(r, r, r) for b in range(len(batch))]
-    return torch.stack(rows)
+    shape = (len(batch), resolution, resolution, resolution)
+    return evaluate(batch, points.expand(len(batch), -1, -1)).reshape(shape)
 
 
 def evaluate_one(

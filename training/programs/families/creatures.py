@@ -122,7 +122,7 @@ def robot(d: Draw, s: Shape) -> None:
         s.box((width * 0.7, 0.2, depth * 0.7), (0, hip - 0.06, 0), metal)
     else:
         for x in (-1, 1):
-            s.rod((x * stance, 0.08, 0), (x * stance, hip + 0.05, 0), limb, limb, d.near(metal))
+            s.rod((x * stance, 0.08, 0), (x * stance, hip + 0.22, 0), limb, limb, d.near(metal))
             s.box((0.26, 0.15, depth * 0.95), (x * stance, 0.075, 0.06), trim, 0.04)
     top = hip + chest
     if d.chance(0.7):
@@ -136,7 +136,7 @@ def robot(d: Draw, s: Shape) -> None:
         at = ((i - 1) * width * 0.16, hip + chest * 0.6, depth / 2 + 0.015)
         s.ball(0.05, at, d.paint())
     head_width, head = d.between(0.42, 0.6), d.between(0.36, 0.48)
-    s.rod((0, top - 0.02, 0), (0, top + 0.1, 0), 0.12, 0.12, DARK)
+    s.rod((0, top - 0.3, 0), (0, top + 0.3, 0), 0.13, 0.13, DARK)
     y = top + 0.07 + head / 2
     if d.chance(0.65):
         s.box((head_width, head, head_width * 0.85), (0, y, 0), metal, d.between(0.03, 0.1))
@@ -194,7 +194,7 @@ def snowman(d: Draw, s: Shape) -> None:
     wood, lift = (0.42, 0.28, 0.17), d.between(0.05, 0.4)
     for x in (-1, 1):
         hand = (x * (middle + d.between(0.35, 0.5)), y2 + lift, 0.1)
-        s.limb((x * middle * 0.8, y2 + 0.05, 0), hand, 0.05, wood)
+        s.limb((x * middle * 0.8, y2 + 0.05, 0), hand, 0.06, wood)
         if d.chance(0.4):
             s.ball(0.1, hand, d.paint())
     scarf = d.paint()
@@ -219,7 +219,7 @@ def snowman(d: Draw, s: Shape) -> None:
 def tree(d: Draw, s: Shape) -> None:
     style = d.pick(("fir", "fir", "round", "cloud", "cloud", "poplar"))
     leaf, bark = d.near(d.pick(GREENS), 0.05), d.near((0.44, 0.3, 0.19), 0.05)
-    trunk, r = d.between(0.35, 0.65), d.between(0.09, 0.15)
+    trunk, r = d.between(0.35, 0.6), d.between(0.11, 0.17)
     if d.chance(0.2):
         pot = d.between(0.26, 0.34)
         s.rod(
@@ -227,7 +227,7 @@ def tree(d: Draw, s: Shape) -> None:
         )
         trunk += 0.3
     if style == "fir":
-        s.rod((0, 0, 0), (0, trunk + 0.2, 0), r * 1.15, r, bark)
+        s.rod((0, 0, 0), (0, trunk + 0.7, 0), r * 1.15, r, bark)
         tiers, wide = d.pick((2, 3, 3, 4)), d.between(0.48, 0.7)
         y, height = trunk * 0.75, d.between(1.3, 1.6)
         step = height / (tiers + 0.6)

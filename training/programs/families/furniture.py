@@ -20,7 +20,7 @@ def _legs(d: Draw, s: Shape, width, depth, height, thick, colour, style, y=0.0) 
 
 def table(d: Draw, s: Shape) -> None:
     width, depth = d.between(1.3, 2.0), d.between(0.9, 1.3)
-    height, thick = d.between(0.7, 1.25), d.between(0.1, 0.16)
+    height, thick = d.between(0.7, 1.25), d.between(0.12, 0.18)
     top = d.wood() if d.chance(0.7) else d.paint()
     leg = top if d.chance(0.5) else d.pick((d.wood(), d.metal(), WHITE))
     style = d.pick(("legs", "legs", "legs", "pedestal", "slabs"))
@@ -32,7 +32,7 @@ def table(d: Draw, s: Shape) -> None:
         width = depth = radius * 1.35
     else:
         s.box((width, thick, depth), (0, y, 0), top, d.between(0.01, 0.05))
-    under = height - thick + 0.03
+    under = height - 0.03  # legs end inside the top: an overlap hides the seam
     if style == "pedestal":
         r = d.between(0.1, 0.18)
         s.rod((0, 0.05, 0), (0, under, 0), r * d.between(0.8, 1.3), r, leg)
@@ -43,7 +43,7 @@ def table(d: Draw, s: Shape) -> None:
             for angle in (45, 135):
                 s.box((depth * 0.95, 0.13, 0.16), (0, 0.065, 0), leg, 0.03, (0, angle, 0))
     elif style == "slabs":
-        slab = d.between(0.1, 0.16)
+        slab = d.between(0.13, 0.18)
         for x in (-1, 1):
             at = (x * (width * 0.9 - slab) / 2, under / 2, 0)
             s.box((slab, under, depth * d.between(0.8, 0.95)), at, leg, 0.02)
@@ -51,7 +51,7 @@ def table(d: Draw, s: Shape) -> None:
             s.box((width * 0.85, 0.11, depth * 0.7), (0, height * 0.35, 0), leg)
     else:
         leg_style = d.pick(("square", "round", "splayed"))
-        leg_thick = d.between(0.12, 0.18)
+        leg_thick = d.between(0.14, 0.2)
         _legs(d, s, width * 0.96, depth * 0.96, under, leg_thick, leg, leg_style)
         if not is_round and d.chance(0.5):
             drop = d.between(0.12, 0.24)
@@ -63,18 +63,18 @@ def table(d: Draw, s: Shape) -> None:
 def chair(d: Draw, s: Shape) -> None:
     width, depth = d.between(0.75, 1.0), d.between(0.75, 0.95)
     seat, thick = d.between(0.65, 0.85), d.between(0.11, 0.18)
-    back, slab = d.between(0.7, 1.1), d.between(0.1, 0.14)
+    back, slab = d.between(0.7, 1.1), d.between(0.12, 0.17)
     frame = d.wood() if d.chance(0.6) else d.pick((d.paint(), d.metal(), DARK, WHITE))
     cushion = d.paint() if d.chance(0.5) else frame
     s.box((width, thick, depth), (0, seat - thick / 2, 0), cushion, d.between(0.02, 0.06))
     style = d.pick(("legs", "legs", "legs", "office"))
     if style == "office":
-        s.rod((0, 0.1, 0), (0, seat - thick + 0.02, 0), 0.09, 0.07, d.metal())
+        s.rod((0, 0.04, 0), (0, seat - 0.04, 0), 0.09, 0.08, d.metal())
         for angle in (0, 60, 120):
             s.box((width * 0.98, 0.1, 0.13), (0, 0.09, 0), DARK, 0.03, (0, angle, 0))
     else:
         leg_style = d.pick(("square", "round", "splayed"))
-        _legs(d, s, width, depth, seat - thick + 0.03, d.between(0.11, 0.15), frame, leg_style)
+        _legs(d, s, width, depth, seat - 0.03, d.between(0.13, 0.17), frame, leg_style)
     lean, z = d.between(3, 12), -depth / 2 + slab / 2
     tilt = (-lean, 0, 0)
     offset = -back / 2 * lean / 57.3
@@ -129,10 +129,10 @@ def sofa(d: Draw, s: Shape) -> None:
         w = inner / seats
         x = (i + 0.5) * w - inner / 2
         front = depth - slab
-        s.box((w * 0.98, 0.17, front * 1.02), (x, seat + 0.05, slab / 2), cushion, 0.06)
+        s.box((w * 0.98, 0.3, front * 1.02), (x, seat - 0.015, slab / 2), cushion, 0.06)
         high = back - seat - 0.12
-        at = (x, seat + 0.12 + high / 2, -depth / 2 + slab + 0.06)
-        s.box((w * 0.95, high, 0.18), at, cushion, 0.07, (-8, 0, 0))
+        at = (x, seat + 0.12 + high / 2, -depth / 2 + slab + 0.01)
+        s.box((w * 0.95, high, 0.28), at, cushion, 0.07, (-8, 0, 0))
     for x in (-1, 1):
         for z in (-1, 1):
             px, pz = x * (width / 2 - 0.12), z * (depth / 2 - 0.12)
@@ -151,7 +151,9 @@ def bed(d: Draw, s: Shape) -> None:
     frame = d.between(0.12, 0.18)
     s.box((width, frame, length), (0, foot + frame / 2, 0), wood, 0.03)
     y = foot + frame + mattress / 2 - 0.04
-    s.box((width * 0.95, mattress, length * 0.97), (0, y, 0.01), sheet, 0.07)
+    top = y + mattress / 2
+    at = (0, (top + foot + 0.04) / 2, 0.01)
+    s.box((width * 0.95, top - foot - 0.04, length * 0.97), at, sheet, 0.07)
     cover = d.between(0.55, 0.72) * length
     at = (0, y + 0.02, length / 2 - cover / 2)
     s.box((width * 1.0, mattress + 0.05, cover), at, blanket, 0.07)
@@ -193,9 +195,9 @@ def lamp(d: Draw, s: Shape) -> None:
         s.rod((0, 0, 0), (0, 0.12, 0), 0.38, 0.33, base, 0.04)
         reach, high = d.between(0.25, 0.45), d.between(0.65, 0.85)
         elbow = (0, high, -reach)
-        s.limb((0, 0.08, 0), elbow, 0.06, base)
+        s.limb((0, 0.08, 0), elbow, 0.075, base)
         tip = (0, high + d.between(0.3, 0.5), d.between(0.15, 0.35))
-        s.limb(elbow, tip, 0.06, base)
+        s.limb(elbow, tip, 0.075, base)
         s.ball(0.1, elbow, d.metal())
         drop = (0, tip[1] - 0.26, tip[2] + 0.3)
         s.rod(tip, drop, 0.12, d.between(0.27, 0.36), shade, 0.03)
@@ -206,13 +208,13 @@ def lamp(d: Draw, s: Shape) -> None:
     if style == "floor":
         stand = d.between(1.3, 1.6)
         s.rod((0, 0, 0), (0, 0.12, 0), d.between(0.3, 0.42), 0.28, base, 0.03)
-        s.rod((0, 0.1, 0), (0, stand + 0.05, 0), 0.06, 0.06, base)
+        s.rod((0, 0.03, 0), (0, stand + 0.2, 0), 0.085, 0.08, base)
         shade_height *= 0.85
     elif style == "vase":
         stand, r = d.between(0.65, 0.95), d.between(0.24, 0.36)
         s.ball((r, stand * 0.38, r), (0, stand * 0.4, 0), base)
-        s.rod((0, 0, 0), (0, 0.12, 0), r * 0.8, r * 0.7, d.near(base, 0.15), 0.03)
-        s.rod((0, stand * 0.7, 0), (0, stand + 0.05, 0), 0.1, 0.07, base)
+        s.rod((0, 0, 0), (0, stand * 0.25, 0), r * 0.8, r * 0.6, d.near(base, 0.15), 0.03)
+        s.rod((0, stand * 0.5, 0), (0, stand + 0.2, 0), 0.1, 0.085, base)
     else:
         stand = d.between(0.65, 1.0)
         r = d.between(0.26, 0.4)
@@ -220,7 +222,7 @@ def lamp(d: Draw, s: Shape) -> None:
             s.rod((0, 0, 0), (0, d.between(0.12, 0.2), 0), r, r * 0.8, base, 0.04)
         else:
             s.box((r * 1.7, 0.15, r * 1.7), (0, 0.075, 0), base, 0.03)
-        s.rod((0, 0.1, 0), (0, stand + 0.05, 0), 0.075, 0.065, base)
+        s.rod((0, 0.03, 0), (0, stand + 0.2, 0), 0.09, 0.08, base)
         for i in range(d.pick((0, 1, 2))):
             ball = d.between(0.11, 0.17)
             s.ball(ball, (0, 0.25 + i * 0.24, 0), d.near(base, 0.15))

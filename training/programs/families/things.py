@@ -80,7 +80,7 @@ def bottle(d: Draw, s: Shape) -> None:
             s.rod((0, body - 0.05, 0), (0, body + shoulder, 0), wide, neck, glass, 0.03)
     y = body + shoulder
     top = y + neck_height
-    s.rod((0, y - 0.06, 0), (0, top, 0), neck, neck * 0.95, glass)
+    s.rod((0, body * 0.4, 0), (0, top, 0), neck, neck * 0.95, glass)
     if style == "pump":
         s.rod((0, y, 0), (0, y + 0.14, 0), neck * 1.4, neck * 1.4, cap)
         s.rod((0, y + 0.1, 0), (0, y + 0.4, 0), 0.06, 0.06, cap)
@@ -100,6 +100,10 @@ def house(d: Draw, s: Shape) -> None:
     roof, eave = d.between(0.45, 0.8), d.between(0.1, 0.18)
     s.box((width, height, depth), (0, height / 2, 0), wall, 0.01)
     style, y = d.pick(("gable", "side", "side", "flat", "tent")), height + roof / 2 - 0.03
+    core = (width * 0.4, depth * 0.9) if style == "gable" else (width * 0.8, depth * 0.35)
+    if style != "flat":  # fills the seam between wall and roof
+        low, high = height * 0.5, height + roof * (0.4 if style == "tent" else 0.5)
+        s.box((core[0], high - low, core[1]), (0, (low + high) / 2, 0), wall)
     if style == "gable":  # the triangle faces the front
         s.prism(width + 2 * eave, 0.0, roof, depth + eave, (0, y, 0), tiles)
         s.prism(width * 0.9, 0.0, roof * 0.85, depth + 0.04, (0, y - roof * 0.075, 0.07), wall)

@@ -46,6 +46,8 @@ def car(d: Draw, s: Shape) -> None:
             continue
         s.box((width * 0.87, cabin_height, 0.09), at, paint, 0.02, (tilt, 0, 0))
     s.box((width * 0.88, cabin_height, 0.09), (0, y, centre), paint, 0.02)
+    core = body + cabin_height - 0.08  # fills the seam between body and cabin
+    s.box((width * 0.7, core, top * 0.9), (0, floor + 0.04 + core / 2, centre - shear / 2), paint)
     if style == "pickup":
         bed_length = length * 0.34
         at = (0, belt, -length / 2 + bed_length / 2 + 0.1)
@@ -63,9 +65,9 @@ def car(d: Draw, s: Shape) -> None:
 
 def plane(d: Draw, s: Shape) -> None:
     style = d.pick(("airliner", "propeller", "jet", "biplane", "airliner"))
-    half, r = d.between(0.82, 0.98), d.between(0.15, 0.2)
+    half, r = d.between(0.82, 0.98), d.between(0.19, 0.25)
     if style in ("propeller", "biplane"):
-        half, r = half * 0.82, r * 1.15
+        half, r = half * 0.82, r * 1.05
     body, trim = (d.near(WHITE), d.paint()) if style == "airliner" else (d.paint(), d.paint())
     tail_lift = d.between(0.0, 0.06)
     if style == "airliner":
@@ -78,11 +80,12 @@ def plane(d: Draw, s: Shape) -> None:
     else:
         s.rod((0, tail_lift, -half), (0, 0, half * 0.3), r * 0.45, r, body, 0.04)
         s.rod((0, 0, half * 0.28), (0, 0, half * 0.8), r, r * 0.85, body, 0.05)
+    s.limb((0, 0, 0), (0, 0, half * 0.5), r * 0.55, body)  # fills the seam before the nose
     cockpit = (0, r * 0.7, half * d.between(0.2, 0.35))
     if style == "airliner":
         cockpit = (0, r * 0.42, half - r * 0.75)
     s.ball((r * 0.62, r * 0.5, r * 1.1), cockpit, GLASS)
-    span, root = d.between(0.75, 0.95), d.between(0.38, 0.52)
+    span, root = d.between(0.75, 0.95), d.between(0.42, 0.56)
     tip, sweep, place = root * d.between(0.35, 0.6), -d.between(0.25, 0.5), 0.06
     if style == "jet":
         span, root, tip, sweep, place = span * 0.75, 0.85, 0.2, -0.5, -0.2
@@ -94,12 +97,12 @@ def plane(d: Draw, s: Shape) -> None:
     for y in heights:
         for x in (-1.0, 1.0):
             at = (0, y, place * half)
-            s.panel(root, tip, span, 0.1, at, Z, (x, 0.0, 0.0), trim, sweep, 0.03)
+            s.panel(root, tip, span, 0.15, at, Z, (x, 0.0, 0.0), trim, sweep, 0.03)
     tail = d.between(0.3, 0.4)
     for x in (-1.0, 1.0):
         at = (0, tail_lift, -half + 0.17)
-        s.panel(0.28, 0.17, tail, 0.09, at, Z, (x, 0.0, 0.0), trim, -0.1, 0.03)
-    s.panel(0.36, 0.19, tail + 0.12, 0.09, (0, tail_lift, -half + 0.2), Z, Y, trim, -0.14, 0.03)
+        s.panel(0.32, 0.2, tail, 0.13, at, Z, (x, 0.0, 0.0), trim, -0.1, 0.03)
+    s.panel(0.38, 0.22, tail + 0.14, 0.13, (0, tail_lift, -half + 0.2), Z, Y, trim, -0.14, 0.03)
     if style == "airliner":
         engine, out = r * d.between(0.45, 0.55), span * d.between(0.34, 0.42)
         for x in (-1, 1):
@@ -145,9 +148,10 @@ def rocket(d: Draw, s: Shape) -> None:
         top = floor + height
         if d.chance(0.5):
             s.rod((0, top - 0.02, 0), (0, top + nose, 0), upper, 0.04, trim, 0.03)
+            s.limb((0, floor + 0.2, 0), (0, top + nose * 0.3, 0), upper * 0.45, body)
         else:
             s.ball((upper, nose, upper), (0, top - 0.01, 0), trim)
-    s.rod((0, 0, 0), (0, floor + 0.06, 0), r * 0.8, r * 0.5, d.near(DARK, 0.05), 0.02)
+    s.rod((0, 0, 0), (0, floor + 0.2, 0), r * 0.8, r * 0.5, d.near(DARK, 0.05), 0.02)
     count, start = d.pick((3, 4, 4)), d.pick((0, 45))
     span, root, drop = d.between(0.25, 0.45), d.between(0.4, 0.65), d.between(0.0, 0.35)
     for i in range(count):
@@ -157,7 +161,7 @@ def rocket(d: Draw, s: Shape) -> None:
         at = (out[0] * inside, floor + root / 2 + 0.02, out[2] * inside)
         reach = span + r * 0.4
         tip = root * d.between(0.45, 0.5)
-        s.panel(root, tip, reach, 0.1, at, Y, out, trim, -drop, 0.03)
+        s.panel(root, tip, reach, 0.14, at, Y, out, trim, -drop, 0.03)
     widest = r * (1.15 if style == "bulged" else 1.0)
     for i in range(d.pick((1, 1, 2))):
         y = floor + height * (0.72 - 0.27 * i)
@@ -176,7 +180,7 @@ def rocket(d: Draw, s: Shape) -> None:
 
 def boat(d: Draw, s: Shape) -> None:
     style = d.pick(("sail", "sail", "tug", "row", "steamer"))
-    half, beam = d.between(0.82, 0.95), d.between(0.32, 0.42)
+    half, beam = d.between(0.82, 0.95), d.between(0.36, 0.46)
     draught = d.between(0.34, 0.44)
     hull, deck = d.paint() if d.chance(0.7) else d.wood(), d.wood()
     # The lower half of an ellipsoid; cabin, mast or rower stand higher than its upper half did.
@@ -189,23 +193,23 @@ def boat(d: Draw, s: Shape) -> None:
             s.box((beam * 1.75, 0.1, 0.2), (0, -0.06, z * half), deck)
     if style == "sail":
         high, z = d.between(1.2, 1.5), d.between(0.0, 0.15)
-        s.rod((0, -draught + 0.08, z), (0, high, z), 0.06, 0.05, d.wood())
+        s.rod((0, -draught + 0.08, z), (0, high, z), 0.08, 0.065, d.wood())
         cloth = d.pick((WHITE, d.pastel(), d.paint()))
         foot = d.between(0.55, 0.72)
         back = (0.0, 0.0, -1.0)
         at = (0, 0.16, z - foot / 2)
-        s.panel(foot, 0.08, high - 0.2, 0.09, at, back, Y, cloth, -foot / 2 + 0.02, 0.03)
+        s.panel(foot, 0.08, high - 0.2, 0.14, at, back, Y, cloth, -foot / 2 + 0.02, 0.03)
         if d.chance(0.7):
             jib = min(half * 0.85 - z, d.between(0.45, 0.65))
             at = (0, 0.12, z + jib / 2)
-            s.panel(jib, 0.08, high * 0.8, 0.09, at, Z, Y, d.near(cloth), -jib / 2 + 0.02, 0.03)
+            s.panel(jib, 0.08, high * 0.8, 0.14, at, Z, Y, d.near(cloth), -jib / 2 + 0.02, 0.03)
         if d.chance(0.5):
             s.box((0.09, 0.13, 0.26), (0, high - 0.02, z - 0.12), d.paint())
     elif style == "row":
         for x in (-1, 1):
             end = (x * (beam + 0.36), d.between(-0.2, -0.1), 0.0)
-            s.limb((x * (beam - 0.25), 0.02, 0), end, 0.05, d.wood())
-            s.ball((0.14, 0.06, 0.1), end, deck, (0, 0, -x * 25))
+            s.limb((x * (beam - 0.25), 0.02, 0), end, 0.06, d.wood())
+            s.ball((0.16, 0.075, 0.12), end, deck, (0, 0, -x * 25))
         skin, shirt = (0.93, 0.74, 0.6), d.paint()
         s.limb((0, -0.12, -0.1), (0, draught * 0.75, -0.1), 0.15, shirt)
         s.ball(0.15, (0, draught + 0.2, -0.1), skin)
@@ -244,7 +248,7 @@ def train(d: Draw, s: Shape) -> None:
     back, front = -total / 2, total / 2
     s.box((width * 0.9, 0.16, total), (0, floor + 0.05, 0), DARK, 0.03)
     axis = floor + 0.1 + r
-    s.rod((0, axis, back + cab - 0.05), (0, axis, front - 0.06), r, r, paint, 0.03)
+    s.rod((0, axis, back + cab * 0.4), (0, axis, front - 0.03), r, r, paint, 0.03)
     s.rod((0, axis, front - 0.1), (0, axis, front), r * 1.05, r * 1.0, DARK, 0.03)
     s.rod((0, axis, front - 0.05), (0, axis, front + 0.05), r * 0.4, r * 0.35, metal)
     band = back + cab + length * d.between(0.3, 0.45)
@@ -269,8 +273,7 @@ def train(d: Draw, s: Shape) -> None:
         for i in range(3):
             pz = back + cab * 0.5 + i * (total - cab * 0.5 - 0.3) / 2
             big = wheel * (1.0 if i else 1.25)
-            _wheel_centre = (x * (width / 2 - 0.06), big, pz)
-            px = _wheel_centre[0]
+            px = x * (width / 2 - 0.06)
             s.rod((px - 0.06, big, pz), (px + 0.06, big, pz), big, big, trim if i else DARK, 0.02)
     s.prism(
         width * 0.95,
