@@ -2,6 +2,7 @@
 """Face reduction, also known as decimation."""
 
 from collections.abc import Callable
+from numbers import Integral
 
 from ..errors import InvalidMeshError, InvalidSettingError
 from .native import loader
@@ -36,7 +37,8 @@ def reduce_faces(
 
     Source: Garland & Heckbert 1997, section 4; departures are told in `native/collapse.cpp`.
     """
-    if isinstance(target_faces, bool) or target_faces != int(target_faces) or target_faces < 1:
+    whole = isinstance(target_faces, Integral) and not isinstance(target_faces, bool)
+    if not whole or target_faces < 1:
         raise InvalidSettingError(
             f"target_faces is {target_faces!r}, but a whole number of at least 1 is wanted."
         )

@@ -40,8 +40,10 @@ struct Limits {
     double min_cosine;  // between a face's normals before and after
     double min_shape;   // area^2 over squared sum of squared edges; 0.083 if equilateral
 };
-constexpr Limits STRICT = {0.2, 2.5e-5};
-constexpr Limits RELAXED = {0.0, 1e-9};
+// Tried in this order: the next when the one before lets too few collapses through.
+constexpr Limits USUAL = {0.2, 2.5e-5};
+constexpr Limits THIN_FACES = {0.2, 1e-9};
+constexpr Limits LAST_RESORT = {0.0, 1e-12};
 
 // Twice the area vector of a triangle, and its squared length over the squared sum of its squared
 // edges (times four): a measure of shape that needs no square root.
@@ -77,22 +79,23 @@ public:
         if (status == HY3D_OK) status = classify_vertices();
         if (status != HY3D_OK) return status;
         sum_face_quadrics();
-        Limits limits = STRICT;
         int stuck = 0, exhausted = 0;
+        bool last_resort = false;
         while (alive_ > target_) {
             bool all_tried = false;
             size_t tried = 0, done = 0;
             status = price_edges();
+            const Limits& limits = last_resort ? LAST_RESORT : stuck ? THIN_FACES : USUAL;
             if (status == HY3D_OK) status = one_pass(limits, stuck, all_tried, tried, done);
             if (status == HY3D_OK) status = compact();
             if (status != HY3D_OK) return status;
             if (all_tried) {
                 exhausted++;
-                if (done == 0 && limits.min_cosine == RELAXED.min_cosine) break;
-                if (done == 0) limits = RELAXED;
+                if (done == 0 && last_resort) break;
+                if (done == 0) last_resort = true;
                 if (exhausted == MAX_EXHAUSTED) break;
             }
-            stuck = static_cast<double>(done) < STUCK_BELOW * static_cast<double>(tried) + 1
+            stuck = static_cast<double>(done) < STUCK_BELOW * static_cast<double>(tried)
                         ? stuck + 1
                         : 0;
         }
@@ -225,8 +228,8 @@ private:
         const size_t needed = (alive_ - target_ + 1) / 2;
         size_t candidates = needed + needed / 4 + 8;
         const size_t most = static_cast<size_t>(PART_PER_PASS * static_cast<double>(order_.size()));
-        if (candidates > most) candidates = most > 16 ? most : 16;
-        candidates <<= stuck < 8 ? stuck : 8;
+        if (candidates > most) candidates = most > 1 ? most : 1;
+        if (stuck > 1) candidates <<= stuck < 9 ? stuck - 1 : 8;
         all_tried = candidates >= order_.size();
         if (all_tried) candidates = order_.size();
         tried = candidates;

@@ -5,26 +5,12 @@
 
 #include <stdint.h>
 
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#else
-#include <time.h>
-#endif
-
 #include "hy3d_mesh.h"
 
 namespace hy3d {
 
-inline int64_t milliseconds() {
-#if defined(_WIN32)
-    return static_cast<int64_t>(GetTickCount64());
-#else
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
-#endif
-}
+// Of a clock that never goes back.
+int64_t milliseconds();
 
 class Progress {
 public:

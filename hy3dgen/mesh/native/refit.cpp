@@ -55,7 +55,7 @@ public:
             if (!sum_errors(error_before) || !group_samples()) return HY3D_OUT_OF_MEMORY;
             for (int sweep = 0; sweep < SWEEPS; sweep++) move_vertices();
             undo_turns();
-            if (!find_closest(round + 1)) return HY3D_CANCELLED;
+            if (!find_closest(1 + 2 * round)) return HY3D_CANCELLED;
             if (!sum_errors(error_after)) return HY3D_OUT_OF_MEMORY;
             bool any = false;
             for (size_t v = 0; v < before_.size(); v++)
@@ -65,7 +65,7 @@ public:
                 }
             if (any) {
                 undo_turns();
-                if (!find_closest(round + 1)) return HY3D_CANCELLED;
+                if (!find_closest(2 + 2 * round)) return HY3D_CANCELLED;
             }
         }
         for (size_t v = 0; v < mesh_.positions.size(); v++)
@@ -127,8 +127,9 @@ private:
         return samples_.push(sample);
     }
 
-    // Closest point of the reduced mesh for every sample; false if cancelled.
-    bool find_closest(int round) {
+    // Closest point of the reduced mesh for every sample; false if cancelled. `search` counts the
+    // searches, of which there are at most two a round and one before.
+    bool find_closest(int search) {
         for (size_t f = 0; f < mesh_.faces.size(); f++) {
             const Face& face = mesh_.faces[f];
             const Vec3 n = cross(corner(face, 1) - corner(face, 0), corner(face, 2) - corner(face, 0));
@@ -137,9 +138,9 @@ private:
         }
         for (size_t i = 0; i < samples_.size(); i++) {
             if (i % 512 == 0 &&
-                !progress_.report((round + static_cast<double>(i) /
-                                               static_cast<double>(samples_.size())) /
-                                  (ROUNDS + 1)))
+                !progress_.report((search + static_cast<double>(i) /
+                                                static_cast<double>(samples_.size())) /
+                                  (1 + 2 * ROUNDS)))
                 return false;
             descend(samples_[i]);
         }

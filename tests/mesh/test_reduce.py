@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements about the geometry that reduce_faces gives; both methods where both must hold."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from known_meshes import cube, euler_number, grid, joined, moved, soup, sphere, torus
+
+from hy3dgen.errors import Cancelled, InvalidMeshError, InvalidSettingError
+from hy3dgen.mesh import TriangleMesh, components, reduce_faces
+
+both_methods = pytest.mark.parametrize("method", ["fast", "quality"])
+
+
+def distance_to_torus(points: np.ndarray, radius: float = 0.35) -> np.ndarray:
+    x, y, z = points.T.astype(np.float64)
+    return np.abs(np.hypot(np.hypot(x, y) - 1, z) - radius)
+
+
+# ---- shape ----
+
+
+@both_methods
+def test_closed_stays_closed_and_full(method):
+    ball = sphere()
+    reduced = reduce_faces(ball, 1000, method)
+    assert len(reduced.faces) == 1000
+    assert reduced.is_watertight and euler_number(reduced) == 2
+    assert reduced.volume == pytest.approx(4 / 3 * np.pi, rel=0.01)
+
+
+@both_methods
+def test_points_stay_near_the_sphere(method):
+    reduced = reduce_faces(sphere(), 1000, method)
+    # A face of 1000 equal ones has edges of 0.17, so its middle lies 0.005 below the sphere.
+    assert np.abs(np.linalg.norm(reduced.vertices, axis=1) - 1).max() < 0.01
+    centres = reduced.vertices[reduced.faces].mean(axis=1)
+    assert np.abs(np.linalg.norm(centres, axis=1) - 1).max() < 0.015
+
+
+@both_methods
+def test_handle_stays(method):
+    reduced = reduce_faces(torus(), 300, method)
+    assert len(reduced.faces) == 300
+    assert reduced.is_watertight and euler_number(reduced) == 0
+    assert distance_to_torus(reduced.vertices).max() < 0.03
+
+
+def test_quality_is_closer_to_the_surface_than_fast():
+    source = torus(96, 48)
+
+    def mean_error(method):
+        reduced = reduce_faces(source, 800, method)
+        corners = reduced.vertices[reduced.faces]
+        weights = np.random.default_rng(0).dirichlet((1, 1, 1), 40)
+        points = np.einsum("pk,fkj->fpj", weights, corners).reshape(-1, 3)
+        areas = np.repeat(reduced.face_areas, 40)
+        return np.average(distance_to_torus(points), weights=areas)
+
+    assert mean_error("quality") < 0.9 * mean_error("fast")
+
+
+@both_methods
+def test_cube_of_many_faces_becomes_the_exact_cube(method):
+    box = moved(cube(9), (-3.0, 0.1, 7.0), 2.0)
+    reduced = reduce_faces(box, 12, method)
+    assert len(reduced.faces) == 12 and len(reduced.vertices) == 8
+    low, high = box.bounds
+    corners = {
+        (x, y, z) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])
+    }
+    assert {tuple(vertex) for vertex in reduced.vertices} == corners
+    assert reduced.is_watertight
+
+
+@both_methods
+def test_flat_square_becomes_two_faces(method):
+    reduced = reduce_faces(grid(20), 2, method)
+    assert len(reduced.faces) == 2 and reduced.area == pytest.approx(1, abs=1e-7)
+    assert (reduced.face_normals[:, 2] == 1).all()
+
+
+@both_methods
+def test_border_keeps_its_course(method):
+    open_ball = sphere()
+    centres = open_ball.vertices[open_ball.faces].mean(axis=1)
+    open_ball = TriangleMesh(open_ball.vertices, open_ball.faces[centres[:, 2] < 0.5])
+    rim_before = open_ball.vertices[np.unique(open_ball.boundary_edges)]
+    reduced = reduce_faces(open_ball, 500, method)
+    rim = reduced.vertices[np.unique(reduced.boundary_edges)]
+    assert len(reduced.faces) in (499, 500) and len(components(reduced)) == 1
+    assert euler_number(reduced) == 1  # a disc: one border, no holes torn
+    gaps = np.linalg.norm(rim[:, None] - rim_before[None], axis=2).min(axis=1)
+    assert gaps.max() < 0.02
+
+
+@both_methods
+def test_hole_of_three_edges_stays(method):
+    ball = sphere(9)
+    pierced = TriangleMesh(ball.vertices, ball.faces[1:])
+    reduced = reduce_faces(pierced, 40, method)
+    assert len(reduced.boundary_edges) == 3
+
+
+@both_methods
+def test_no_part_is_lost(method):
+    parts = joined(sphere(33), moved(sphere(3), (3, 0, 0), 0.05), moved(cube(5), (0, 3, 0), 0.1))
+    reduced = reduce_faces(parts, 600, method)
+    assert len(components(reduced)) == 3 and reduced.is_watertight
+
+
+def test_parts_end_as_tetrahedra():
+    reduced = reduce_faces(joined(sphere(9), moved(sphere(9), (3, 0, 0))), 1)
+    assert len(reduced.faces) == 8 and len(components(reduced)) == 2 and reduced.is_watertight
+
+
+# ---- traps ----
+
+
+@both_methods
+def test_soup_is_joined_first(method):
+    reduced = reduce_faces(soup(sphere(17)), 400, method)
+    assert len(reduced.faces) == 400 and reduced.is_watertight
+
+
+def test_touching_boxes_stay_apart():
+    # They share a side's four edges by position only; joining those would give four faces an edge.
+    reduced = reduce_faces(joined(cube(5), moved(cube(5), (1, 0, 0))), 24)
+    assert len(reduced.faces) == 24 and reduced.is_watertight
+    assert len(components(reduced)) == 2
+
+
+@both_methods
+def test_fin_on_a_sheet_keeps_its_seam(method):
+    sheet = grid(17)
+    fin = TriangleMesh(  # stands on the sheet's line x = 0.5, which three sheets then share
+        sheet.vertices[:, [2, 1, 0]] + np.float32([0.5, 0, 0]), sheet.faces
+    )
+    both = joined(sheet, fin)
+    line = np.flatnonzero(sheet.vertices[:, 0] == 0.5)
+    foot = len(sheet.vertices) + np.flatnonzero(fin.vertices[:, 2] == 0)
+    renumbered = np.arange(len(both.vertices))
+    renumbered[foot] = line
+    both = TriangleMesh(both.vertices, renumbered[both.faces])
+    assert len(both.non_manifold_edges) == 16
+    reduced = reduce_faces(both, 60, method)
+    assert 58 <= len(reduced.faces) <= 60  # a collapse along the seam takes three faces
+    seam = reduced.vertices[np.unique(reduced.non_manifold_edges)]
+    assert (seam[:, [0, 2]] == (0.5, 0)).all()
+    assert seam[:, 1].min() == 0 and seam[:, 1].max() == 1
+    assert reduced.area == pytest.approx(2, abs=1e-6)
+
+
+def test_repeated_and_degenerate_faces_do_not_block():
+    ball = sphere(17)
+    spoiled = TriangleMesh(
+        ball.vertices, np.concatenate([ball.faces, ball.faces[:50], [(7, 7, 9), (5, 5, 5)]])
+    )
+    reduced = reduce_faces(spoiled, 300)
+    assert len(reduced.faces) == 300 and reduced.is_watertight
+
+
+def test_needles_do_not_block():
+    flat = grid(33)
+    needles = TriangleMesh(flat.vertices * np.float32([1, 1e-3, 1]), flat.faces)
+    reduced = reduce_faces(needles, 2)
+    assert len(reduced.faces) == 2 and reduced.area == pytest.approx(1e-3, rel=1e-5)
+
+
+@both_methods
+def test_power_of_two_scale_gives_the_same_faces(method):
+    # Scaling by a power of two loses no digit, so not even a tie may break differently.
+    source = torus()
+    at_one = reduce_faces(source, 500, method)
+    for scale in (2.0**-40, 2.0**40):
+        scaled = reduce_faces(moved(source, scale=scale), 500, method)
+        np.testing.assert_array_equal(scaled.faces, at_one.faces)
+        np.testing.assert_array_equal(scaled.vertices, at_one.vertices * np.float32(scale))
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_millimetres_reduce_as_well_as_metres(scale):
+    reduced = reduce_faces(moved(torus(), scale=scale), 500)
+    assert len(reduced.faces) == 500 and reduced.is_watertight
+    assert distance_to_torus(reduced.vertices / scale).max() < 0.02
+
+
+def test_far_from_the_origin():
+    reduced = reduce_faces(moved(sphere(17), (1000, -2000, 500)), 300)
+    radii = np.linalg.norm(reduced.vertices.astype(np.float64) - (1000, -2000, 500), axis=1)
+    assert len(reduced.faces) == 300 and np.abs(radii - 1).max() < 0.03
+
+
+# ---- promises to the caller ----
+
+
+@both_methods
+def test_same_input_same_output(method):
+    first, second = (reduce_faces(torus(), 500, method) for _ in range(2))
+    np.testing.assert_array_equal(first.vertices, second.vertices)
+    np.testing.assert_array_equal(first.faces, second.faces)
+
+
+def test_threads_do_not_share_anything():
+    sources = [torus(), sphere(), cube(33), torus(64, 32)] * 2
+    alone = [reduce_faces(source, 400) for source in sources]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda source: reduce_faces(source, 400), sources))
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a.vertices, b.vertices)
+        np.testing.assert_array_equal(a.faces, b.faces)
+
+
+def test_interpreter_runs_on_while_reducing():
+    source, ticks, done = sphere(161), [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    begin = time.perf_counter()
+    reduce_faces(source, 20_000)
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    assert sum(begin < t < end for t in ticks) >= 10
+
+
+@both_methods
+def test_input_is_unchanged(method):
+    source = torus()
+    vertices, faces = source.vertices.copy(), source.faces.copy()
+    reduce_faces(source, 300, method)
+    np.testing.assert_array_equal(source.vertices, vertices)
+    np.testing.assert_array_equal(source.faces, faces)
+
+
+def test_read_only_arrays_are_accepted():
+    source = torus()
+    source.vertices.flags.writeable = source.faces.flags.writeable = False
+    assert len(reduce_faces(source, 300).faces) == 300
+
+
+@pytest.mark.parametrize("extra", [0, 1, 10**12])
+def test_small_enough_already_comes_back_as_it_is(extra):
+    source = cube(3)
+    assert reduce_faces(source, len(source.faces) + extra) is source
+
+
+def test_every_vertex_is_used():
+    source = joined(TriangleMesh([(9, 9, 9)], []), sphere(9))
+    reduced = reduce_faces(source, 100)
+    assert len(np.unique(reduced.faces)) == len(reduced.vertices)
+    assert np.abs(reduced.vertices).max() < 2
+
+
+def test_progress_rises_to_one():
+    seen = []
+    reduce_faces(sphere(97), 10_000, progress=seen.append)
+    assert len(seen) > 2 and seen == sorted(seen)
+    assert seen[0] == 0 and seen[-1] == 1
+
+
+@pytest.mark.parametrize("error", [Cancelled("enough"), KeyError("mine")])
+def test_what_progress_raises_arrives(error):
+    calls = []
+
+    def stop(fraction):
+        calls.append(fraction)
+        if len(calls) == 3:
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        reduce_faces(sphere(97), 10_000, progress=stop)
+    assert caught.value is error and len(calls) == 3
+
+
+# ---- refusals ----
+
+
+@pytest.mark.parametrize("target", [0, -5, 2.5, True, float("nan"), "many"])
+def test_target_that_is_no_count(target):
+    with pytest.raises(InvalidSettingError, match=r"target_faces is .*at least 1"):
+        reduce_faces(cube(3), target)
+
+
+def test_unknown_method_names_the_known():
+    with pytest.raises(InvalidSettingError, match=r"'best'.*'fast', 'quality'"):
+        reduce_faces(cube(3), 12, "best")
+
+
+def test_mesh_without_faces():
+    with pytest.raises(InvalidMeshError, match="no faces"):
+        reduce_faces(TriangleMesh([(0, 0, 0)], []), 10)
+
+
+@both_methods
+def test_mesh_scaled_to_a_point(method):
+    with pytest.raises(InvalidMeshError, match="no area"):
+        reduce_faces(soup(moved(cube(5), scale=0.0)), 10, method)
