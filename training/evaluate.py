@@ -166,7 +166,8 @@ def main() -> None:
 
 def as_table(result: dict[str, Any]) -> str:
     """A table for people: one row per family, and all of them."""
-    head = f"{'family':<12}{'shapes':>7}{'VAE mean':>10}{'image mean':>12}{'median':>8}{'shuffled':>10}"
+    columns = ("VAE mean", "image mean", "median", "shuffled")
+    head = f"{'family':<12}{'shapes':>7}" + "".join(f"{name:>12}" for name in columns)
     rows = [head, "-" * len(head)]
     total = {
         "count": result["count"],
@@ -174,9 +175,9 @@ def as_table(result: dict[str, Any]) -> str:
     }
     for name, row in [*result["families"].items(), ("all", total)]:
         rows.append(
-            f"{name:<12}{row['count']:>7}{row['vae']['mean']:>10.3f}"
-            f"{row['image_to_shape']['mean']:>12.3f}{row['image_to_shape']['median']:>8.3f}"
-            f"{row['shuffled']['mean']:>10.3f}"
+            f"{name:<12}{row['count']:>7}{row['vae']['mean']:>12.3f}"
+            f"{row['image_to_shape']['mean']:>12.3f}{row['image_to_shape']['median']:>12.3f}"
+            f"{row['shuffled']['mean']:>12.3f}"
         )
     return "\n".join(rows)
 

@@ -18,10 +18,10 @@ from hy3dgen.shapegen.models.autoencoders.point_sampling import farthest_points
 
 from .architecture import NUM_LATENTS, SURFACE_POINTS
 from .programs.batch import ProgramBatch
-from .programs.programs import make_programs
 from .programs.recentre import recentre_on_gpu
 from .programs.render import random_cameras, random_lights, render
 from .programs.sampling import supervision, surface_points
+from .programs.sdf import evaluate
 
 TRAINING_SEED = 20_261_123
 """Every program that the bundled model has seen has this seed; evaluation refuses it."""
@@ -47,19 +47,13 @@ class ShapePool:
 
 
 def make_shape_pool(
-    seed: int,
-    first: int,
-    count: int,
-    device: torch.device,
-    processes: int = 1,
+    programs: ProgramBatch,
+    generator: torch.Generator,
     with_queries: bool = True,
     chunk: int = 512,
 ) -> ShapePool:
-    """Programs `first` to `first + count` of `seed`."""
-    programs = ProgramBatch.from_programs(
-        make_programs(seed, range(first, first + count), processes=processes), device
-    )
-    generator = torch.Generator(device).manual_seed(seed * 7919 + first)
+    """A pool of these programs, on their device."""
+    count, device = len(programs), programs.device
     clouds = torch.empty(count, SURFACE_POINTS, 6, dtype=torch.float16, device=device)
     queries = torch.empty(
         count if with_queries else 0, QUERIES, 4, dtype=torch.float16, device=device
@@ -85,8 +79,6 @@ def order_cloud(points: Tensor, normals: Tensor) -> Tensor:
 
 
 def _supervise(programs: ProgramBatch, surface: Tensor, generator: torch.Generator) -> Tensor:
-    from .programs.sdf import evaluate
-
     points, _ = supervision(programs, QUERIES, generator, surface=surface)
     shuffle = torch.randperm(QUERIES, generator=generator, device=points.device)
     points = points[:, shuffle].half()
@@ -94,9 +86,7 @@ def _supervise(programs: ProgramBatch, surface: Tensor, generator: torch.Generat
     return torch.cat([points, distances[..., None].half()], dim=-1)
 
 
-def make_pictures(
-    programs: ProgramBatch, seed: int, first: int, device: torch.device, chunk: int = 512
-) -> Tensor:
+def make_pictures(programs: ProgramBatch, seed: int, first: int, chunk: int = 512) -> Tensor:
     """One picture of each program, as the pipeline's image processor would hand it on.
 
     Returns
@@ -109,7 +99,7 @@ def make_pictures(
         part = programs[rows]
         numbers = range(first + rows.start, first + rows.stop)
         cameras = random_cameras(seed, numbers, part)
-        lights = random_lights(seed, numbers, device)
+        lights = random_lights(seed, numbers, programs.device)
         rgba = render(part, cameras, lights, RENDER_SIZE)
         pictures.append(((recentre_on_gpu(rgba) + 1) * 127.5).round().to(torch.uint8))
     return torch.cat(pictures)

@@ -24,13 +24,17 @@ from torch import nn
 
 from . import architecture
 from .export import export_folder, latent_scale, load_parts, save_parts
-from .pool import TRAINING_SEED, ShapePool, encode_clouds, make_pictures, make_shape_pool
+from .pool import TRAINING_SEED, encode_clouds, make_pictures, make_shape_pool
 from .programs.batch import ProgramBatch
+from .programs.programs import make_programs
 from .sampler import image_to_shape_iou
 from .train_flow import FlowPool, train_flow
 from .train_vae import posterior_of, train_vae
 
 CHECK_SEED = 1  # of the held-out programs that the log reports on
+VIEW_STRIDE = 10_000_000  # a shape's second view has the camera of shape number + this
+SWEEP = ((20, 2.0), (20, 1.0), (20, 1.5), (20, 3.0), (10, 1.5), (10, 2.0), (5, 1.5), (5, 2.0))
+"""Steps and guidance scales that the end of a run reports on."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Sizes:
     shapes: int = 160_000
     vae_shapes: int = 60_000
     views: int = 2
+    spare: int = 160_000  # programs that replace others while training goes on
     refreshed: int = 8_000
     held_out: int = 128
     vae_batch: int = 256
@@ -47,7 +52,9 @@ class Sizes:
     flow_batch: int = 1024
 
 
-TINY = Sizes(12, 8, 1, 2, 2, 4, 256, 8)
+TINY = Sizes(
+    shapes=12, vae_shapes=8, views=1, spare=4, refreshed=2, held_out=2, vae_batch=4, flow_batch=8
+)
 
 
 class Log:
@@ -66,8 +73,8 @@ class Log:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--vae-seconds", type=float, default=270.0)
-    parser.add_argument("--flow-seconds", type=float, default=960.0)
+    parser.add_argument("--vae-seconds", type=float, default=150.0)
+    parser.add_argument("--flow-seconds", type=float, default=1000.0)
     parser.add_argument("--vae-lr", type=float, default=3e-3)
     parser.add_argument("--flow-lr", type=float, default=2e-3)
     parser.add_argument("--shapes", type=int, default=Sizes.shapes)
@@ -95,13 +102,18 @@ def main() -> None:
     conditioner = architecture.build_conditioner().to(device)
     for name, part in (("vae", vae), ("model", denoiser), ("conditioner", conditioner)):
         log(f"{name}: {architecture.parameter_count(part) / 1e6:.2f} M parameters")
-    held_out = make_shape_pool(CHECK_SEED, 0, sizes.held_out, device, options.processes)
-    log("held-out shapes made")
-
-    shapes = make_shape_pool(
-        TRAINING_SEED, options.first_program, sizes.vae_shapes, device, options.processes
+    generator = torch.Generator(device).manual_seed(TRAINING_SEED)
+    held_out = make_shape_pool(
+        ProgramBatch.from_programs(make_programs(CHECK_SEED, range(sizes.held_out)), device),
+        torch.Generator(device).manual_seed(CHECK_SEED),
     )
-    log(f"{len(shapes)} shapes made")
+    numbers = range(options.first_program, options.first_program + sizes.shapes + sizes.spare)
+    programs = ProgramBatch.from_programs(
+        make_programs(TRAINING_SEED, numbers, processes=options.processes)
+    )
+    log(f"{len(programs)} programs made")
+    shapes = make_shape_pool(programs[slice(0, sizes.vae_shapes)].to(device), generator)
+    log(f"{len(shapes)} shapes sampled")
     if options.vae_seconds > 0:
         train_vae(
             vae,
@@ -120,24 +132,39 @@ def main() -> None:
         load_parts(options.out, {"vae": vae})
     vae.eval().requires_grad_(False)
 
-    flow_pool, scale = make_flow_pool(vae, shapes, sizes, options, device, log)
-    del shapes
+    clouds = shapes.clouds
+    rest = programs[slice(sizes.vae_shapes, sizes.shapes)].to(device)
+    clouds = torch.cat([clouds, make_shape_pool(rest, generator, with_queries=False).clouds])
+    means, deviations = encode_clouds(encoder_of(vae), clouds)
+    del shapes, clouds, rest
+    scale = latent_scale(means)
+    log(f"{len(means)} latents made, scale factor {scale:.4f}")
+    pictures = make_views(programs[slice(0, sizes.shapes)].to(device), numbers.start, sizes.views)
+    log(f"{pictures.shape[0] * pictures.shape[1]} pictures made")
+    flow_pool = FlowPool(means * scale, deviations * scale, pictures)
     (options.out / "scale.json").write_text(json.dumps({"scale_factor": scale}), encoding="utf-8")
     flow_parts: dict[str, nn.Module] = {"model": denoiser, "conditioner": conditioner}
     if options.resume_flow:
         load_parts(options.out, flow_parts)
-    check_pictures = make_pictures(held_out.programs, CHECK_SEED, 0, device)
-    fresh = FreshShapes(vae, scale, sizes, options, device)
+    check_pictures = make_pictures(held_out.programs, CHECK_SEED, 0)
+    fresh = FreshShapes(vae, scale, programs, numbers.start, sizes, generator)
 
-    def on_minute(elapsed: float) -> None:
-        save_parts(options.out, flow_parts)
+    def check(elapsed: float, steps: int = 20, guidance_scale: float = 2.0) -> None:
         scores = image_to_shape_iou(
-            denoiser, conditioner, vae, scale, check_pictures, held_out.programs
+            denoiser,
+            conditioner,
+            vae,
+            scale,
+            check_pictures,
+            held_out.programs,
+            steps=steps,
+            guidance_scale=guidance_scale,
         )
         log(
-            f"flow {elapsed:5.0f} s: held-out image-to-shape IoU "
-            f"median {scores.median():.4f}, mean {scores.mean():.4f}"
+            f"flow {elapsed:5.0f} s: held-out image-to-shape IoU median {scores.median():.4f}, "
+            f"mean {scores.mean():.4f} with {steps} steps, guidance {guidance_scale}"
         )
+        save_parts(options.out, flow_parts)
 
     train_flow(
         denoiser,
@@ -148,46 +175,25 @@ def main() -> None:
         learning_rate=options.flow_lr,
         seed=TRAINING_SEED + 1,
         log=log,
-        on_minute=on_minute,
+        check=check,
         refresh=fresh.refresh,
-        refresh_every=45.0,
         max_steps=options.max_steps,
     )
-    on_minute(options.flow_seconds)
     export_folder(options.out / "tiny", {**flow_parts, "vae": vae}, scale)
     log("exported")
+    for steps, guidance_scale in SWEEP:
+        check(options.flow_seconds, steps, guidance_scale)
 
 
-def make_flow_pool(
-    vae: nn.Module,
-    shapes: ShapePool,
-    sizes: Sizes,
-    options: argparse.Namespace,
-    device: torch.device,
-    log: Log,
-) -> tuple[FlowPool, float]:
-    """Latents and pictures of `sizes.shapes` programs, and the latents' scale factor."""
-    more = sizes.shapes - len(shapes)
-    first = options.first_program + len(shapes)
-    rest = make_shape_pool(
-        TRAINING_SEED, first, more, device, options.processes, with_queries=False
+def make_views(programs: ProgramBatch, first: int, views: int) -> torch.Tensor:
+    """Pictures (N, V, 3, 112, 112) uint8 of programs that are numbered from `first`."""
+    return torch.stack(
+        [
+            make_pictures(programs, TRAINING_SEED, first + view * VIEW_STRIDE)
+            for view in range(views)
+        ],
+        dim=1,
     )
-    log(f"{more} more shapes made")
-    clouds = torch.cat([shapes.clouds, rest.clouds])
-    means, deviations = encode_clouds(encoder_of(vae), clouds)
-    scale = latent_scale(means)
-    log(f"latents made, scale factor {scale:.4f}")
-    programs = [shapes.programs, rest.programs]
-    views = []
-    for view in range(sizes.views):
-        number = options.first_program + view * 10_000_000
-        parts = []
-        for part in programs:
-            parts.append(make_pictures(part, TRAINING_SEED, number, device))
-            number += len(part)
-        views.append(torch.cat(parts))
-    log(f"{sum(len(v) for v in views)} pictures made")
-    return FlowPool(means * scale, deviations * scale, torch.stack(views, dim=1)), scale
 
 
 def encoder_of(vae: nn.Module):
@@ -201,38 +207,35 @@ def encoder_of(vae: nn.Module):
 
 
 class FreshShapes:
-    """Replaces the oldest rows of a pool with new programs and pictures, a few at a time."""
+    """Replaces the oldest rows of a pool with shapes not seen yet, a few at a time."""
 
     def __init__(
         self,
         vae: nn.Module,
         scale: float,
+        programs: ProgramBatch,
+        first_number: int,
         sizes: Sizes,
-        options: argparse.Namespace,
-        device: torch.device,
+        generator: torch.Generator,
     ) -> None:
-        self.vae, self.scale, self.count, self.device = vae, scale, sizes.refreshed, device
-        self.processes = options.processes
-        self.next_program = options.first_program + sizes.shapes
-        self.next_row = 0
+        self.encode, self.scale, self.programs = encoder_of(vae), scale, programs
+        self.first_number, self.count, self.generator = first_number, sizes.refreshed, generator
+        self.next = sizes.shapes
 
     def refresh(self, pool: FlowPool) -> None:
-        first, count = self.next_program, self.count
-        shapes: ShapePool = make_shape_pool(
-            TRAINING_SEED, first, count, self.device, self.processes, with_queries=False
-        )
-        means, deviations = encode_clouds(encoder_of(self.vae), shapes.clouds)
-        programs: ProgramBatch = shapes.programs
-        rows = (torch.arange(count, device=self.device) + self.next_row) % len(pool.means)
-        pool.means[rows] = means * self.scale
-        pool.deviations[rows] = deviations * self.scale
-        for view in range(pool.pictures.shape[1]):
-            pictures = make_pictures(
-                programs, TRAINING_SEED, first + view * 10_000_000, self.device
-            )
-            pool.pictures[rows, view] = pictures
-        self.next_program += count
-        self.next_row = (self.next_row + count) % len(pool.means)
+        rows = slice(self.next, min(self.next + self.count, len(self.programs)))
+        if rows.start == rows.stop:
+            return
+        self.next = rows.stop
+        device = pool.means.device
+        programs = self.programs[rows].to(device)
+        shapes = make_shape_pool(programs, self.generator, with_queries=False)
+        means, deviations = encode_clouds(self.encode, shapes.clouds)
+        at = torch.arange(rows.start, rows.stop, device=device) % len(pool.means)
+        pool.means[at] = means * self.scale
+        pool.deviations[at] = deviations * self.scale
+        views = pool.pictures.shape[1]
+        pool.pictures[at] = make_views(programs, self.first_number + rows.start, views)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ def image_to_shape_iou(
     scale_factor: float,
     pictures: Tensor,
     programs: ProgramBatch,
+    *,
+    steps: int = 20,
+    guidance_scale: float = 2.0,
     resolution: int = 64,
 ) -> Tensor:
     """(B,) IoU of the shapes generated from `pictures (B, 3, 112, 112) uint8`."""
@@ -47,6 +50,7 @@ def image_to_shape_iou(
         noise = torch.randn(
             len(condition), *vae.latent_shape, generator=generator, device=pictures.device
         )
-        tokens = vae.decode(sample_latents(denoiser, condition, noise) / scale_factor)
+        latents = sample_latents(denoiser, condition, noise, steps, guidance_scale)
+        tokens = vae.decode(latents / scale_factor)
         scores.append(field_iou(vae, tokens, programs[slice(i, i + 32)], resolution))
     return torch.cat(scores).cpu()

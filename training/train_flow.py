@@ -110,15 +110,16 @@ def train_flow(
     learning_rate: float,
     seed: int,
     log: Callable[[str], None],
-    on_minute: Callable[[float], None],
-    refresh: Callable[[FlowPool], None] | None = None,
-    refresh_every: float = 60.0,
+    check: Callable[[float], None],
+    refresh: Callable[[FlowPool], None],
+    check_every: float = 150.0,
+    refresh_every: float = 45.0,
     max_steps: int | None = None,
 ) -> None:
     """Trains both networks in place for `seconds`, and leaves the averaged weights in them.
 
-    `on_minute(elapsed)` runs once a minute with the averaged weights in place; `refresh(pool)`
-    replaces a part of the pool now and then, so that no picture is seen too often.
+    `check(elapsed)` runs now and then with the averaged weights in place. `refresh(pool)` replaces
+    a part of the pool, so that no picture is seen too often.
     """
     device = pool.means.device
     on_gpu = device.type == "cuda"
@@ -168,13 +169,13 @@ def train_flow(
         if elapsed - last_log > 20 and smoothed is not None:
             last_log = elapsed
             log(f"flow {elapsed:5.0f} s, step {step}: loss {smoothed:.4f}")
-        if refresh is not None and elapsed - last_refresh > refresh_every:
+        if elapsed - last_refresh > refresh_every:
             last_refresh = elapsed
             refresh(pool)
-        if elapsed - last_check > 60:
+        if elapsed - last_check > check_every:
             last_check = elapsed
             average.swap()
-            on_minute(elapsed)
+            check(elapsed)
             average.swap()
     average.swap()
     log(f"flow done, {step} steps, loss {0.0 if smoothed is None else float(smoothed):.4f}")
