@@ -70,6 +70,9 @@ class HY3D_PT_reduce(_SidebarPanel, bpy.types.Panel):
         row = layout.row()
         row.prop(settings, "method", expand=True)
         layout.prop(settings, "face_count")
+        meshes = [obj.data for obj in context.selected_objects if obj.type == "MESH"]
+        if meshes:
+            layout.label(text=f"Selected: {sum(map(_triangles, meshes)):,} triangles")
         row = layout.row()
         row.scale_y = 1.4
         button = row.operator("hunyuan3d.reduce_faces", icon="MOD_DECIM")
@@ -91,6 +94,11 @@ class HY3D_PT_jobs(_SidebarPanel, bpy.types.Panel):
         if last is not None:
             width = context.region.width / context.preferences.system.ui_scale
             _draw_ended(column, last, int(width / _PIXELS_PER_LETTER) - 6)
+
+
+def _triangles(mesh: bpy.types.Mesh) -> int:
+    """A polygon with n corners is drawn as n - 2 triangles."""
+    return len(mesh.loops) - 2 * len(mesh.polygons)
 
 
 def _draw_open(layout: bpy.types.UILayout, job: Job) -> None:
