@@ -33,10 +33,11 @@ class _EulerScheduler:
     """What both schedulers share: the position in the schedule."""
 
     order = 1
+    timesteps: Tensor
+    _times: Tensor  # in [0, 1], one more than there are timesteps
 
     def __init__(self, **config: Any) -> None:
         self.config = SimpleNamespace(**config)
-        self.timesteps = torch.empty(0)
         self._reset()
 
     def __len__(self) -> int:
@@ -50,6 +51,10 @@ class _EulerScheduler:
     @property
     def begin_index(self) -> int | None:
         return self._begin_index
+
+    def step_lengths(self) -> list[float]:
+        """How far each step of the current schedule goes; 0 for one that changes nothing."""
+        return self._times.diff().tolist()
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Start at this position whatever timestep the first `step` names."""
@@ -112,6 +117,7 @@ class FlowMatchEulerDiscreteScheduler(_EulerScheduler):
         if not use_dynamic_shifting:
             sigmas = shift * sigmas / (1 + (shift - 1) * sigmas)
         self.sigmas = sigmas
+        self._times = torch.cat([sigmas, sigmas.new_ones(1)])
         self.timesteps = sigmas * num_train_timesteps
         self.sigma_min = sigmas[-1].item()  # the largest: names are those of reversed time
         self.sigma_max = sigmas[0].item()
@@ -149,7 +155,7 @@ class FlowMatchEulerDiscreteScheduler(_EulerScheduler):
             times = shift * times / (1 + (shift - 1) * times)
         chosen = torch.from_numpy(np.asarray(times)).to(device=device, dtype=torch.float32)
         self.timesteps = chosen * total
-        self.sigmas = torch.cat([chosen, chosen.new_ones(1)])
+        self.sigmas = self._times = torch.cat([chosen, chosen.new_ones(1)])
         self._reset()
 
     def step(
@@ -199,7 +205,7 @@ class ConsistencyFlowMatchEulerDiscreteScheduler(_EulerScheduler):
         self.euler_timesteps = indices
         self.sigmas = torch.from_numpy(grid[indices].astype(np.float32))
         self.timesteps = self.sigmas * num_train_timesteps
-        self.sigmas_ = torch.cat([self.sigmas, self.sigmas.new_ones(1)])
+        self.sigmas_ = self._times = torch.cat([self.sigmas, self.sigmas.new_ones(1)])
 
     def set_timesteps(
         self,
@@ -221,7 +227,7 @@ class ConsistencyFlowMatchEulerDiscreteScheduler(_EulerScheduler):
         picked = np.floor(np.linspace(0, total, num_inference_steps, endpoint=False))
         chosen = self.sigmas[torch.from_numpy(picked.astype(np.int64))].to(device)
         self.timesteps = chosen * self.config.num_train_timesteps
-        self.sigmas_ = torch.cat([chosen, chosen.new_ones(1)])
+        self.sigmas_ = self._times = torch.cat([chosen, chosen.new_ones(1)])
         self._reset()
 
     def step(

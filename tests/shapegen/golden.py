@@ -37,6 +37,7 @@ TOLERANCES = {
     "image": 0.0,
     "sched": 1e-6,
     "mc": 1e-5,
+    "e2e": 1e-4,
 }
 
 

@@ -6,10 +6,17 @@ from ...._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "CoarseToFineVolumeDecoder": ".coarse_to_fine",
         "CrossAttentionDecoder": ".attention_blocks",
         "DiagonalGaussianDistribution": ".model",
+        "HierarchicalVolumeDecoding": ".volume_decoders",
+        "Latent2MeshOutput": ".surface_extractors",
+        "MCSurfaceExtractor": ".surface_extractors",
         "PointSelection": ".point_encoder",
         "ShapeVAE": ".model",
+        "SurfaceExtractors": ".surface_extractors",
+        "VanillaVolumeDecoder": ".volume_decoders",
+        "VectsetVAE": ".vectset",
         "farthest_points": ".point_sampling",
     },
 )

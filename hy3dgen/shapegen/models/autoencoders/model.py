@@ -14,6 +14,7 @@ from ....errors import CheckpointError
 from ..embeddings import FourierEmbedder
 from .attention_blocks import CrossAttentionDecoder, Transformer
 from .point_encoder import CrossAttentionEncoder, PointSelection
+from .vectset import VectsetVAE
 
 
 class DiagonalGaussianDistribution:
@@ -67,7 +68,7 @@ class DiagonalGaussianDistribution:
         return 0.5 * terms.sum(dim=tuple(dims))
 
 
-class ShapeVAE(nn.Module):
+class ShapeVAE(VectsetVAE):
     """Vecset autoencoder of Hunyuan3D-2.
 
     Parameters

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`VectsetVAE`: what every latent-set VAE can do beside its networks, loading and meshing."""
+
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ....errors import CheckpointMismatchError
+from ....weights import load_strictly, locate, read_config, read_weights
+from ...devices import default_dtype, pick_device
+from .surface_extractors import Latent2MeshOutput, MCSurfaceExtractor
+from .volume_decoders import VanillaVolumeDecoder
+
+_SUBFOLDER = "hunyuan3d-vae-v2-0"
+_Self = TypeVar("_Self", bound="VectsetVAE")
+
+
+class VectsetVAE(nn.Module):
+    """Base of VAEs whose latent is a set of vectors.
+
+    Attributes
+    ----------
+    volume_decoder, surface_extractor : exchangeable; dense and marching cubes by default
+    """
+
+    def __init__(self, volume_decoder: Any = None, surface_extractor: Any = None) -> None:
+        super().__init__()
+        self.volume_decoder = volume_decoder or VanillaVolumeDecoder()
+        self.surface_extractor = surface_extractor or MCSurfaceExtractor()
+
+    @classmethod
+    def from_single_file(
+        cls: type[_Self],
+        ckpt_path: str | os.PathLike[str],
+        config_path: str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        use_safetensors: bool | None = None,
+        **kwargs: Any,
+    ) -> _Self:
+        """The VAE of a weight file; `kwargs` win over the config's `params`.
+
+        `device` None picks a GPU if there is one; `dtype` None is half precision there and float32
+        on the CPU.
+        """
+        device = pick_device(device)
+        weights = Path(ckpt_path)
+        if use_safetensors and weights.suffix == ".ckpt":
+            weights = weights.with_suffix(".safetensors")
+        config = read_config(config_path, ["params"])
+        try:
+            with torch.device("meta"):
+                vae = cls(**{**config["params"], **kwargs})
+        except TypeError as error:
+            raise CheckpointMismatchError(
+                f"{config_path} does not fit {cls.__name__}: {error}; use the config.yaml that was "
+                "published with the weights."
+            ) from error
+        vae.load_weights(read_weights(weights), str(weights), dtype or default_dtype(device))
+        return vae.to(device)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[_Self],
+        model_path: str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        use_safetensors: bool = True,
+        variant: str | None = "fp16",
+        subfolder: str | None = _SUBFOLDER,
+        local_files_only: bool = False,
+        **kwargs: Any,
+    ) -> _Self:
+        """The VAE of a model folder or repository, see `hy3dgen.weights.locate`."""
+        files = locate(
+            model_path,
+            subfolder,
+            use_safetensors=use_safetensors,
+            variant=variant,
+            default_subfolder=_SUBFOLDER,
+            local_files_only=local_files_only,
+        )
+        return cls.from_single_file(files.weights, files.config, device, dtype, **kwargs)
+
+    def load_weights(
+        self, state: dict[str, Tensor], source: str, dtype: torch.dtype | None = None
+    ) -> None:
+        """Load strictly; only a whole encoder may be absent, and is then removed."""
+        if not any(name.startswith(("encoder.", "pre_kl.")) for name in state):
+            self.drop_encoder()
+        load_strictly(self, state, source, dtype)
+        self.eval().requires_grad_(False)
+
+    def drop_encoder(self) -> None:
+        """Remove the encoder, for checkpoints that only carry the decoder."""
+        raise NotImplementedError
+
+    def latents2mesh(self, latents: Tensor, **kwargs: Any) -> list[Latent2MeshOutput]:
+        """Meshes of decoded latents `(B, L, D)`.
+
+        The volume decoder and the surface extractor both get all keywords (`bounds`, `mc_level`,
+        `octree_resolution`, `num_chunks`).
+        """
+        grid = self.volume_decoder(latents, self.geo_decoder, **kwargs)
+        return self.surface_extractor(grid, **kwargs)

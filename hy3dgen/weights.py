@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds a model's files, reads them, and puts weights into networks without leaving anything out.
+
+A model is a folder with `config.yaml` and `model[.variant].safetensors` or `.ckpt`. Knows nothing
+about what the networks are: it asks them for their state dict. Needs torch only inside functions.
+"""
+
+import json
+import os
+import pickle
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .errors import (
+    CheckpointError,
+    CheckpointMismatchError,
+    CheckpointNotFoundError,
+    MissingDependencyError,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+CONFIG_NAME = "config.yaml"
+_FORMATS = ("safetensors", "ckpt")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_LONGEST_HEADER = 100_000_000  # the limit of the safetensors format
+
+
+class ModelFiles(NamedTuple):
+    config: Path
+    weights: Path
+
+
+def locate(
+    model_path: str | os.PathLike[str],
+    subfolder: str | None,
+    *,
+    use_safetensors: bool = True,
+    variant: str | None = "fp16",
+    default_subfolder: str | None = None,
+    local_files_only: bool = False,
+) -> ModelFiles:
+    """The config and weight file of a model.
+
+    Looked for, in this order: the folder itself, absolute or relative; the folder below
+    `$HY3DGEN_MODELS` (or `~/.cache/hy3dgen`); a repository on the Hugging Face hub, unless
+    `local_files_only`. Where the wanted format or variant is missing, the other format and then the
+    file without a variant are taken.
+
+    Parameters
+    ----------
+    model_path : folder, or `owner/name` of a repository
+    subfolder : folder inside; None for the model folder itself
+    default_subfolder : if `subfolder` is this one and does not exist, a config.yaml in the model
+        folder itself will do
+
+    Raises
+    ------
+    CheckpointNotFoundError
+        The message lists where it was looked for, or which files there are.
+    """
+    path = Path(os.path.expanduser(os.fspath(model_path)))
+    cache = Path(os.path.expanduser(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"))
+    roots = [path] if path.is_absolute() else [path.absolute(), cache / path]
+    for root in roots:
+        for folder in _candidates(root, subfolder, default_subfolder):
+            if folder.is_dir():
+                return _files_in(folder, use_safetensors, variant)
+    wanted = ", ".join(str(root / (subfolder or "")) for root in roots)
+    if path.is_absolute() or not _REPOSITORY.fullmatch(os.fspath(model_path)):
+        raise CheckpointNotFoundError(
+            f"there is no model folder at {wanted}; choose a folder that holds {CONFIG_NAME}."
+        )
+    folder = _from_hub(
+        os.fspath(model_path), subfolder, use_safetensors, variant, local_files_only, wanted
+    )
+    return _files_in(folder, use_safetensors, variant)
+
+
+def _candidates(root: Path, subfolder: str | None, default: str | None) -> list[Path]:
+    folders = [root / subfolder] if subfolder else [root]
+    if subfolder and subfolder == default and (root / CONFIG_NAME).is_file():
+        folders.append(root)
+    return folders
+
+
+def _weight_names(use_safetensors: bool, variant: str | None) -> list[str]:
+    formats = _FORMATS if use_safetensors else _FORMATS[::-1]
+    infixes = [f".{variant}", ""] if variant else [""]
+    return [f"model{infix}.{extension}" for infix in infixes for extension in formats]
+
+
+def _files_in(folder: Path, use_safetensors: bool, variant: str | None) -> ModelFiles:
+    config = folder / CONFIG_NAME
+    if not config.is_file():
+        raise CheckpointNotFoundError(
+            f"{folder} has no {CONFIG_NAME}, so it is not a model folder; choose the folder that "
+            "holds it."
+        )
+    names = _weight_names(use_safetensors, variant)
+    for name in names:
+        if (folder / name).is_file():
+            return ModelFiles(config, folder / name)
+    present = ", ".join(sorted(item.name for item in folder.iterdir())[:10])
+    raise CheckpointNotFoundError(
+        f"{folder} holds {present}, but none of {', '.join(names)}; copy the weight file there."
+    )
+
+
+def _from_hub(
+    repository: str,
+    subfolder: str | None,
+    use_safetensors: bool,
+    variant: str | None,
+    local_files_only: bool,
+    looked_in: str,
+) -> Path:
+    """Folder of a repository in the hub's cache, downloaded first if allowed."""
+    missing = f"there is no model {repository} at {looked_in}"
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{missing}, and huggingface_hub, which would download it, is not installed; install "
+            "hy3dgen[hub], or give a local folder."
+        ) from error
+    prefix = f"{subfolder}/" if subfolder else ""
+    # One weight file rather than all formats of the folder: try the best name first.
+    for name in _weight_names(use_safetensors, variant):
+        patterns = [prefix + CONFIG_NAME, prefix + name]
+        try:
+            root = Path(
+                snapshot_download(
+                    repository, allow_patterns=patterns, local_files_only=local_files_only
+                )
+            )
+        except LocalEntryNotFoundError as error:
+            reason = "downloads were not allowed" if local_files_only else "the hub is out of reach"
+            raise CheckpointNotFoundError(
+                f"{missing}, and {reason}; download it, or give a local folder."
+            ) from error
+        except (HfHubHTTPError, OSError) as error:
+            raise CheckpointNotFoundError(
+                f"{missing}, and the download failed ({error}); check the name and the connection."
+            ) from error
+        if (root / prefix / name).is_file():
+            return root / prefix
+    raise CheckpointNotFoundError(
+        f"the repository {repository} has no weights in {subfolder or 'its top folder'}; check the "
+        "subfolder's name."
+    )
+
+
+def read_config(path: str | os.PathLike[str], sections: Iterable[str]) -> dict[str, Any]:
+    """A `config.yaml` as a dict that has at least these top-level keys."""
+    import yaml
+
+    path = Path(path)
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointNotFoundError(f"there is no config at {path}; check the path.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path} is not readable YAML ({reason}); copy it again.") from error
+    found = sorted(config) if isinstance(config, dict) else []
+    missing = sorted(set(sections) - set(found))
+    if missing:
+        raise CheckpointMismatchError(
+            f"{path} has {', '.join(map(str, found)) or 'nothing'}, but lacks "
+            f"{', '.join(missing)}; use the config.yaml that was published with the model."
+        )
+    return config
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The tensors of a weight file on the CPU: flat, or a dict of dicts from some `.ckpt` files."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointNotFoundError(f"there is no weight file at {path}; check the path.")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix == ".ckpt":
+        return _read_ckpt(path)
+    raise CheckpointError(f"{path.name} is neither .safetensors nor .ckpt; give one of those.")
+
+
+def _read_safetensors(path: Path) -> "dict[str, Tensor]":
+    check_safetensors(path)
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def check_safetensors(path: str | os.PathLike[str]) -> None:
+    """Raise CheckpointError if a safetensors file is cut off or is something else.
+
+    The file starts with the length of a JSON header as 8 little-endian bytes; the header names each
+    tensor's place in the bytes after it, so the file's size is known from the header.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    again = "download or copy it again."
+    with path.open("rb") as file:
+        start = file.read(8)
+        if len(start) < 8:
+            raise CheckpointError(f"{path} has only {size} bytes, so it is no weight file; {again}")
+        (length,) = struct.unpack("<Q", start)
+        if length > _LONGEST_HEADER or length < 2:
+            raise CheckpointError(f"{path} is not a safetensors file, or is damaged; {again}")
+        raw = file.read(length)
+    try:
+        if len(raw) < length:
+            raise CheckpointError(
+                f"{path} is cut off: it has {size:,} bytes, less than its own header; {again}"
+            )
+        header = json.loads(raw)
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
+        wanted = 8 + length + max(ends, default=0)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise CheckpointError(f"{path} has a damaged header; {again}") from error
+    if size != wanted:
+        state = "cut off" if size < wanted else "longer than its header says"
+        raise CheckpointError(f"{path} is {state}: {size:,} bytes of {wanted:,}; {again}")
+
+
+def _read_ckpt(path: Path) -> dict[str, Any]:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} holds Python objects other than weights, or is damaged, and is not loaded for "
+            "safety; use a .safetensors file."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or cut off; download or copy it again."
+        ) from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds no state dict; use the published weight file.")
+    return state
+
+
+def split_parts(
+    state: Mapping[str, Any], parts: Iterable[str], source: str
+) -> "dict[str, dict[str, Tensor]]":
+    """One flat state dict per part, from a file with `part.key` names or nested dicts."""
+    parts = tuple(parts)
+    split: dict[str, dict[str, Any]] = {}
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            split[name] = dict(value)
+        else:
+            part, _, key = name.partition(".")
+            split.setdefault(part, {})[key] = value
+    if set(split) != set(parts):
+        raise CheckpointMismatchError(
+            f"{source} holds weights for {_some(split) or 'nothing'}, but weights for "
+            f"{', '.join(sorted(parts))} are wanted; use the file published with this config."
+        )
+    return split
+
+
+def load_strictly(
+    module: "nn.Module",
+    state: "Mapping[str, Tensor]",
+    source: str,
+    dtype: "torch.dtype | None" = None,
+) -> None:
+    """Make `state` the weights of `module`, converted to `dtype`; names and shapes must all fit.
+
+    The tensors become the parameters themselves, so a module built on the "meta" device costs no
+    time and no memory before.
+
+    Raises
+    ------
+    CheckpointMismatchError
+        One sentence that lists missing and unexpected names and other shapes.
+    """
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
+    missing = [name for name in wanted if name not in found]
+    unexpected = [name for name in found if name not in wanted]
+    reshaped = [
+        f"{name} is {found[name]} instead of {wanted[name]}"
+        for name in wanted
+        if name in found and found[name] != wanted[name]
+    ]
+    problems = []
+    if missing:
+        problems.append(f"{len(missing)} weights are missing ({_some(missing)})")
+    if unexpected:
+        problems.append(f"{len(unexpected)} are unexpected ({_some(unexpected)})")
+    if reshaped:
+        problems.append(f"{len(reshaped)} have another shape ({_some(reshaped)})")
+    if problems:
+        raise CheckpointMismatchError(
+            f"{source} does not fit the {type(module).__name__} that its config describes: "
+            f"{', '.join(problems)}; use the weights and the config.yaml that belong together."
+        )
+    converted = {
+        name: value.to(dtype) if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    module.load_state_dict(converted, strict=True, assign=True)
+
+
+def _some(names: Iterable[str], limit: int = 4) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

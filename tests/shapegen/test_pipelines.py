@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole pipeline: recorded runs, and what a caller can count on."""
+
+import numpy as np
+import pytest
+import torch
+from golden import FOLDER, Case
+from PIL import Image
+
+from hy3dgen.errors import Cancelled, InvalidImageError, InvalidSettingError
+from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
+from hy3dgen.shapegen.models.autoencoders import (
+    CoarseToFineVolumeDecoder,
+    HierarchicalVolumeDecoding,
+    MCSurfaceExtractor,
+    VanillaVolumeDecoder,
+)
+from hy3dgen.shapegen.pipelines import export_to_trimesh
+
+CASES = ["e2e_flow_cfg", "e2e_fast_guidance", "e2e_mv_cfg", "e2e_mv_turbo_batch2"]
+
+
+def load(case):
+    folder = FOLDER / case.spec["checkpoint"]["folder"]
+    return Pipeline.from_pretrained(
+        folder.parent, device="cpu", dtype=torch.float32, variant=None, subfolder=folder.name
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return load(Case("e2e_flow_cfg"))
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Recorded noise that is known to end in a field with a surface."""
+    return Case("e2e_flow_cfg")["in.initial_latents"]
+
+
+@pytest.fixture
+def picture():
+    return FOLDER / "images" / "e2e_flow_cfg_0.png"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_runs(name):
+    case = Case(name)
+    pipe = load(case)
+    prepare, encode, to_latent, to_mesh, to_trimesh = case.calls
+    prepared = pipe.prepare_image(**case.values(prepare["kwargs"]))
+    assert torch.equal(prepared["image"], case["out.processed_image"])
+    if "view_idxs" in prepare:
+        assert [list(views) for views in prepared["view_idxs"]] == prepare["view_idxs"]
+    pixels = prepared.pop("image")
+    with torch.inference_mode():
+        condition = pipe.encode_cond(pixels, prepared, encode["classifier_free_guidance"], False)
+    case.check(condition["main"], "out.cond_main")
+
+    start = case["in.initial_latents"]
+    seen = []
+    final = pipe(
+        **case.values(to_latent["kwargs"]),
+        latents=start,
+        callback=lambda step, timestep, outputs: seen.append((step, outputs.prev_sample)),
+    )
+    case.check(final, "out.final_latents")
+    assert seen
+    for step, latents in seen:
+        case.check(latents, f"out.latents_after_step_{step}")
+
+    settings = case.values(to_mesh["kwargs"])
+    with torch.inference_mode():
+        tokens = pipe.vae(final / pipe.vae.scale_factor)
+        grid = VanillaVolumeDecoder()(
+            tokens, pipe.vae.geo_decoder, settings["box_v"], settings["num_chunks"],
+            octree_resolution=settings["octree_resolution"],
+        )  # fmt: skip
+    case.check(grid, "out.grid_logits", tolerance=2e-4)
+
+    pipe.vae.surface_extractor = MCSurfaceExtractor(compatibility=True)
+    meshes = pipe(**case.values(to_trimesh["kwargs"]), latents=start)
+    assert len(meshes) == len(to_trimesh["result"]) == len(start)
+    for mesh, want in zip(meshes, to_trimesh["result"], strict=True):
+        # A value near zero may flip, so meshes of computed grids are compared as shapes.
+        size = np.ptp(want["bounds"], axis=0).max()
+        assert np.abs(mesh.bounds - want["bounds"]).max() <= 1e-3 * size
+        assert mesh.area == pytest.approx(want["area"], rel=1e-3)
+        assert len(mesh.vertices) == pytest.approx(want["n_vertices"], rel=0.01)
+
+
+FAST = dict(num_inference_steps=3, octree_resolution=12)
+
+
+def test_the_same_seed_gives_the_same_latents(pipeline, picture):
+    def run(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return pipeline(picture, generator=generator, output_type="latent", **FAST)
+
+    assert torch.equal(run(1), run(1))
+    assert not torch.allclose(run(1), run(2))
+
+
+def test_each_row_of_a_batch_has_its_own_generator(pipeline, picture):
+    def generators(*seeds):
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    both = pipeline([picture] * 2, generator=generators(1, 2), output_type="latent", **FAST)
+    second = pipeline([picture], generator=generators(2), output_type="latent", **FAST)
+    assert torch.allclose(both[1:], second, atol=1e-5)
+    with pytest.raises(InvalidSettingError, match="1 generators were given for 2 pictures"):
+        pipeline([picture] * 2, generator=generators(1), **FAST)
+
+
+def test_a_picture_may_come_as_path_pil_image_or_array(pipeline, picture):
+    latents = torch.zeros(1, *pipeline.vae.latent_shape)
+    image = Image.open(picture)
+    results = [
+        pipeline(form, latents=latents, output_type="latent", **FAST)
+        for form in (picture, str(picture), image, np.asarray(image.convert("RGBA")), [picture])
+    ]
+    assert all(torch.equal(results[0], other) for other in results[1:])
+
+
+def test_guidance_of_one_needs_no_unconditional_half(pipeline, picture):
+    latents = torch.randn(1, *pipeline.vae.latent_shape)
+    options = dict(latents=latents, output_type="latent", **FAST)
+    rows = []
+    hook = pipeline.model.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    at_one = pipeline(picture, guidance_scale=1.0, **options)
+    nearly_one = pipeline(picture, guidance_scale=1.0 + 1e-6, **options)
+    off = pipeline(picture, guidance_scale=-1.0, **options)
+    hook.remove()
+    assert rows == [1, 1, 2, 2, 1, 1]  # three times each, the last of which changes nothing
+    assert torch.allclose(at_one, nearly_one, atol=1e-4)
+    assert torch.equal(at_one, off)
+
+
+def test_progress_names_the_stages_in_order(pipeline, picture, start):
+    seen = []
+    pipeline(
+        picture, latents=start, progress=lambda *event: seen.append(event), num_chunks=500, **FAST
+    )
+    assert list(dict.fromkeys(stage for stage, _, _ in seen)) == [
+        "condition", "denoise", "decode", "extract",
+    ]  # fmt: skip
+    assert [event for event in seen if event[0] == "denoise"] == [
+        ("denoise", 0, 2), ("denoise", 1, 2), ("denoise", 2, 2),
+    ]  # fmt: skip
+    for stage in ("condition", "denoise", "decode", "extract"):
+        steps = [event for event in seen if event[0] == stage]
+        assert steps[-1][1] == steps[-1][2]
+
+
+@pytest.mark.parametrize("stage", ["condition", "denoise", "decode", "extract"])
+def test_an_exception_from_progress_ends_the_call(pipeline, picture, start, stage):
+    def stop(name, step, total):
+        if name == stage and step > 0:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        pipeline(picture, latents=start, progress=stop, **FAST)
+    assert pipeline(picture, latents=start, **FAST)[0].volume != 0  # and leaves the pipeline usable
+
+
+def test_coarse_to_fine_is_chosen_for_fine_grids_only(pipeline):
+    def pick(*arguments):
+        return type(pipeline._pick_volume_decoder(*arguments))
+
+    assert pick(None, 63) is VanillaVolumeDecoder
+    assert pick(None, 64) is CoarseToFineVolumeDecoder
+    assert pick("dense", 256) is VanillaVolumeDecoder
+    pipeline.vae.volume_decoder = HierarchicalVolumeDecoding()
+    try:
+        assert pick(None, 256) is HierarchicalVolumeDecoding
+    finally:
+        pipeline.vae.volume_decoder = VanillaVolumeDecoder()
+
+
+def test_a_chosen_extractor_holds_for_one_call_only(pipeline, picture, start):
+    before = pipeline.vae.surface_extractor
+    pipeline(picture, latents=start, mc_algo="mc", **FAST)
+    assert pipeline.vae.surface_extractor is before
+    with pytest.raises(InvalidSettingError, match="'dmc'"):
+        pipeline(picture, mc_algo="dmc", **FAST)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(num_inference_steps=0), "num_inference_steps is 0; choose from 1 to 1000"),
+        (dict(num_inference_steps=2.5), "num_inference_steps is 2.5; give a whole number"),
+        (dict(octree_resolution=3), "octree_resolution is 3; choose from 4"),
+        (dict(guidance_scale=float("nan")), "guidance_scale is nan"),
+        (dict(box_v=0), "bounds"),
+        (dict(timesteps=[1, 2]), "sigmas"),
+        (dict(output_type="obj"), "'obj'; choose from trimesh"),
+        (dict(volume_decoder="flash"), "'flash'; choose from dense"),
+        (dict(latents=torch.zeros(1, 2, 3)), r"shape \(1, 2, 3\), but \(1, 20, 8\) is wanted"),
+        (dict(image=None), "no picture was given"),
+        (dict(image=[]), "no picture was given"),
+    ],
+)
+def test_wrong_settings_are_named(pipeline, picture, options, message):
+    with pytest.raises((InvalidSettingError, InvalidImageError), match=message):
+        pipeline(**({"image": picture} | FAST | options))
+
+
+def test_an_unknown_argument_is_an_error(pipeline, picture):
+    with pytest.raises(TypeError, match="num_step"):
+        pipeline(picture, num_step=3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_asking_for_a_gpu_that_is_not_there_says_so():
+    folder = FOLDER / Case("e2e_flow_cfg").spec["checkpoint"]["folder"]
+    with pytest.raises(InvalidSettingError, match="sees no CUDA GPU; use device='cpu'"):
+        Pipeline.from_pretrained(folder, device="cuda", subfolder=None, variant=None)
+    pipe = Pipeline.from_pretrained(folder, subfolder=None, variant=None)
+    assert (pipe.device.type, pipe.dtype) == ("cpu", torch.float32)
+
+
+def test_networks_are_in_eval_mode_and_frozen(pipeline):
+    for network in (pipeline.model, pipeline.vae, pipeline.conditioner):
+        assert not network.training
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_exporting_twice_gives_the_same(pipeline, picture, start):
+    mesh = pipeline(picture, latents=start, output_type="mesh", **FAST)[0]
+    assert np.array_equal(export_to_trimesh(mesh).faces, export_to_trimesh(mesh).faces)

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volume decoding and surface extraction: recorded results, and geometry on known fields."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from golden import Case, resolve
+from torch import Tensor
+
+from hy3dgen.errors import Cancelled, InvalidSettingError, SurfaceExtractionError
+from hy3dgen.shapegen.models.autoencoders import (
+    CoarseToFineVolumeDecoder,
+    HierarchicalVolumeDecoding,
+    Latent2MeshOutput,
+    MCSurfaceExtractor,
+    VanillaVolumeDecoder,
+)
+from hy3dgen.shapegen.models.autoencoders.attention_blocks import KeysValues
+from hy3dgen.shapegen.models.autoencoders.volume_decoders import (
+    UNKNOWN,
+    extract_near_surface_volume_fn,
+    generate_dense_grid_points,
+)
+from hy3dgen.shapegen.pipelines import export_to_arrays, export_to_trimesh
+
+
+class AnalyticField:
+    """Stands where a geometry decoder stands; its field is a distance cut off at 0.1, as trained
+    fields are."""
+
+    def __init__(self, distance):
+        self.distance = distance
+        self.asked = 0
+
+    def project(self, latents: Tensor) -> KeysValues:
+        return KeysValues(latents, latents)
+
+    def query(self, projected: KeysValues, points: Tensor) -> Tensor:
+        self.asked += points.shape[1]
+        return (-self.distance(points) / 0.1).clamp(-1, 1)[..., None]
+
+
+def sphere(points, radius=0.607):
+    return points.norm(dim=-1) - radius
+
+
+def wire_frame(points):
+    """A ring a third of a coarse cell thick, and a small ball away from everything."""
+    ring = torch.hypot(torch.hypot(points[..., 0], points[..., 1]) - 0.7, points[..., 2]) - 0.012
+    ball = (points - torch.tensor([0.1, 0.2, 0.75])).norm(dim=-1) - 0.03
+    return torch.minimum(ring, ball)
+
+
+def sheet(points):
+    """A plate half as thick as a coarse cell, at an angle to every axis."""
+    normal = torch.nn.functional.normalize(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    flat = (points @ normal).abs() - 0.02
+    return torch.maximum(flat, points.norm(dim=-1) - 0.8)
+
+
+FIELDS = [sphere, wire_frame, sheet]
+LATENTS = torch.zeros(1, 1, 1)
+
+
+def mixed_cells(grid):
+    """Cells whose eight corners are not all on one side."""
+    inside = (grid > 0).float()[None]
+    most = torch.nn.functional.max_pool3d(inside, 2, stride=1)
+    least = -torch.nn.functional.max_pool3d(-inside, 2, stride=1)
+    return (most != least)[0, 0]
+
+
+@pytest.mark.parametrize("distance", FIELDS, ids=lambda f: f.__name__)
+def test_coarse_to_fine_knows_every_cell_that_the_dense_surface_passes(distance):
+    dense_field, sparse_field = AnalyticField(distance), AnalyticField(distance)
+    settings = dict(octree_resolution=96, min_resolution=24)
+    dense = VanillaVolumeDecoder()(LATENTS, dense_field, **settings)
+    sparse = CoarseToFineVolumeDecoder()(LATENTS, sparse_field, **settings)
+    known = ~sparse.isnan()
+    assert torch.allclose(sparse[known], dense[known], atol=2e-5)
+    unknown_cells = torch.nn.functional.max_pool3d((~known).float()[None], 2, stride=1)[0, 0] > 0
+    assert mixed_cells(dense).sum() > 500
+    assert not (mixed_cells(dense) & unknown_cells).any()
+    assert sparse_field.asked < 0.2 * dense_field.asked
+    mesh = export_to_trimesh(MCSurfaceExtractor()(sparse)[0])
+    assert mesh.is_watertight and mesh.volume > 0
+
+
+def test_coarse_to_fine_follows_a_surface_that_the_coarse_grid_missed():
+    """A long rod between the points of the coarse grid, thick enough to be seen at one end only."""
+
+    def rod(points):
+        thickness = torch.where(points[..., 0] > 0.6, 0.2, 0.02)
+        across = torch.hypot(points[..., 1] - 0.13, points[..., 2] - 0.13)
+        side = torch.maximum(across - thickness, points[..., 0].abs() - 0.8)
+        return side.sign() * 0.1  # only inside or outside, no distance to be guided by
+
+    settings = dict(octree_resolution=64, min_resolution=16)
+    grids = [
+        decoder(LATENTS, AnalyticField(rod), **settings)
+        for decoder in (VanillaVolumeDecoder(), CoarseToFineVolumeDecoder())
+    ]
+    dense, sparse = (export_to_trimesh(MCSurfaceExtractor()(grid)[0]) for grid in grids)
+    assert sparse.is_watertight
+    assert len(sparse.faces) == len(dense.faces)
+
+
+@pytest.mark.parametrize("resolution", [20, 63, 100, 127, 130])
+def test_coarse_to_fine_keeps_the_resolution_asked_for(resolution):
+    grid = CoarseToFineVolumeDecoder()(
+        LATENTS, AnalyticField(sphere), octree_resolution=resolution, min_resolution=24
+    )
+    assert grid.shape == (1, *[resolution + 1] * 3)
+
+
+def test_coarse_to_fine_at_another_level():
+    settings = dict(octree_resolution=64, min_resolution=16, mc_level=0.4)
+    grid = CoarseToFineVolumeDecoder()(LATENTS, AnalyticField(sphere), **settings)
+    vertices, _ = export_to_arrays(MCSurfaceExtractor()(grid, mc_level=0.4)[0])
+    # A field of 0.4 lies 0.04 below the surface.
+    assert np.abs(np.linalg.norm(vertices, axis=1) - 0.567).max() < 1e-3
+
+
+def test_a_batch_is_decoded_object_by_object():
+    class Scaled(AnalyticField):
+        def query(self, projected, points):
+            radius = projected.keys[:, 0]
+            return (radius - points.norm(dim=-1))[..., None]
+
+    latents = torch.tensor([0.3, 0.7])[:, None, None]
+    for decoder in (
+        VanillaVolumeDecoder(), HierarchicalVolumeDecoding(), CoarseToFineVolumeDecoder()
+    ):  # fmt: skip
+        grids = decoder(latents, Scaled(sphere), octree_resolution=32, min_resolution=8)
+        meshes = export_to_trimesh(MCSurfaceExtractor()(grids))
+        for mesh, radius in zip(meshes, (0.3, 0.7), strict=True):
+            assert np.abs(np.linalg.norm(mesh.vertices, axis=1) - radius).max() < 0.01
+
+
+@pytest.mark.parametrize("decoder", [VanillaVolumeDecoder(), CoarseToFineVolumeDecoder()])
+def test_progress_counts_up_to_its_total_and_can_stop_the_work(decoder):
+    settings = dict(octree_resolution=64, min_resolution=16, num_chunks=5000)
+    seen = []
+    decoder(LATENTS, AnalyticField(sphere), progress=lambda *step: seen.append(step), **settings)
+    done = [step for step, _ in seen]
+    assert done == sorted(done)
+    assert all(step <= total for step, total in seen)
+    assert seen[-1][0] == seen[-1][1]
+
+    def stop(done, total):
+        raise Cancelled("stop")
+
+    field = AnalyticField(sphere)
+    with pytest.raises(Cancelled):
+        decoder(LATENTS, field, progress=stop, **settings)
+    assert field.asked <= 5000
+
+
+def test_extracted_points_lie_on_the_sphere():
+    grid = VanillaVolumeDecoder()(LATENTS, AnalyticField(sphere), bounds=1.2, octree_resolution=48)
+    mesh = export_to_trimesh(MCSurfaceExtractor()(grid, bounds=1.2)[0])
+    assert isinstance(mesh, trimesh.Trimesh)
+    assert np.abs(np.linalg.norm(mesh.vertices, axis=1) - 0.607).max() < 2e-3
+    assert np.abs(mesh.bounds.sum(axis=0)).max() < 1e-3  # centred
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi * 0.607**3, rel=0.01)  # outward faces
+
+
+def test_faces_of_both_exports_look_outwards_and_the_mesh_is_left_alone():
+    grid = VanillaVolumeDecoder()(LATENTS, AnalyticField(sphere), octree_resolution=24)
+    mesh = MCSurfaceExtractor()(grid)[0]
+    before = mesh.mesh_f.copy()
+    first, second = export_to_trimesh([mesh, None])[0], export_to_trimesh(mesh)
+    assert first.volume > 0 and second.volume > 0
+    assert np.array_equal(mesh.mesh_f, before)
+    vertices, faces = export_to_arrays(mesh)
+    assert vertices.dtype == np.float32 and faces.dtype == np.int32
+    assert trimesh.Trimesh(vertices, faces, process=False).volume == pytest.approx(first.volume)
+
+
+def test_fields_without_a_surface_are_refused():
+    extract = MCSurfaceExtractor()
+    with pytest.raises(SurfaceExtractionError, match=r"no surface at level 0.* from -5 to -5"):
+        extract(torch.full((1, 8, 8, 8), -5.0))
+    with pytest.raises(SurfaceExtractionError, match="not finite anywhere"):
+        extract(torch.full((1, 8, 8, 8), torch.nan))
+    apart = torch.full((1, 9, 9, 9), torch.nan)
+    apart[0, 1:3, 1:3, 1:3], apart[0, 6:8, 6:8, 6:8] = 1.0, -1.0
+    with pytest.raises(SurfaceExtractionError, match="no surface"):
+        extract(apart)
+
+
+@pytest.mark.parametrize("bounds", [-1.0, [0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0], float("nan")])
+def test_wrong_bounds_are_named(bounds):
+    with pytest.raises(InvalidSettingError, match="bounds"):
+        VanillaVolumeDecoder()(LATENTS, AnalyticField(sphere), bounds, octree_resolution=4)
+
+
+def test_dense_points_include_both_ends():
+    points, shape, length = generate_dense_grid_points(np.zeros(3), np.array([1.0, 2, 4]), 4)
+    assert shape == [5, 5, 5] and points.dtype == np.float32
+    assert points[0, 0, 0].tolist() == [0, 0, 0] and points[-1, -1, -1].tolist() == [1, 2, 4]
+    assert points[1, 2, 3].tolist() == [0.25, 1, 3]
+    assert length.tolist() == [1, 2, 4]
+
+
+def finite_part(vertices, faces):
+    """A recorded mesh without its NaN vertices and the faces at them."""
+    finite = np.isfinite(vertices).all(axis=1)
+    numbers = np.cumsum(finite) - 1
+    return vertices[finite], numbers[faces[finite[faces].all(axis=1)]]
+
+
+def check_mesh(case, got: Latent2MeshOutput, vertices: str, faces: str):
+    want_v, want_f = finite_part(case[vertices].numpy(), case[faces].numpy())
+    assert np.array_equal(got.mesh_f, want_f)
+    assert np.abs(got.mesh_v - want_v).max() <= 1e-5
+
+
+def test_recorded_volumes():
+    """Hierarchical decoding against the recorded result with float positions."""
+    case = Case("volume_std")
+    vae = case.build()
+    checked = []
+    for call in case.calls:
+        owner = call["method"].split(".")[-2]
+        arguments = case.values(call["kwargs"])
+        tensor = call["outputs"].get("return")
+        if owner in ("VanillaVolumeDecoder", "HierarchicalVolumeDecoding") and tensor:
+            decoder = resolve(call["method"].rsplit(".", 1)[0])()
+            with torch.inference_mode():
+                case.check(decoder(**(arguments | {"geo_decoder": vae.geo_decoder})), tensor)
+            checked.append(tensor)
+        elif call["method"].endswith("extract_near_surface_volume_fn"):
+            grid = case["out.grid_vanilla"][0].clone()
+            if "[:3]" in arguments["input_tensor"]:
+                grid[:3] = UNKNOWN
+            got = extract_near_surface_volume_fn(grid, arguments["alpha"])
+            assert torch.equal(got, case[tensor])
+            checked.append(tensor)
+        elif owner == "MCSurfaceExtractor":
+            mesh = MCSurfaceExtractor(compatibility=True)(**arguments)[0]
+            name = call["outputs"]["return[0].mesh_f"]
+            check_mesh(case, mesh, name.replace("_f_", "_v_"), name)
+            checked.append(name)
+    assert {"out.grid_vanilla", "out.grid_hier_fixed", "out.mesh_f_hier_fixed"} <= set(checked)
+    assert len(checked) == 7
+
+
+def test_coarse_to_fine_gives_a_network_s_own_values():
+    case = Case("volume_std")
+    vae = case.build()
+    settings = dict(octree_resolution=32, min_resolution=8, num_chunks=5000)
+    with torch.inference_mode():
+        dense = VanillaVolumeDecoder()(case["in.decoded"], vae.geo_decoder, **settings)
+        sparse = CoarseToFineVolumeDecoder()(case["in.decoded"], vae.geo_decoder, **settings)
+    known = ~sparse.isnan()
+    assert torch.allclose(sparse[known], dense[known], atol=1e-4)
+    # Random weights make no distance field, and yet most of its surface is found.
+    assert (mixed_cells(sparse.nan_to_num(-1e9)) & mixed_cells(dense)).sum() > 1000
+
+
+@pytest.mark.parametrize("name", ["mc_extract", "mc_extract_box_level", "mc_sphere"])
+def test_recorded_meshes(name):
+    case = Case(name)
+    extract = MCSurfaceExtractor(compatibility=True)
+    plain, with_nan, exported, flat = case.calls
+    settings = {key: value for key, value in plain["kwargs"].items() if key != "grid_logits"}
+    mesh = extract(case["in.grid"], **settings)[0]
+    check_mesh(case, mesh, "out.mesh_v", "out.mesh_f")
+
+    assert exported["method"] == "export_to_trimesh"
+    shape = export_to_trimesh(mesh)
+    assert np.array_equal(shape.faces, case["out.trimesh_faces"].numpy())
+    case.check(shape.vertices, "out.trimesh_vertices")
+    assert shape.volume == pytest.approx(case.spec["exported_mesh"]["signed_volume"], abs=1e-5)
+    assert shape.is_watertight == case.spec["exported_mesh"]["watertight"]
+
+    partly = torch.where(case["in.grid"].abs() > 1, torch.nan, case["in.grid"])
+    mesh = extract(partly, **settings)[0]
+    want = with_nan["result"]
+    assert len(mesh.mesh_v) == want["raw_vertices_finite"]
+    shape = export_to_trimesh(mesh)
+    assert (len(shape.vertices), len(shape.faces)) == (
+        want["trimesh_vertices"],
+        want["trimesh_faces"],
+    )
+
+    assert flat["result"].startswith("[None]")
+    with pytest.raises(SurfaceExtractionError):
+        extract(case["in.grid"] * 0 - 5, **settings)
