@@ -15,6 +15,7 @@ import json
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,21 +108,20 @@ def _build_one(target: Target, python: str | Path | None) -> Path:
     print(f"Compiling the mesh kernel for {target.name} …", flush=True)
     started = time.monotonic()
     library.parent.mkdir(exist_ok=True)
-    unfinished = library.with_name("unfinished-" + library.name)
-    command = [
-        *_zig_command(python),
-        *("cc", "-target", target.triple, *FLAGS),
-        *("-o", str(unfinished)),
-        *(str(source) for source in sorted(NATIVE.glob("*.cpp"))),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise NativeBuildError(
-            f"The mesh kernel did not compile for {target.name}:\n{result.stderr.strip()}"
-        )
-    unfinished.replace(library)
-    for leftover in library.parent.glob("unfinished-*"):
-        leftover.unlink()  # debug and import files that some platforms get beside the library
+    # Built in a folder of its own, under its final name: the linkers write the name they are given
+    # into the library, and some leave debug and import files beside it.
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        command = [
+            *_zig_command(python),
+            *("cc", "-target", target.triple, *FLAGS, "-o", library.name),
+            *(str(source) for source in sorted(NATIVE.glob("*.cpp"))),
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        if result.returncode != 0:
+            raise NativeBuildError(
+                f"The mesh kernel did not compile for {target.name}:\n{result.stderr.strip()}"
+            )
+        (Path(folder) / library.name).replace(library)
     stamp.write_text(json.dumps(wanted | {"library": _sha256(library)}))
     size = library.stat().st_size / 1024
     print(f"  {library.name}: {size:.0f} KB in {time.monotonic() - started:.1f} s", flush=True)
