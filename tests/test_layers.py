@@ -16,7 +16,7 @@ STDLIB = sys.stdlib_module_names
 
 LIGHT_WORKER = (
     *("protocol", "json_lines", "shared_arrays", "process", "machine", "log", "command"),
-    *("client", "server", "parameters"),
+    *("client", "server", "parameters", "inbox"),
 )
 # Row -> modules (a name stands for its submodules too). The longest name that fits decides.
 ROWS = {
@@ -66,6 +66,7 @@ LICENCES = {  # the longest path that fits decides
     "benchmarks": APACHE,
     "tests": APACHE,
     "tests/blender": GPL,
+    "tests/mesh/test_wheels.py": GPL,  # tests build_tools
     "hunyuan3d_blender": GPL,
     "build_tools": GPL,
     "examples": GPL,

@@ -22,7 +22,6 @@ import numpy as np
 import hy3dgen
 from hy3dgen.errors import (
     Cancelled,
-    Hy3DError,
     ProtocolError,
     TaskFailedError,
     WorkerDiedError,
@@ -31,6 +30,7 @@ from hy3dgen.errors import (
 )
 from hy3dgen.worker import protocol
 from hy3dgen.worker.command import worker_command
+from hy3dgen.worker.inbox import Inbox
 from hy3dgen.worker.json_lines import LineReader
 from hy3dgen.worker.log import BoundedLog
 from hy3dgen.worker.process import ChildProcess, child_environment, describe_exit
@@ -75,14 +75,12 @@ class WorkerClient:
         self._arrays: SharedArrays | None = None
         self._log: BoundedLog | None = None
         self._threads: list[threading.Thread] = []
-        self._events: list[Event] = []
-        self._open: dict[int, set[str]] = {}  # request -> its blocks
-        self._own: set[int] = set()  # requests of `run`; poll does not show them
-        self._dropped: set[int] = set()  # still open, but nobody waits for their events
+        self._inbox = Inbox()
         self._next_request = 1
         self._closing = False
         self._gone: WorkerError | None = None  # why there is no worker any more
         self._writing = threading.Lock()
+        self._ending = threading.Lock()  # one close() at a time
 
     def __enter__(self) -> "WorkerClient":
         return self
@@ -124,16 +122,21 @@ class WorkerClient:
             self._log = BoundedLog(self._log_path)
             self._process = ChildProcess(self._command, self._environment)
             atexit.register(self.close)
+            self._refuse_if_closing()
             self._start_thread(self._pump_log, self._process, self._log)
             self._start_thread(self._read_messages, self._process)
             self._wait_for_hello(timeout)
-        except BaseException as error:
+        except OSError as error:
             self.close()
-            if isinstance(error, OSError) and not isinstance(error, Hy3DError):
-                raise WorkerStartError(
-                    f"the worker's log {self._log_path} cannot be written ({error.strerror}); "
-                    "choose another file"
-                ) from error
+            raise WorkerStartError(
+                f"the worker's log {self._log_path} cannot be written ({error.strerror}); "
+                "choose another file"
+            ) from error
+        except WorkerDiedError as error:
+            self.close()
+            raise WorkerStartError(str(error)) from error
+        except BaseException:
+            self.close()
             raise
         assert self._hello
         return self._hello
@@ -142,21 +145,26 @@ class WorkerClient:
         """End the worker: politely, then by force. Open requests end as cancelled. Idempotent."""
         with self._changed:
             self._closing = True
-        if self._process is not None:
-            with contextlib.suppress(WorkerError):
-                self._send(protocol.Close())
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-            self._process.end()
-            for thread in self._threads:
-                if thread is not threading.current_thread():
+            self._changed.notify_all()
+        with self._ending:
+            if self._process is not None:
+                with contextlib.suppress(WorkerError):
+                    self._send(protocol.Close())
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
+                self._process.end()
+                for thread in self._threads:
                     thread.join(2.0)
-            self._process.close_pipes()
-        if self._arrays is not None:
-            self._arrays.close()
-        if self._log is not None:
-            self._log.close()
+                self._process.close_pipes()
+            if self._arrays is not None:
+                self._arrays.close()
+            if self._log is not None:
+                self._log.close()
         atexit.unregister(self.close)
+
+    def _refuse_if_closing(self) -> None:
+        if self._closing:
+            raise WorkerStartError("the worker was closed while it started")
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -171,21 +179,16 @@ class WorkerClient:
 
     def cancel(self, request: int) -> None:
         """Ask for the end of a request. It may still finish; ended already: nothing happens."""
-        with self._changed:
-            if request not in self._open:
-                return
-        with contextlib.suppress(WorkerDiedError):
-            self._send(protocol.Cancel(request))
+        if self._inbox.is_open(request):
+            with contextlib.suppress(WorkerDiedError):
+                self._send(protocol.Cancel(request))
 
     def poll(self) -> list[Event]:
         """Every event since the last call, oldest first; never blocks.
 
         Of several progress events or previews of one request only the last is kept.
         """
-        with self._changed:
-            events = [event for event in self._events if event.request not in self._own]
-            self._events = [event for event in self._events if event.request in self._own]
-        return events
+        return self._inbox.poll()
 
     def run(
         self,
@@ -208,7 +211,7 @@ class WorkerClient:
         request = self._submit(task, params, arrays, own=True)
         try:
             while True:
-                for event in self._wait_for_events(request):
+                for event in self._inbox.wait(request):
                     if isinstance(event, Result):
                         return event
                     if isinstance(event, CancelledEvent):
@@ -220,7 +223,8 @@ class WorkerClient:
                     if on_event is not None:
                         on_event(event)
         finally:
-            self._leave(request)
+            self._inbox.drop(request)
+            self.cancel(request)  # does nothing if it has ended
 
     def _submit(
         self,
@@ -244,34 +248,13 @@ class WorkerClient:
         except ProtocolError:
             self._free(blocks)
             raise
-        with self._changed:
-            self._open[request] = blocks
-            if own:
-                self._own.add(request)
+        self._inbox.register(request, own, lambda: self._free(blocks))
         try:
             self._send_line(line)
         except WorkerDiedError:
             # The thread that reads notices too and ends this request like the others.
-            with self._changed:
-                self._changed.wait_for(lambda: request not in self._open, timeout=10.0)
+            self._inbox.wait_until_ended(request, 10.0)
         return request
-
-    def _leave(self, request: int) -> None:
-        """Nobody waits for this request of `run` any more; still open, it is cancelled."""
-        with self._changed:
-            self._own.discard(request)
-            self._events = [event for event in self._events if event.request != request]
-            if request in self._open:
-                self._dropped.add(request)
-        self.cancel(request)
-
-    def _wait_for_events(self, request: int) -> list[Event]:
-        with self._changed:
-            # In slices, so that Ctrl-C gets through on Windows.
-            while not (found := [event for event in self._events if event.request == request]):
-                self._changed.wait(0.2)
-            self._events = [event for event in self._events if event.request != request]
-        return found
 
     # --- the channel ------------------------------------------------------------------------------
 
@@ -338,6 +321,7 @@ class WorkerClient:
         deadline = time.monotonic() + timeout
         with self._changed:
             while self._hello is None and self._gone is None:
+                self._refuse_if_closing()
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise WorkerStartError(
@@ -347,6 +331,7 @@ class WorkerClient:
                 self._changed.wait(min(left, 0.2))
             if self._gone is not None:
                 raise WorkerStartError(str(self._gone))
+            self._refuse_if_closing()
         assert self._arrays
         self._send(
             protocol.Open(
@@ -359,34 +344,15 @@ class WorkerClient:
 
     def _take(self, event: Event) -> None:
         assert self._arrays
-        with self._changed:
-            if event.request not in self._open:
-                raise ProtocolError(
-                    f"the worker speaks of request {event.request}, not an open one"
-                )
+        if not self._inbox.is_open(event.request):
+            raise ProtocolError(f"the worker speaks of request {event.request}, not an open one")
         if isinstance(event, (Preview, Result)):
             descriptors = protocol.descriptors_of(event)
             event = replace(event, arrays=self._arrays.read(descriptors))
             for block in {descriptor.block for descriptor in descriptors}:
                 with contextlib.suppress(WorkerDiedError):
                     self._send(protocol.Release(block))
-        self._deliver(event)
-
-    def _deliver(self, event: Event) -> None:
-        with self._changed:
-            if isinstance(event, (Progress, Preview)):
-                self._events = [
-                    old
-                    for old in self._events
-                    if type(old) is not type(event) or old.request != event.request
-                ]
-            else:
-                self._free(self._open.pop(event.request))
-            if event.request not in self._dropped:
-                self._events.append(event)
-                self._changed.notify_all()
-            elif event.request not in self._open:
-                self._dropped.remove(event.request)
+        self._inbox.deliver(event)
 
     def _settle(self, process: ChildProcess, reason: WorkerError | None) -> None:
         """The channel is at its end: end the process, free its blocks, end open requests."""
@@ -407,12 +373,12 @@ class WorkerClient:
             )
         with self._changed:
             self._gone = reason
-            for request in list(self._open):
-                if self._closing:
-                    self._deliver(CancelledEvent(request))
-                else:
-                    self._deliver(Failure(request, type(reason).__name__, str(reason)))
             self._changed.notify_all()
+            for request in self._inbox.open_requests():
+                if self._closing:
+                    self._inbox.deliver(CancelledEvent(request))
+                else:
+                    self._inbox.deliver(Failure(request, type(reason).__name__, str(reason)))
 
     def _last_words(self) -> str:
         lines = self.log_tail(200).splitlines()

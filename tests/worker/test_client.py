@@ -121,7 +121,7 @@ def test_previews_arrive_as_arrays_the_last_one_for_a_slow_reader(client, roots)
     client.run("previews", {"count": 5}, on_event=lambda e: shown.append(e.arrays["step"][0]))
     assert shown == sorted(shown) and len(shown) >= 1
     request = client.submit("previews", {"count": 50})
-    wait_until(lambda: not client._open, 5)
+    wait_until(lambda: not client._inbox.open_requests(), 5)
     events = client.poll()
     assert [type(event) for event in events] == [Preview, Result]
     assert events[0].request == request and events[0].arrays["step"].tolist() == [49] * 4
@@ -175,21 +175,21 @@ def test_an_exception_from_on_event_cancels_and_comes_through(client):
     start = time.monotonic()
     assert client.run("echo", {"next": 1}).values == {"next": 1}
     assert time.monotonic() - start < 1
-    assert client.poll() == [] and not client._dropped
+    assert client.poll() == [] and not client._inbox._dropped
 
 
 def test_too_many_waiting_requests_are_refused_in_words(client):
     requests = [client.submit("steps", {"count": 100, "seconds": 0.05}) for _ in range(70)]
-    events = []
-    wait_until(lambda: events.extend(client.poll()) or (events[-1:] and _is_end(events[-1])), 5)
-    assert "64 requests are waiting" in events[-1].message
+    failures = []
+    wait_until(lambda: failures.extend(_ends(client.poll())) or len(failures) >= 5, 5)
+    assert all("64 requests are waiting" in event.message for event in failures)
     for request in reversed(requests):
         client.cancel(request)
-    wait_until(lambda: not client._open, 5)
+    wait_until(lambda: not client._inbox.open_requests(), 5)
 
 
-def _is_end(event):
-    return isinstance(event, (Result, Failure, CancelledEvent))
+def _ends(events):
+    return [event for event in events if isinstance(event, (Result, Failure, CancelledEvent))]
 
 
 # --- ends and deaths ------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_a_killed_client_takes_along_a_worker_that_holds_pythons_lock(roots):
 
 
 def test_a_client_that_ends_without_closing_leaves_nothing(roots):
-    process, pid = start_client(roots, "steps", 0)
+    process, pid = start_client(roots, "steps", 0.5)
     process.communicate()
     assert process.returncode == 0
     wait_until(lambda: not is_running(pid), 2)

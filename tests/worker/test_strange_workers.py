@@ -3,6 +3,7 @@
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -80,6 +81,27 @@ def test_a_worker_of_another_version(roots, fields):
     said = refused(strange(f"hello({fields}); time.sleep(30)"))
     assert hy3dgen.__version__ in said and "install the same version" in said
     assert ("9.9" if "version" in fields else "protocol 99") in said
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.3])
+def test_close_while_it_starts(roots, delay):
+    client = strange("time.sleep(30)")
+    said = []
+
+    def start():
+        try:
+            client.start(20)
+        except WorkerStartError as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    time.sleep(delay)
+    client.close()
+    thread.join(5)
+    assert (len(said) == 1 and "closed" in said[0]) or "has ended" in said[0]
+    assert client._process is None or not is_running(client._process.pid)
+    assert [*roots[0].iterdir(), *roots[1].iterdir()] == []
 
 
 # --- later ----------------------------------------------------------------------------------------
