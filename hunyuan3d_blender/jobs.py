@@ -110,7 +110,8 @@ class Job:
         if len(self.parts) > 1:
             words.append(f"of {self.parts[len(self.results)].name}")
         if self.eta is not None and self.eta >= 1:
-            words.append(f"· {self.eta:.0f} s left")
+            left = f"{self.eta:.0f} s" if self.eta < 100 else f"{self.eta / 60:.0f} min"
+            words.append(f"· {left} left")
         return " ".join(words)
 
     def end(self, state: State, reports: list[Report]) -> None:

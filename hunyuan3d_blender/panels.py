@@ -91,7 +91,7 @@ class HY3D_PT_jobs(_SidebarPanel, bpy.types.Panel):
         for job in job_timer.queue.jobs:
             _draw_open(column, job)
         last = job_timer.queue.last
-        if last is not None:
+        if last is not None and not job_timer.queue.jobs:
             width = context.region.width / context.preferences.system.ui_scale
             _draw_ended(column, last, int(width / _PIXELS_PER_LETTER) - 6)
 

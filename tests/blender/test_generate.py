@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`hunyuan3d.generate` with the bundled model, picture to mesh, and the headless recipe."""
+
+import runpy
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
+
+from scenes import add_sphere, fingerprint, positions  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left", "tiny_model")]
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURE = ROOT / "hy3dgen" / "assets" / "pictures" / "demo.png"
+QUICK = {"num_inference_steps": 4, "octree_resolution": 48}
+
+
+@pytest.fixture
+def mug(tmp_path) -> Path:
+    return Path(shutil.copy(PICTURE, tmp_path / "My mug.png"))
+
+
+def test_picture_becomes_a_mesh_at_the_cursor(scene, mug):
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    other = add_sphere()
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert bpy.ops.hunyuan3d.generate(filepath=str(mug), **QUICK) == {"FINISHED"}
+    made = bpy.context.object
+    assert made.name == "My mug" and tuple(made.location) == (1, 2, 3)
+    assert bpy.context.selected_objects == [made] and other.mode == "OBJECT"
+    points = positions(made)
+    assert points[:, 2].min() == pytest.approx(0, abs=1e-5), "stands on its base"
+    assert 0.3 < np.ptp(points, axis=0).max() <= 2.1
+    assert len(made.data.polygons) > 100
+    assert not made.data.validate()
+    assert all(polygon.use_smooth for polygon in made.data.polygons)
+
+
+def test_face_count_and_undo(scene, mug):
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.hunyuan3d.generate("EXEC_DEFAULT", True, filepath=str(mug), face_count=200, **QUICK)
+    assert 190 <= len(bpy.data.objects["My mug"].data.polygons) <= 200
+    bpy.ops.ed.undo()
+    assert not bpy.data.objects
+
+
+def test_same_seed_same_mesh_in_a_warm_worker(scene, mug, module):
+    meshes, seconds = [], []
+    for seed in (3, 3, 4):
+        started = time.monotonic()
+        bpy.ops.hunyuan3d.generate(filepath=str(mug), seed=seed, **QUICK)
+        seconds.append(time.monotonic() - started)
+        meshes.append(positions(bpy.context.object).tobytes())
+    assert meshes[0] == meshes[1] != meshes[2]
+    assert seconds[1] < seconds[0], "the model stays loaded"
+
+
+def test_cancel_while_generating(scene, mug, module):
+    queue, State = module("job_timer").queue, module("jobs").State
+    operator = module("operators.generate").HY3D_OT_generate
+    before = fingerprint()
+
+    class Chosen:
+        filepath, model, seed, guidance_scale, face_count = str(mug), "", 0, 0.0, 0
+        num_inference_steps, octree_resolution = 1000, 64
+
+    job = queue.add(operator.make_job(Chosen(), bpy.context))
+    deadline = time.monotonic() + 60
+    while not (job.state is State.RUNNING and job.stage == "denoise" and job.step > 1):
+        assert time.monotonic() < deadline and not job.ended, job.reports
+        queue.pump()
+        time.sleep(0.01)
+    queue.cancel(job)
+    started = time.monotonic()
+    while not job.ended:
+        queue.pump()
+        time.sleep(0.01)
+    assert job.state is State.CANCELLED
+    assert time.monotonic() - started < 2.0, "0.5 s and what a busy machine adds"
+    assert fingerprint() == before
+
+
+def test_recipe_for_a_folder_of_pictures(scene, mug, tmp_path, capsys):
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    shutil.copy(mug, pictures / "good.png")
+    (pictures / "broken.png").write_text("not a picture")
+    main = runpy.run_path(str(ROOT / "examples" / "folder_of_pictures.py"))["main"]
+    assert main([str(pictures), str(out), "--faces", "300"]) == 1
+    assert [path.name for path in out.iterdir()] == ["good.glb"]
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("FAILED broken.png: ") for line in lines)
+    bpy.ops.import_scene.gltf(filepath=str(out / "good.glb"))
+    assert 280 <= len(bpy.context.object.data.polygons) <= 300
+    assert bpy.context.object.dimensions.z > 0.2
