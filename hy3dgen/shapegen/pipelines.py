@@ -281,7 +281,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         octree_resolution : cells a side of the decoding grid
         mc_level : field value of the surface; more is inside
         mc_algo : 'mc', or None for what the VAE has
-        num_chunks : points decoded at a time
+        num_chunks : points decoded at a time, at most
         output_type : 'trimesh', 'mesh' (list of `Latent2MeshOutput`) or 'latent' (tensor)
         enable_pbar : without effect; use `progress`
         mask : goes with an `image` tensor

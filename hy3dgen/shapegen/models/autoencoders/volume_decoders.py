@@ -20,6 +20,8 @@ from torch import Tensor
 from ....errors import InvalidSettingError
 
 UNKNOWN = -10000.0  # what points that were not asked hold between levels
+# On a CPU the activations of more points fall out of the cache: 8,000 cost 1.3 times as much each.
+_CPU_CHUNK = 2000
 NEAR_LEVEL = 0.95  # fields saturate at +-1; anything less is near the surface
 Progress = Callable[[int, int], None]
 
@@ -90,7 +92,8 @@ class Field:
         self.device = latents.device
         low, high = box_corners(bounds)
         self.low, self.high = torch.from_numpy(low), torch.from_numpy(high)
-        self.num_chunks = num_chunks
+        on_cpu = latents.device.type == "cpu"
+        self.num_chunks = min(num_chunks, _CPU_CHUNK) if on_cpu else num_chunks
         self.progress = progress
         self.asked = 0
         self.total = 0
@@ -158,7 +161,7 @@ class VanillaVolumeDecoder:
     ) -> Tensor:
         """Grid `(B, n, n, n) float32` of decoded latents `(B, L, D)`.
 
-        `progress(asked, total)` is called after every chunk of `num_chunks` points.
+        `progress(asked, total)` is called after every chunk of at most `num_chunks` points.
         """
         field = Field(latents, geo_decoder, bounds, num_chunks, progress)
         return field.everywhere(octree_resolution)
