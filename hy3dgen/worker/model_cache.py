@@ -139,7 +139,8 @@ def _read_defaults(folder: Path) -> dict[str, Any]:
             raise InvalidSettingError("it is not a list of names and values")
         return check_parameters({str(key): value for key, value in content.items()}, _IN_FILE)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, InvalidSettingError) as error:
-        raise CheckpointMismatchError(f"'{path}' cannot be used: {error}") from error
+        reason = " ".join(str(error).split())
+        raise CheckpointMismatchError(f"'{path}' cannot be used: {reason}") from error
 
 
 class ModelCache:

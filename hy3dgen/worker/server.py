@@ -265,7 +265,8 @@ def _failure(request: int, error: BaseException) -> protocol.Failure:
         sentence = "the memory is not enough for this task; use a lower resolution or close others"
         kind = "OutOfMemoryError"
     else:
-        sentence = f"an unexpected {kind} ended the task ({error}); the worker's log tells where"
+        reason = " ".join(str(error).split())[:500]
+        sentence = f"an unexpected {kind} ended the task ({reason}); the worker's log tells where"
     return protocol.Failure(request, kind[:128], sentence[: protocol.MAX_MESSAGE_CHARACTERS])
 
 
