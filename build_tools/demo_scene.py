@@ -42,7 +42,10 @@ def main(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hy3d-demo-") as home:
         os.environ["BLENDER_USER_RESOURCES"] = home  # before the first import of bpy
-        run(archive, picture, worker_python, out)
+        try:
+            run(archive, picture, worker_python, out)
+        except RuntimeError as error:  # an operator's error: one sentence
+            raise SystemExit(f"the demo failed: {error}") from error
 
 
 def run(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
@@ -139,7 +142,7 @@ def _clay(name: str, color: tuple[float, float, float], wireframe: bool = False)
     import bpy
 
     material = bpy.data.materials.new(name)
-    material.use_nodes = True
+    _use_nodes(material)
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = nodes["Principled BSDF"]
     shader.inputs["Base Color"].default_value = (*color, 1.0)
@@ -156,12 +159,19 @@ def _clay(name: str, color: tuple[float, float, float], wireframe: bool = False)
     return material
 
 
+def _use_nodes(owner) -> None:
+    import bpy
+
+    if bpy.app.version < (5, 0, 0):  # from then on nodes are always used, and asking warns
+        owner.use_nodes = True
+
+
 def _glow(name: str):
     """Material that shows its colour whatever the light, and the node that takes the colour."""
     import bpy
 
     material = bpy.data.materials.new(name)
-    material.use_nodes = True
+    _use_nodes(material)
     nodes = material.node_tree.nodes
     nodes.remove(nodes["Principled BSDF"])
     emission = nodes.new("ShaderNodeEmission")
@@ -222,7 +232,7 @@ def _studio() -> None:
     _give_material(floor, _clay("paper", (0.80, 0.81, 0.83)))
 
     world = bpy.data.worlds.new("studio")
-    world.use_nodes = True
+    _use_nodes(world)
     world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.9, 0.95, 1.0, 1.0)
     world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.5
     scene.world = world

@@ -43,9 +43,8 @@ def generation_worker(context: bpy.types.Context) -> WorkerSpec:
 
 
 def _spec(role: str, python: str) -> WorkerSpec:
-    folder = bpy.utils.extension_path_user(__package__, path="logs", create=True)
     return WorkerSpec(
         role=role,
         command=tuple(worker_command(python, hy3dgen_folder=HY3DGEN_FOLDER)),
-        log_path=str(Path(folder) / f"{role}.log"),
+        log_path=str(Path(preferences.log_folder(create=True), f"{role}.log")),
     )

@@ -37,10 +37,18 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
         if not self.python:
             column.label(text="Needed for making meshes from pictures", icon="INFO")
         column.prop(self, "idle_minutes", text="Keep Workers (min)")
+        row = layout.row()
+        row.alignment = "RIGHT"
+        row.operator("wm.path_open", text="Open Worker Logs", icon="TEXT").filepath = log_folder()
 
 
 def get(context: bpy.types.Context) -> HY3D_AP_preferences:
     return context.preferences.addons[__package__].preferences
+
+
+def log_folder(create: bool = False) -> str:
+    """Where workers write their logs: the extension's own user folder, removed with it."""
+    return bpy.utils.extension_path_user(__package__, path="logs", create=create)
 
 
 def register() -> None:

@@ -13,16 +13,18 @@ bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
 from scenes import add_sphere, fingerprint, positions  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left", "tiny_model")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURE = ROOT / "hy3dgen" / "assets" / "pictures" / "demo.png"
 QUICK = {"num_inference_steps": 4, "octree_resolution": 48}
 
 
 @pytest.fixture
-def mug(tmp_path) -> Path:
-    return Path(shutil.copy(PICTURE, tmp_path / "My mug.png"))
+def mug(tiny_model, tmp_path) -> Path:
+    import hy3dgen
+
+    picture = Path(hy3dgen.__file__).parent / "assets" / "pictures" / "demo.png"
+    return Path(shutil.copy(picture, tmp_path / "My mug.png"))
 
 
 def test_picture_becomes_a_mesh_at_the_cursor(scene, mug):
