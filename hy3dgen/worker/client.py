@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start a worker, hand it tasks, collect what comes back. numpy only; used inside Blender.
 
-Three threads serve one worker and none of them calls user code: one reads messages and copies
-their arrays, one keeps the log, and the caller's own thread writes requests and polls. Every
+Two threads serve one worker and neither calls user code: one starts it, reads its messages and
+copies their arrays, one keeps the log. The caller's threads write requests and poll. Every
 request ends in exactly one of Result, Failure and CancelledEvent, also when the worker dies: then
 `poll` gives a Failure of kind "WorkerDiedError" and `run` raises that error.
 """
@@ -115,16 +115,13 @@ class WorkerClient:
         """
         if self._hello is not None and self.alive:
             return self._hello
-        if self._process is not None or self._closing:
+        if self._threads or self._closing:
             raise WorkerStartError("this worker has ended; make a new WorkerClient to start again")
         self._arrays = SharedArrays.create()
         try:
             self._log = BoundedLog(self._log_path)
-            self._process = ChildProcess(self._command, self._environment)
             atexit.register(self.close)
-            self._refuse_if_closing()
-            self._start_thread(self._pump_log, self._process, self._log)
-            self._start_thread(self._read_messages, self._process)
+            self._start_thread(self._live, self._log)
             self._wait_for_hello(timeout)
         except OSError as error:
             self.close()
@@ -132,9 +129,6 @@ class WorkerClient:
                 f"the worker's log {self._log_path} cannot be written ({error.strerror}); "
                 "choose another file"
             ) from error
-        except WorkerDiedError as error:
-            self.close()
-            raise WorkerStartError(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -148,23 +142,26 @@ class WorkerClient:
             self._changed.notify_all()
         with self._ending:
             if self._process is not None:
-                with contextlib.suppress(WorkerError):
-                    self._send(protocol.Close())
-                with contextlib.suppress(OSError):
-                    self._process.stdin.close()
+                self._say_goodbye(self._process)
                 self._process.end()
-                for thread in self._threads:
-                    thread.join(2.0)
-                self._process.close_pipes()
+            for thread in self._threads:
+                thread.join(2.0)
             if self._arrays is not None:
                 self._arrays.close()
             if self._log is not None:
                 self._log.close()
         atexit.unregister(self.close)
 
-    def _refuse_if_closing(self) -> None:
-        if self._closing:
-            raise WorkerStartError("the worker was closed while it started")
+    def _say_goodbye(self, process: ChildProcess) -> None:
+        # A worker that reads nothing may keep another thread stuck in writing.
+        if self._writing.acquire(timeout=1.0):
+            try:
+                process.stdin.write(protocol.encode(protocol.Close()))
+                process.stdin.close()
+            except (OSError, ValueError):
+                pass
+            finally:
+                self._writing.release()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -275,11 +272,37 @@ class WorkerClient:
         for block in blocks:
             self._arrays.release(block)
 
-    def _start_thread(self, target: Callable, *arguments: object) -> None:
+    def _start_thread(self, target: Callable, *arguments: object) -> threading.Thread:
         name = f"hy3dgen-{target.__name__.strip('_')}"
         thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
+
+    def _live(self, log: BoundedLog) -> None:
+        """Thread: start the worker, take its messages until its end, then settle what is open.
+
+        Being its parent as Linux sees it, this thread must live as long as the worker.
+        """
+        try:
+            process = ChildProcess(self._command, self._environment)
+        except WorkerStartError as error:
+            with self._changed:
+                self._gone = error
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._process = process
+            closing = self._closing
+        if closing:
+            process.end(patience=0.0)
+        pump = self._start_thread(self._pump_log, process, log)
+        reason = self._read_messages(process)
+        process.end(patience=1.0 if reason is None else 0.0)
+        pump.join(1.0)  # the log's last words
+        self._settle(process, reason)
+        with self._writing:
+            process.close_pipes()
 
     @staticmethod
     def _pump_log(process: ChildProcess, log: BoundedLog) -> None:
@@ -287,9 +310,8 @@ class WorkerClient:
             while data := process.read_errors(65536):
                 log.write(data)
 
-    def _read_messages(self, process: ChildProcess) -> None:
-        """Thread: take messages until the worker's end; then settle what is open."""
-        reason: WorkerError | None = None
+    def _read_messages(self, process: ChildProcess) -> WorkerError | None:
+        """Returns at the worker's end, or with what was wrong with a message."""
         lines = LineReader(process.read_output)
         try:
             while (line := lines.next_line()) is not None:
@@ -297,11 +319,13 @@ class WorkerClient:
                     self._accept_hello(line)
                 else:
                     self._take(protocol.decode(line, protocol.FROM_WORKER))
+        except WorkerDiedError:  # while we answered; its exit code tells more
+            return None
         except WorkerError as error:
-            reason = error
-        except (OSError, ValueError):  # a pipe closed under us
-            pass
-        self._settle(process, reason)
+            return error
+        except (OSError, MemoryError) as error:
+            return WorkerDiedError(f"an answer of the worker could not be taken in: {error!r}")
+        return None
 
     def _accept_hello(self, line: bytes) -> None:
         number, version = protocol.versions_in(line)
@@ -311,8 +335,10 @@ class WorkerClient:
                 f"{hy3dgen.__version__} (protocol {protocol.PROTOCOL}); "
                 "install the same version in both places"
             )
+        assert self._arrays
         hello = protocol.decode(line, (Hello,))
-        assert isinstance(hello, Hello) and self._arrays
+        folders = tuple(str(folder) for folder in self._arrays.folders)
+        self._send(protocol.Open(protocol.PROTOCOL, hy3dgen.__version__, folders))
         with self._changed:
             self._hello = hello
             self._changed.notify_all()
@@ -320,8 +346,7 @@ class WorkerClient:
     def _wait_for_hello(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         with self._changed:
-            while self._hello is None and self._gone is None:
-                self._refuse_if_closing()
+            while self._hello is None and self._gone is None and not self._closing:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise WorkerStartError(
@@ -329,18 +354,10 @@ class WorkerClient:
                         "is its Python very slow to start, or something else than Python?"
                     )
                 self._changed.wait(min(left, 0.2))
+            if self._closing:
+                raise WorkerStartError("the worker was closed while it started")
             if self._gone is not None:
-                raise WorkerStartError(str(self._gone))
-            self._refuse_if_closing()
-        assert self._arrays
-        self._send(
-            protocol.Open(
-                protocol.PROTOCOL,
-                hy3dgen.__version__,
-                tuple(str(folder) for folder in self._arrays.folders),
-                threading.current_thread() is threading.main_thread(),
-            )
-        )
+                raise WorkerStartError(str(self._gone)) from self._gone
 
     def _take(self, event: Event) -> None:
         assert self._arrays
@@ -355,9 +372,7 @@ class WorkerClient:
         self._inbox.deliver(event)
 
     def _settle(self, process: ChildProcess, reason: WorkerError | None) -> None:
-        """The channel is at its end: end the process, free its blocks, end open requests."""
-        process.end(patience=0.0 if isinstance(reason, WorkerError) else 1.0)
-        self._threads[0].join(1.0)  # the log's last words
+        """The worker has ended: free its blocks, end open requests."""
         assert self._arrays
         self._arrays.release_all("w")
         started = self._hello is not None

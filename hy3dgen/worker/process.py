@@ -144,17 +144,17 @@ def watch_parent(on_gone: Callable[[], None], interval: float = 0.25) -> None:
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
-def die_with_parent(main_thread: bool) -> None:
+def die_with_parent() -> None:
     """Linux: be killed one second after the parent's death, even where no thread gets to run.
 
-    That happens while a C function computes without letting go of Python's lock; until then
+    That happens while a C function computes without letting go of Python's lock; otherwise
     `watch_parent` and the end of standard input are quicker and clean up.
 
-    The kernel signals at the death of the *thread* that started us, so this is only for children
-    that the parent's main thread started. The handler must run without Python: SIGHUP has the
+    The kernel signals at the death of the *thread* that started us, so the parent must start its
+    children from a thread that outlives them. The handler must run without Python: SIGHUP has the
     number 1, and libc's `alarm`, called as its handler, so means "SIGALRM in one second".
     """
-    if not sys.platform.startswith("linux") or not main_thread:
+    if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)

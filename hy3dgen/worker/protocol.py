@@ -87,7 +87,6 @@ class Open:
     protocol: int
     version: str
     folders: tuple[str, ...]
-    main_thread: bool  # whether the thread that started the worker lives as long as the process
 
 
 @dataclass(frozen=True)
@@ -218,12 +217,6 @@ def _integer(what: str, value: Any) -> int:
     return value
 
 
-def _boolean(what: str, value: Any) -> bool:
-    if type(value) is not bool:
-        raise ProtocolError(f"{what} is {quote(value)}, not true or false")
-    return value
-
-
 def _seconds(what: str, value: Any) -> float | None:
     if value is None:
         return None
@@ -317,7 +310,6 @@ _MESSAGES: dict[str, tuple[type, dict[str, Check]]] = {
             "protocol": _integer,
             "version": _text(64),
             "folders": _texts(2, 4096),
-            "main_thread": _boolean,
         },
     ),
     "request": (

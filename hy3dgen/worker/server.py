@@ -122,6 +122,7 @@ class Server:
                 os.getpid(),
             )
         )
+        die_with_parent()
         watch_parent(lambda: self._exit(0, patience=_LOCK_PATIENCE))
         threading.Thread(target=self._read_messages, name="read-messages", daemon=True).start()
         while True:
@@ -208,7 +209,6 @@ class Server:
         if message.protocol != protocol.PROTOCOL:
             raise ProtocolError(f"the client speaks protocol {message.protocol}")
         self._arrays = SharedArrays.join(message.folders)
-        die_with_parent(message.main_thread)
 
     def _take(self, message: Any) -> None:
         assert self._arrays

@@ -253,7 +253,7 @@ def test_a_crash_in_c_is_named(client):
 
 
 CLIENT = """
-import sys, time
+import sys, threading, time
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from pathlib import Path
@@ -261,7 +261,10 @@ from hy3dgen.worker import shared_arrays
 shared_arrays.default_roots = lambda: [Path(sys.argv[2])]
 from hy3dgen.worker.client import WorkerClient
 client = WorkerClient([sys.executable, sys.argv[3]])
-pid = client.start(30).pid
+starter = threading.Thread(target=client.start)  # as in Blender, where starting must not block
+starter.start()
+starter.join()
+pid = client.hello.pid
 client.submit(sys.argv[4], {"count": 1000, "seconds": 1.0}, {"a": np.zeros(1000)})
 while sys.argv[4] == "steps" and not client.poll():
     time.sleep(0.01)

@@ -14,7 +14,7 @@ from hy3dgen.worker.protocol import ArrayDescriptor, decode, encode
 VERTICES = ArrayDescriptor("vertices", "float32", (5, 3), 64, "0/w12")
 EVERY_MESSAGE = [
     protocol.Hello(1, "0.1.0", ("ping", "reduce"), "cpu", "3.11.7", 16000, 4242),
-    protocol.Open(1, "0.1.0", ("/dev/shm/a", "/tmp/b"), True),
+    protocol.Open(1, "0.1.0", ("/dev/shm/a", "/tmp/b")),
     protocol.Request(1, "generate", {"picture": "/a b/ü\udc80.png", "seed": None}, (VERTICES,)),
     protocol.Cancel(1),
     protocol.Release("1/c3"),
