@@ -79,7 +79,10 @@ def extract(shape: str, wanted_faces: int) -> TriangleMesh:
     side = 64
     for _ in range(3):
         axis = np.linspace(-1, 1, side, dtype=np.float32)
-        field = SHAPES[shape](*np.meshgrid(axis, axis, axis, indexing="ij"))
+        field = np.empty((side, side, side), np.float32)
+        for begin in range(0, side, 16):  # in slabs, to spare memory
+            slab = slice(begin, begin + 16)
+            field[slab] = SHAPES[shape](*np.meshgrid(axis[slab], axis, axis, indexing="ij"))
         vertices, faces, _, _ = marching_cubes(field, 0, gradient_direction="ascent")
         side = round(side * np.sqrt(wanted_faces / len(faces)))
     return TriangleMesh(vertices / (field.shape[0] - 1) * 2 - 1, faces)

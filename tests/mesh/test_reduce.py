@@ -171,6 +171,21 @@ def test_needles_do_not_block():
 
 
 @both_methods
+def test_many_cheap_edges_that_may_not_go(method):
+    # 3000 specks, each a tetrahedron already: 18000 edges cheaper than any of the ball's.
+    corners = np.float32([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]) * np.float32(1e-4)
+    places = np.random.default_rng(0).uniform(1.5, 2.5, (3000, 1, 3)).astype(np.float32)
+    specks = TriangleMesh(
+        (corners + places).reshape(-1, 3),
+        np.concatenate(
+            [np.array([(0, 2, 1), (0, 1, 3), (1, 2, 3), (2, 0, 3)]) + 4 * i for i in range(3000)]
+        ),
+    )
+    reduced = reduce_faces(joined(specks, sphere(9)), 12_000 + 766, method)
+    assert len(reduced.faces) == 12_766 and len(components(reduced)) == 3001
+
+
+@both_methods
 def test_power_of_two_scale_gives_the_same_faces(method):
     # Scaling by a power of two loses no digit, so not even a tie may break differently.
     source = torus()

@@ -207,6 +207,8 @@ private:
         return for_each_edge(
             around_, mesh_.faces, seen_by_, counts_, neighbours_,
             [&](int32_t u, int32_t v, uint32_t count) -> Status {
+                if (edges_.size() % 65536 == 0 && !progress_.report(share_done()))
+                    return HY3D_CANCELLED;
                 const bool both_held = mesh_.kind[u] != INTERIOR && mesh_.kind[v] != INTERIOR;
                 if (both_held && (count == 2 || mesh_.kind[u] + mesh_.kind[v] == 2 * CORNER))
                     return HY3D_OK;
@@ -229,7 +231,7 @@ private:
         size_t candidates = needed + needed / 4 + 8;
         const size_t most = static_cast<size_t>(PART_PER_PASS * static_cast<double>(order_.size()));
         if (candidates > most) candidates = most > 1 ? most : 1;
-        if (stuck > 1) candidates <<= stuck < 9 ? stuck - 1 : 8;
+        if (stuck > 1) candidates = stuck < 9 ? candidates << (stuck - 1) : order_.size();
         all_tried = candidates >= order_.size();
         if (all_tried) candidates = order_.size();
         tried = candidates;
@@ -240,11 +242,7 @@ private:
         marks_.zero();
         stamp_ = 0;
         for (size_t i = 0; i < candidates && alive_ > target_; i++) {
-            if (i % 256 == 0) {
-                const double share = static_cast<double>(start_ - alive_) /
-                                     static_cast<double>(start_ - target_);
-                if (!progress_.report(share)) return HY3D_CANCELLED;
-            }
+            if (i % 256 == 0 && !progress_.report(share_done())) return HY3D_CANCELLED;
             const Edge edge = edges_[order_[i].index];
             const int32_t u = edge.u, v = edge.v;
             if (mesh_.merged_into[u] != u || mesh_.merged_into[v] != v) continue;
@@ -390,6 +388,11 @@ private:
         return true;
     }
 
+    double share_done() const {
+        return static_cast<double>(start_ - alive_) / static_cast<double>(start_ - target_);
+    }
+
+    // Forgets the dead faces and gives every vertex a fresh row.
     Status compact() {
         size_t kept = 0;
         for (size_t f = 0; f < mesh_.faces.size(); f++)
