@@ -89,7 +89,9 @@ def _from_file(path: Path) -> np.ndarray:
             "a side are plenty."
         ) from error
     except _DECODING_ERRORS as error:
-        raise InvalidImageError(f"{path} cannot be opened ({error}); {_ADVICE}.") from error
+        raise InvalidImageError(
+            f"{path} is damaged or cannot be opened ({error}); {_ADVICE}."
+        ) from error
     with image:
         return _from_pil(image, str(path))
 

@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,14 +19,12 @@ from torch import Tensor
 from ..errors import InvalidImageError, InvalidSettingError
 from ..weights import load_strictly, locate, read_config, read_weights, split_parts
 from .devices import default_dtype, pick_device
+from .mesh_export import export_to_arrays, export_to_trimesh
 from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
-from .models.autoencoders.surface_extractors import Latent2MeshOutput, make_surface_extractor
+from .models.autoencoders.surface_extractors import make_surface_extractor
 from .models.autoencoders.volume_decoders import VanillaVolumeDecoder, box_corners
 from .sampling import denoise, draw_noise, retrieve_timesteps
 from .settings import instantiate_from_config
-
-if TYPE_CHECKING:
-    import trimesh
 
 __all__ = [
     "Hunyuan3DDiTFlowMatchingPipeline",
@@ -45,25 +43,6 @@ _VOLUME_DECODERS = {"dense": VanillaVolumeDecoder, "coarse_to_fine": CoarseToFin
 _COARSE_TO_FINE_FROM = 64
 _OUTPUT_TYPES = ("trimesh", "mesh", "latent")
 _Self = TypeVar("_Self", bound="Hunyuan3DDiTPipeline")
-
-
-def export_to_arrays(mesh: Latent2MeshOutput) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices `(V, 3) float32` and faces `(F, 3) int32`, counter-clockwise seen from outside."""
-    faces = np.ascontiguousarray(mesh.mesh_f[:, ::-1], dtype=np.int32)
-    return np.ascontiguousarray(mesh.mesh_v, dtype=np.float32), faces
-
-
-def export_to_trimesh(
-    mesh_output: Latent2MeshOutput | list[Latent2MeshOutput | None] | None,
-) -> "trimesh.Trimesh | list[trimesh.Trimesh | None] | None":
-    """The same as trimesh objects, equal vertices merged; None stays None."""
-    import trimesh
-
-    if isinstance(mesh_output, list):
-        return [export_to_trimesh(item) for item in mesh_output]
-    if mesh_output is None:
-        return None
-    return trimesh.Trimesh(*export_to_arrays(mesh_output))
 
 
 class Hunyuan3DDiTPipeline:

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts the object of a picture out of its background.
+
+Tries what is safest first: transparency that the picture already has, then a plain background
+(one colour or a smooth gradient) removed by flooding from the border, then the `rembg` library if
+that is installed. Knows nothing about files (see `hy3dgen.pictures`) or networks of our own.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InvalidImageError
+from .pictures import load_picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Alpha below this is see-through; a cut-out has at least this share of such pixels.
+_CLEAR_ALPHA = 128
+_CUT_OUT_SHARE = 0.005
+# An object smaller than this share of the picture counts as nothing.
+_LEAST_SHARE = 0.0005
+# A background is plain if this share of the border fits it; an object may cross the rest.
+_PLAIN_SHARE = 0.6
+# Patches inside an object that match the background this closely are holes, as in a mug's handle.
+_HOLE_TOLERANCE = 8.0
+_HOLE_SHARE = 0.0005
+# Larger pictures are looked at in this many pixels; the models see half a megapixel at most.
+_MOST_PIXELS = 4_000_000
+_CUT_OUT_ADVICE = "cut out the object in an image editor and save it as a PNG with transparency"
+
+
+class BackgroundRemover:
+    """Callable: picture in, RGBA picture out with the background transparent.
+
+    Parameters
+    ----------
+    tolerance : how far a channel may be from the plain background's colour there, in 0..255
+    allow_download : the `rembg` library may download its model; without it that library is only
+        used if its model is on the disk already
+    """
+
+    def __init__(self, tolerance: float = 20.0, allow_download: bool = False) -> None:
+        self.tolerance = tolerance
+        self.allow_download = allow_download
+        self._session: Callable[[Image.Image], Image.Image] | None = None
+
+    def __call__(self, image: Any) -> "Image.Image":
+        """Cut-out of a picture in any form that `hy3dgen.pictures.load_picture` takes.
+
+        Raises
+        ------
+        InvalidImageError
+            If nothing is left, or the background is not plain and no library can remove it.
+        """
+        from PIL import Image
+
+        pixels = load_picture(image)
+        if (pixels[..., 3] < _CLEAR_ALPHA).mean() >= _CUT_OUT_SHARE:
+            _check_something_left(pixels[..., 3], "the picture is transparent nearly everywhere")
+            return Image.fromarray(pixels)
+        alpha = plain_background_alpha(pixels[..., :3], self.tolerance)
+        if alpha is not None:
+            _check_something_left(
+                alpha, "nothing stands out from the background, so nothing is left of the picture"
+            )
+            pixels[..., 3] = alpha
+            return Image.fromarray(pixels)
+        return self._with_library(Image.fromarray(pixels))
+
+    def _with_library(self, image: "Image.Image") -> "Image.Image":
+        if self._session is None:
+            self._session = _library_session(self.allow_download)
+        cut_out = self._session(image)
+        _check_something_left(
+            np.asarray(cut_out)[..., 3], "background removal found no object in the picture"
+        )
+        return cut_out
+
+
+def plain_background_alpha(rgb: np.ndarray, tolerance: float) -> np.ndarray | None:
+    """Opacity `(H, W) uint8` of what is not background, or None if the background is not plain.
+
+    The background is a colour that may change linearly over the picture. What is connected to the
+    border and within `tolerance` of it goes, so the same colour inside the object stays, unless a
+    patch matches nearly exactly. The edge is one pixel soft.
+    """
+    import cv2
+
+    height, width, _ = rgb.shape
+    if height * width > _MOST_PIXELS:
+        scale = (_MOST_PIXELS / (height * width)) ** 0.5
+        size = max(1, int(width * scale)), max(1, int(height * scale))
+        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+        alpha = plain_background_alpha(small, tolerance)
+        return None if alpha is None else cv2.resize(alpha, (width, height))
+    background = _fit_background(rgb, tolerance)
+    if background is None:
+        return None
+    # The smoothed picture keeps grain and compression noise from leaving specks; the picture itself
+    # keeps the object's edge where it is.
+    difference = np.minimum(
+        np.abs(cv2.GaussianBlur(rgb, (3, 3), 0) - background).max(axis=2),
+        np.abs(rgb - background).max(axis=2),
+    )
+    similar = (difference < tolerance).astype(np.uint8)
+    count, labels = cv2.connectedComponents(similar, connectivity=4)
+    outside = np.zeros(count, bool)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        outside[edge] = True
+    # Holes: enclosed, nearly exactly the background's colour, and large enough to mean something.
+    exact = (difference < _HOLE_TOLERANCE).ravel()
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    exact_sizes = np.bincount(labels.ravel()[exact], minlength=count)
+    outside |= (sizes >= _HOLE_SHARE * height * width) & (exact_sizes > 0.9 * sizes)
+    outside[0] = False  # label 0 is what is not similar
+    foreground = _without_specks(~outside[labels])
+    # Half a pixel inwards, where the object's colour is no longer mixed with the background's.
+    soft = cv2.GaussianBlur(foreground.astype(np.float32), (3, 3), 0)
+    return np.rint(np.clip(2.0 * soft - 1.0, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _fit_background(rgb: np.ndarray, tolerance: float) -> np.ndarray | None:
+    """The background's colour at every pixel `(H, W, 3) float32`, from the border alone.
+
+    Least squares for a linear gradient, three times over the pixels that fit the last one, starting
+    from the border's median colour.
+    """
+    height, width, _ = rgb.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    edge = np.zeros((height, width), bool)
+    thickness = max(1, min(height, width) // 100)
+    edge[:thickness] = edge[-thickness:] = True
+    edge[:, :thickness] = edge[:, -thickness:] = True
+    colours = rgb[edge].astype(np.float32)
+    terms = np.stack([np.ones_like(x[edge]), x[edge], y[edge]], axis=1)
+    coefficients = np.zeros((3, 3), np.float32)
+    coefficients[0] = np.median(colours, axis=0)
+    reach = 3.0 * tolerance  # the first guess is flat, so a gradient is further off
+    for _ in range(3):
+        fits = np.abs(colours - terms @ coefficients).max(axis=1) < reach
+        if fits.mean() < _PLAIN_SHARE / 2:
+            return None
+        coefficients = np.linalg.lstsq(terms[fits], colours[fits], rcond=None)[0]
+        reach = tolerance
+    fits = np.abs(colours - terms @ coefficients).max(axis=1) < tolerance
+    if fits.mean() < _PLAIN_SHARE:
+        return None
+    planes = np.stack([np.ones_like(x), x, y], axis=-1)
+    return (planes @ coefficients).astype(np.float32)
+
+
+def _without_specks(foreground: np.ndarray) -> np.ndarray:
+    """Drop parts smaller than a hundredth of the largest one."""
+    import cv2
+
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(foreground.astype(np.uint8))
+    if count <= 2:
+        return foreground
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return (areas >= 0.01 * areas.max())[labels] & foreground
+
+
+def _check_something_left(alpha: np.ndarray, found: str) -> None:
+    if (alpha >= _CLEAR_ALPHA).mean() < _LEAST_SHARE:
+        raise InvalidImageError(
+            f"{found}; choose a picture with one object in front of a background of another colour."
+        )
+
+
+def _library_session(allow_download: bool) -> "Callable[[Image.Image], Image.Image]":
+    """A function that cuts out the object with the `rembg` library."""
+    wanted = f"the background is not plain; {_CUT_OUT_ADVICE}"
+    try:
+        import rembg
+    except (ImportError, SystemExit) as error:  # it exits where its own backend is missing
+        raise InvalidImageError(
+            f"{wanted}, or install hy3dgen[rembg], which removes any background."
+        ) from error
+    home = os.environ.get("U2NET_HOME") or os.path.join(
+        os.environ.get("XDG_DATA_HOME", "~"), ".u2net"
+    )
+    model = Path(os.path.expanduser(home)) / "u2net.onnx"
+    if not model.is_file() and not allow_download:
+        raise InvalidImageError(
+            f"{wanted}, or put the model of the rembg library at {model} or allow its download."
+        )
+    session = rembg.new_session()
+    return lambda image: rembg.remove(image, session=session, bgcolor=(255, 255, 255, 0))
