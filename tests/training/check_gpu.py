@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run by hand on a machine with a GPU: do the kernels agree with torch, and how fast is it all?
 
-`PYTHONPATH=. python tests/training/check_gpu.py --out FOLDER` prints a table and fails if anything differs.
+`PYTHONPATH=. python tests/training/check_gpu.py --out FOLDER` prints a table, and fails if
+anything differs.
 """
 
 import argparse

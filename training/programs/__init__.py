@@ -12,7 +12,8 @@ there: on CUDA the fused Triton kernels run, elsewhere the plain torch reference
         FAMILIES: tuple[str, ...]               # index = family id
         make_program(seed, index, family=None) -> Program
         make_programs(seed, indices, families=None, processes=1) -> Programs
-            # numpy arrays with a leading axis; processes > 1 spreads the work
+            # numpy arrays with a leading axis; processes > 1 spreads the work (they import the
+        # calling script again, so keep that light and behind `if __name__ == "__main__"`)
 
     batch.py
         ProgramBatch (frozen dataclass of tensors)
@@ -20,6 +21,7 @@ there: on CUDA the fused Triton kernels run, elsewhere the plain torch reference
             translations (B,P,3), smooth (B,P), colours (B,P,3), counts (B,) int32,
             family (B,) int32, extents (B,3)    # half sizes of the surface's box, centred at 0
         ProgramBatch.from_programs(programs: Program | Programs, device="cpu")
+        ProgramBatch.make(seed, indices, families=None, device="cpu")
         batch[index_or_slice_or_LongTensor] -> ProgramBatch;  batch.to(device);  len(batch)
         batch.save(path) / ProgramBatch.load(path, device="cpu")          # .npz
 
@@ -47,6 +49,9 @@ there: on CUDA the fused Triton kernels run, elsewhere the plain torch reference
             # half near the surface (sigma 0.01, 0.03, 0.1), half uniform in [-1.01, 1.01]^3;
             # surface: points of an earlier surface_points call, to save making new ones
         # generator: torch.Generator on the batch's device
+
+`shape.py` is the builder, `families/` the writers, `trace.py` and `*_triton.py` the two engines of
+`sdf` and `render`, `contact_sheet.py` the way to look at it all.
 
 Shapes stand y up and look along +z; the surface's box is centred and its longest side is 1.9.
 """

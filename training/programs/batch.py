@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .programs import Program, Programs, make_programs
+from .shape import BOX, CAPSULE, ELLIPSOID, FRUSTUM, PRISM, SUBTRACT, TORUS
 
 PACKED = 24  # 9 rotation, 3 translation, 6 parameters, smooth, 3 colour, 2 unused
 
@@ -76,6 +77,33 @@ class ProgramBatch:
     @property
     def device(self) -> torch.device:
         return self.counts.device
+
+    def corners(self) -> torch.Tensor:
+        """(B, P * 8, 3) corners of every primitive's own box; the shape lies within their hull.
+
+        Cutters and unused rows give the origin, which is within the shape's box.
+        """
+        p0, p1, p2, p3, p4, p5 = self.params.unbind(-1)
+        wide = torch.maximum(p0, p1)
+        halves = {
+            BOX: (p0 + p3, p1 + p3, p2 + p3),
+            ELLIPSOID: (p0, p1, p2),
+            CAPSULE: (p0, p0 + p1, p0),
+            FRUSTUM: (wide + p3, p2 + p3, wide + p3),
+            TORUS: (p0 + p1, p1, p0 + p1),
+            PRISM: (wide + p4.abs() + p5, p2 + p5, p3 + p5),
+        }
+        half = torch.zeros_like(self.translations)
+        for kind, parts in halves.items():
+            half = torch.where((self.types == kind)[..., None], torch.stack(parts, dim=-1), half)
+        signs = torch.tensor(
+            [[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)],
+            device=self.device,
+        )
+        local = half[:, :, None] * signs  # (B, P, 8, 3)
+        corners = local @ self.rotations.transpose(-1, -2) + self.translations[:, :, None]
+        corners = corners * (self.ops != SUBTRACT)[:, :, None, None]
+        return corners.flatten(1, 2)
 
     def packed(self) -> tuple[torch.Tensor, torch.Tensor]:
         """What the kernels read: (B, P, 24) float32 and (B, P, 2) int32 of type and op."""

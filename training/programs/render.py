@@ -100,25 +100,22 @@ def front_cameras(
 
 
 def _orbit(batch: ProgramBatch, yaw, pitch, fov, fill) -> Cameras:
-    """Cameras that look at the origin from where the shape's box fills `fill` of the frame."""
+    """Cameras that look at the origin from where the shape fills at most `fill` of the frame."""
+    yaw, pitch, fov, fill = (angle.to(batch.device) for angle in (yaw, pitch, fov, fill))
     yaw, pitch = torch.deg2rad(yaw), torch.deg2rad(pitch)
     level = torch.cos(pitch)
     back = torch.stack(
         [torch.sin(yaw) * level, torch.sin(pitch), torch.cos(yaw) * level], dim=1
     )  # from the shape to the camera
-    up = torch.tensor([[0.0, 1.0, 0.0]]).expand_as(back)
+    up = torch.tensor([[0.0, 1.0, 0.0]], device=batch.device).expand_as(back)
     right = normalize(torch.linalg.cross(up, back), dim=1)
     up = torch.linalg.cross(back, right)
     rotations = torch.stack([right, up, -back], dim=2)
     tangents = torch.tan(torch.deg2rad(fov) / 2)
-    signs = torch.tensor([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-    corners = signs.float()[None] * batch.extents.cpu()[:, None]  # (B, 8, 3)
-    across = torch.stack([(corners @ axis[:, :, None]).abs() for axis in (right, up)])
-    across = across.amax(dim=0).squeeze(-1)
-    toward = (corners @ back[:, :, None]).squeeze(-1)
-    distance = (toward + across / (tangents * fill)[:, None]).amax(dim=1)
-    cameras = Cameras(back * distance[:, None], rotations, tangents)
-    return cameras.to(batch.device)
+    seen = batch.corners() @ rotations  # (B, P * 8, 3) across, up, away
+    across = seen[..., :2].abs().amax(dim=-1)
+    distance = (across / (tangents * fill)[:, None] - seen[..., 2]).amax(dim=1)
+    return Cameras(back * distance[:, None], rotations, tangents)
 
 
 def random_lights(seed: int, indices: Sequence[int], device: torch.device | str = "cpu") -> Lights:

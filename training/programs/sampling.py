@@ -28,26 +28,34 @@ def surface_points(
     reach = batch.extents[:, None, :] + BAND
     candidates = torch.rand(b, OVERSAMPLING * n, 3, device=device, generator=generator)
     candidates = (candidates * 2 - 1) * reach
-    points, fresh = _first(candidates, evaluate(batch, candidates).abs() < BAND, n + n // 4)
+    near = evaluate(batch, candidates).abs() < BAND
+    pick, fresh = _first(near, n + n // 4)
+    points = _take(candidates, pick)
     jitter = torch.randn(points.shape, device=device, generator=generator) * (BAND / 3)
     points = torch.where(fresh[..., None], points, points + jitter)
     for _ in range(NEWTON_STEPS):
         distances, ascents = gradients(batch, points)
         points = points - distances[..., None] * ascents
-    points, _ = _first(points, evaluate(batch, points).abs() < ON_SURFACE, n)
-    return points, gradients(batch, points)[1]
+    normals = gradients(batch, points)[1]
+    # On a knife edge the differences may cancel: no normal, so no point either.
+    good = (evaluate(batch, points).abs() < ON_SURFACE) & (normals.square().sum(dim=-1) > 0.5)
+    pick, _ = _first(good, n)
+    return _take(points, pick), _take(normals, pick)
 
 
-def _first(points: torch.Tensor, good: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first n good points of each row (B, n, 3), and which of them are no repetition (B, n).
+def _first(good: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places of the first n good ones in each row (B, n), and which are no repetition (B, n).
 
     A row with fewer good ones than n gives them again from the start.
     """
     order = torch.argsort((~good).to(torch.uint8), dim=1, stable=True)
-    place = torch.arange(n, device=points.device)[None]
+    place = torch.arange(n, device=good.device)[None]
     found = good.sum(dim=1, keepdim=True).clamp(min=1)
-    chosen = torch.gather(order, 1, place % found)
-    return torch.gather(points, 1, chosen[..., None].expand(-1, -1, 3)), place < found
+    return torch.gather(order, 1, place % found), place < found
+
+
+def _take(vectors: torch.Tensor, pick: torch.Tensor) -> torch.Tensor:
+    return torch.gather(vectors, 1, pick[..., None].expand(-1, -1, 3))
 
 
 def supervision(
@@ -69,7 +77,7 @@ def supervision(
     if surface.shape[1] == half:
         near = surface
     else:
-        near = torch.gather(surface, 1, pick[..., None].expand(-1, -1, 3))
+        near = _take(surface, pick)
     sigmas = torch.tensor(SIGMAS, device=device)[torch.arange(half, device=device) % len(SIGMAS)]
     noise = torch.randn(b, half, 3, device=device, generator=generator)
     near = (near + noise * sigmas[None, :, None]).clamp(-BOUND, BOUND)

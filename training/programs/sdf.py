@@ -2,8 +2,9 @@
 """Signed distances to programs: negative inside, close to true distances, plain torch.
 
 On CUDA the same functions run as fused kernels (`sdf_triton.py`). Distances to single boxes,
-capsules, frusta, tori and prisms are exact; an ellipsoid's is the first-order bound (exact on its
-axes); subtraction and the inside of unions give the usual lower bound.
+capsules, frusta, tori and prisms are exact; an ellipsoid's is of first order (exact at the surface
+and on its axes, too long far from a flat one); subtraction and the inside of unions give the usual
+lower bound.
 
 Sources: Quilez, "Distance functions" (https://iquilezles.org/articles/distfunctions/), written
 anew; the prism's trapezoid may lean, which is ours.
@@ -105,7 +106,8 @@ def primitive_distance(kind: int, p: list[float], local: Parts) -> torch.Tensor:
         x, y, z = (x.abs() + 1e-5) / p[0], y / p[1], z / p[2]
         k0 = _length(x, y, z)
         k1 = _length(x / p[0], y / p[1], z / p[2])
-        return k0 * (k0 - 1.0) / k1
+        # Inside, no point is deeper than the smallest radius; the formula alone says otherwise.
+        return (k0 * (k0 - 1.0) / k1).clamp(min=-min(p[:3]))
     if kind == CAPSULE:
         return _length(x, y - y.clamp(-p[1], p[1]), z) - p[0]
     if kind == FRUSTUM:

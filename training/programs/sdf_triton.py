@@ -35,7 +35,7 @@ def primitive_distance(kind, p0, p1, p2, p3, p4, p5, x, y, z):
         fz = ez / p2
         k0 = tl.sqrt(ex * ex + ey * ey + ez * ez)
         k1 = tl.sqrt(fx * fx + fy * fy + fz * fz)
-        own = k0 * (k0 - 1.0) / k1
+        own = tl.maximum(k0 * (k0 - 1.0) / k1, -tl.minimum(tl.minimum(p0, p1), p2))
     if kind == 2:  # capsule
         cy = y - tl.minimum(tl.maximum(y, -p1), p1)
         own = tl.sqrt(x * x + cy * cy + z * z) - p0

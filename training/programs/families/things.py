@@ -127,7 +127,7 @@ def house(d: Draw, s: Shape) -> None:
             at = (x, height + upper, -0.02)
             s.box((width * 0.6, 0.12, depth * 0.88), at, tiles)
             pane = (x, height + upper * 0.5, depth * 0.4 - 0.035)
-            s.box((width * 0.3, upper * 0.4, 0.08), pane, GLASS)
+            s.box((width * 0.3, upper * 0.4, 0.1), pane, GLASS)
     front = depth / 2
     place = d.pick((0.0, 0.0, -0.28, 0.28))
     door_height = min(0.52, height * 0.68)
@@ -139,19 +139,19 @@ def house(d: Draw, s: Shape) -> None:
     for floor in range(floors):
         h = height * (0.55 if floors == 1 else (0.3, 0.76)[floor])
         for x in panes:
-            s.box((pane + 0.08, pane + 0.08, 0.08), (x * width, h, front - 0.02), frame, 0.01)
-            s.box((pane, pane, 0.08), (x * width, h, front - 0.005), GLASS, 0.01)
+            s.box((pane + 0.08, pane + 0.08, 0.1), (x * width, h, front - 0.03), frame, 0.01)
+            s.box((pane, pane, 0.1), (x * width, h, front - 0.015), GLASS, 0.01)
     for x in (-1, 1):
         side = (x * (width / 2 - 0.02), height * 0.55, 0.0)
-        s.box((0.09, pane + 0.04, pane + 0.1), side, GLASS, 0.01)
+        s.box((0.11, pane + 0.04, pane + 0.1), side, GLASS, 0.01)
     if style != "flat" and d.chance(0.7):
         x, z = d.pick((-1, 1)) * width * 0.27, -depth * d.between(0.05, 0.2)
         rise = height + roof + d.between(-0.05, 0.15)
         low = height * 0.8
         s.box((0.2, rise - low, 0.2), (x, (rise + low) / 2, z), (0.6, 0.36, 0.3), 0.01)
-        s.box((0.25, 0.09, 0.25), (x, rise - 0.02, z), DARK, 0.01)
+        s.box((0.25, 0.1, 0.25), (x, rise - 0.02, z), DARK, 0.01)
     if d.chance(0.3):
-        s.box((0.5, 0.09, 0.26), (place * width, 0.045, front + 0.1), (0.6, 0.6, 0.6))
+        s.box((0.5, 0.1, 0.26), (place * width, 0.045, front + 0.1), (0.6, 0.6, 0.6))
     if d.chance(0.25):
         x = d.pick((-1, 1))
         wing, low = d.between(0.45, 0.6), height * d.between(0.5, 0.62)

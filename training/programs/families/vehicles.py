@@ -227,7 +227,7 @@ def boat(d: Draw, s: Shape) -> None:
         for x in (-1, 1):
             for pz in (-0.3, 0.3):
                 at = (x * wide / 2, y, -0.08 + pz * long)
-                s.rod((at[0] - 0.04, y, at[2]), (at[0] + 0.02, y, at[2]), 0.08, 0.08, GLASS)
+                s.rod((at[0] - x * 0.07, y, at[2]), (at[0] + x * 0.02, y, at[2]), 0.08, 0.08, GLASS)
         funnels = 1 if style == "tug" else d.pick((1, 2))
         for i in range(funnels):
             fz, fh = -0.1 - 0.3 * i if funnels == 2 else -0.15, first + d.between(0.4, 0.5)
