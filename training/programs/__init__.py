@@ -13,7 +13,7 @@ there: on CUDA the fused Triton kernels run, elsewhere the plain torch reference
         make_program(seed, index, family=None) -> Program
         make_programs(seed, indices, families=None, processes=1) -> Programs
             # numpy arrays with a leading axis; processes > 1 spreads the work (they import the
-        # calling script again, so keep that light and behind `if __name__ == "__main__"`)
+            # calling script again, so keep that light and behind `if __name__ == "__main__"`)
 
     batch.py
         ProgramBatch (frozen dataclass of tensors)
