@@ -115,7 +115,8 @@ class Job:
         return " ".join(words)
 
     def end(self, state: State, reports: list[Report]) -> None:
-        self.state, self.reports, self.request = state, reports, None
+        self.state, self.request = state, None
+        self.reports = [(level, sentence(text)) for level, text in reports]
         self.seconds = time.monotonic() - self.started
         self.parts, self.results = self.parts[:1], []  # lets go of the arrays
 
@@ -305,3 +306,9 @@ class JobQueue:
             self._send(worker, job)
         except Hy3DError as error:
             self._end(job, State.FAILED, [("ERROR", str(error))])
+
+
+def sentence(text: str) -> str:
+    """One line that stands alone; errors begin in lower case so that they can be joined."""
+    line = " ".join(text.split())
+    return line[:1].upper() + line[1:]

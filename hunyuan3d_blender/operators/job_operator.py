@@ -11,7 +11,7 @@ import bpy
 from hy3dgen.errors import Hy3DError
 
 from .. import job_timer
-from ..jobs import Job, State
+from ..jobs import Job, State, sentence
 
 
 class JobOperator:
@@ -27,7 +27,7 @@ class JobOperator:
         try:
             job = self.make_job(context)
         except Hy3DError as error:
-            self.report({"ERROR"}, _sentence(str(error)))
+            self.report({"ERROR"}, sentence(str(error)))
             return {"CANCELLED"}
         if bpy.app.background or not self.options.is_invoke:
             job_timer.run_blocking(job)
@@ -70,11 +70,5 @@ class JobOperator:
 
     def _report(self, job: Job) -> set[str]:
         for level, text in job.reports:
-            self.report({level}, _sentence(text))
+            self.report({level}, text)
         return {"FINISHED"} if job.state is State.DONE else {"CANCELLED"}
-
-
-def _sentence(text: str) -> str:
-    """One line that stands alone; errors begin in lower case so that they can be joined."""
-    line = " ".join(text.split())
-    return line[:1].upper() + line[1:]
