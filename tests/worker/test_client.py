@@ -253,7 +253,7 @@ def test_a_crash_in_c_is_named(client):
 
 
 CLIENT = """
-import sys, threading, time
+import os, sys, threading, time
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from pathlib import Path
@@ -269,21 +269,31 @@ client.submit(sys.argv[4], {"count": 1000, "seconds": 1.0}, {"a": np.zeros(1000)
 while sys.argv[4] == "steps" and not client.poll():
     time.sleep(0.01)
 time.sleep(0.2)
-print(pid, flush=True)
+child = "forked" in sys.argv and os.fork()  # inherits the pipe to the worker
+if child or "forked" not in sys.argv:
+    print(pid, child, flush=True)
 time.sleep(float(sys.argv[5]))
 """
 
 
-def start_client(roots, task, seconds):
-    arguments = [str(Path(__file__).parents[2]), str(roots[0]), SAMPLE[1], task, str(seconds)]
+def start_client(roots, task, seconds, *more):
+    """The client's process, its worker's id, and that of the client's own fork."""
+    arguments = [
+        str(Path(__file__).parents[2]),
+        str(roots[0]),
+        SAMPLE[1],
+        task,
+        str(seconds),
+        *more,
+    ]
     process = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], stdout=subprocess.PIPE)
-    pid = int(process.stdout.readline())
-    assert is_running(pid) and len(left_in(roots)) == 1
-    return process, pid
+    pid, fork = process.stdout.readline().split()
+    assert is_running(int(pid)) and len(left_in(roots)) == 1
+    return process, int(pid), fork.decode()
 
 
 def test_a_killed_client_takes_its_worker_and_all_blocks_along(roots):
-    process, pid = start_client(roots, "steps", 60)
+    process, pid, _ = start_client(roots, "steps", 60)
     process.kill()
     process.communicate()
     wait_until(lambda: not is_running(pid), 2)
@@ -292,7 +302,7 @@ def test_a_killed_client_takes_its_worker_and_all_blocks_along(roots):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a Linux signal")
 def test_a_killed_client_takes_along_a_worker_that_holds_pythons_lock(roots):
-    process, pid = start_client(roots, "stubborn", 60)
+    process, pid, _ = start_client(roots, "stubborn", 60)
     process.kill()
     process.communicate()
     wait_until(lambda: not is_running(pid), 2)
@@ -300,8 +310,17 @@ def test_a_killed_client_takes_along_a_worker_that_holds_pythons_lock(roots):
     assert left_in(roots) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_a_killed_client_takes_its_worker_along_although_a_fork_holds_the_pipe(roots):
+    process, pid, fork = start_client(roots, "steps", 10, "forked")
+    process.kill()
+    wait_until(lambda: not is_running(pid), 2)
+    os.kill(int(fork), signal.SIGKILL)
+    process.communicate()
+
+
 def test_a_client_that_ends_without_closing_leaves_nothing(roots):
-    process, pid = start_client(roots, "steps", 0.5)
+    process, pid, _ = start_client(roots, "steps", 0.5)
     process.communicate()
     assert process.returncode == 0
     wait_until(lambda: not is_running(pid), 2)
