@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tasks of the real worker, asked through the real client."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from hy3dgen.errors import Cancelled, TaskFailedError
 from hy3dgen.mesh import native_available
 from hy3dgen.worker.client import WorkerClient, worker_command
+from hy3dgen.worker.protocol import Hello, decode
 
 needs_kernel = pytest.mark.skipif(
     not native_available(), reason="the mesh kernel is not built; python build.py test builds it"
@@ -89,3 +93,13 @@ def test_reduce_can_be_cancelled(worker):
     with pytest.raises(Cancelled):
         worker.run("reduce", {"face_count": 1000}, grid(700), on_event=stop)
     assert worker.run("ping").values == {}
+
+
+def test_the_module_can_be_started_by_any_program():
+    """As `python -m hy3dgen.worker`, one line in the protocol, and the end of input ends it."""
+    command = [sys.executable, "-m", "hy3dgen.worker"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True
+    )
+    (line,) = done.stdout.splitlines()
+    assert "ping" in decode(line, (Hello,)).tasks
