@@ -8,7 +8,6 @@ that is installed. Knows nothing about files (see `hy3dgen.pictures`) or network
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,17 +177,20 @@ def _library_session(allow_download: bool) -> "Callable[[Image.Image], Image.Ima
     wanted = f"the background is not plain; {_CUT_OUT_ADVICE}"
     try:
         import rembg
+        from rembg.sessions.u2net import U2netSession
     except (ImportError, SystemExit) as error:  # it exits where its own backend is missing
         raise InvalidImageError(
             f"{wanted}, or install hy3dgen[rembg], which removes any background."
         ) from error
-    home = os.environ.get("U2NET_HOME") or os.path.join(
-        os.environ.get("XDG_DATA_HOME", "~"), ".u2net"
-    )
-    model = Path(os.path.expanduser(home)) / "u2net.onnx"
-    if not model.is_file() and not allow_download:
+    # By name: the library's default changes between versions, to models with other licences too.
+    name = f"{U2netSession.name()}.onnx"
+    if hasattr(U2netSession, "resolve_existing"):  # newer versions look in several folders
+        model = U2netSession.resolve_existing(name)
+    else:
+        model = os.path.join(U2netSession.u2net_home(), name)
+    if not (model and os.path.isfile(model)) and not allow_download:
         raise InvalidImageError(
-            f"{wanted}, or put the model of the rembg library at {model} or allow its download."
+            f"{wanted}, or allow the rembg library to download its model {name}."
         )
-    session = rembg.new_session()
-    return lambda image: rembg.remove(image, session=session, bgcolor=(255, 255, 255, 0))
+    session = rembg.new_session(U2netSession.name())
+    return lambda image: rembg.remove(image, session=session)

@@ -302,6 +302,6 @@ class TestBackgrounds:
         pytest.importorskip("rembg", reason="the rembg library is not installed")
         monkeypatch.setenv("U2NET_HOME", str(tmp_path))
         busy = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-        with pytest.raises(InvalidImageError, match="allow its download"):
+        with pytest.raises(InvalidImageError, match="download its model u2net"):
             BackgroundRemover()(busy)
         assert list(tmp_path.iterdir()) == []

@@ -67,19 +67,19 @@ class CoarseToFineVolumeDecoder:
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
-            grid = field.everywhere(levels[0])[0] - mc_level
-            for level in levels[1:]:
-                grid = _refined(field, grid, level, mc_level)
+            grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
+            for i, level in enumerate(levels[1:], start=2):
+                grid = _refined(field, grid, level, len(levels) - i, mc_level)
             grids.append(torch.where(grid == UNKNOWN, torch.nan, grid + mc_level))
         return torch.stack(grids)
 
 
-def _refined(field: Field, grid: Tensor, level: int, mc_level: float) -> Tensor:
+def _refined(field: Field, grid: Tensor, level: int, later_levels: int, mc_level: float) -> Tensor:
     """Values minus the level near the surface, on a grid of twice the resolution."""
     marked = dilate(dilate(refine_mask(_near_surface(grid), level + 1)))
     fine = torch.full_like(marked, UNKNOWN, dtype=torch.float32)
     while marked.any():
-        fine[marked] = field.at(marked.nonzero(), level) - mc_level
+        fine[marked] = field.at(marked.nonzero(), level, later_levels) - mc_level
         marked = _open_corners(fine)
     return fine
 

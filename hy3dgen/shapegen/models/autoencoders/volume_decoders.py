@@ -96,7 +96,8 @@ class Field:
         self.num_chunks = min(num_chunks, _CPU_CHUNK) if on_cpu else num_chunks
         self.progress = progress
         self.asked = 0
-        self.total = 0
+        self.total = 0  # points of the levels begun so far
+        self.guessed = 0  # points of the levels to come, for progress only
 
     def axes(self, resolution: int) -> list[Tensor]:
         """Coordinates `(resolution + 1,)` of the grid along x, y, z."""
@@ -116,13 +117,16 @@ class Field:
             parts.append(self.geo_decoder.query(self.projected, points)[..., 0].float())
             self.asked += stop - start
             if self.progress is not None:
-                self.progress(self.asked, max(self.total, self.asked))
+                self.progress(self.asked, self.total + self.guessed)
         return torch.cat(parts, dim=1)
 
-    def everywhere(self, resolution: int) -> Tensor:
-        """Values `(B, n, n, n)` at all grid points."""
+    def everywhere(self, resolution: int, later_levels: int = 0) -> Tensor:
+        """Values `(B, n, n, n)` at all grid points, the first of several levels."""
         side = resolution + 1
         self.total += side**3
+        # Measured on closed objects: the first refinement asks about as many points again as a
+        # coarse grid of 64 has, every further one four times as many.
+        self.guessed = sum(4**i for i in range(later_levels)) * side**3
         x, y, z = self.axes(resolution)
 
         def positions(start: int, stop: int) -> Tensor:
@@ -133,9 +137,10 @@ class Field:
 
         return self.ask(positions, side**3).unflatten(1, (side, side, side))
 
-    def at(self, index: Tensor, resolution: int) -> Tensor:
+    def at(self, index: Tensor, resolution: int, later_levels: int = 0) -> Tensor:
         """Values `(P,)` at grid indices `(P, 3)`, for a field of one object."""
         self.total += len(index)
+        self.guessed = sum(4**i for i in range(1, later_levels + 1)) * len(index)
         low, size = self.low.to(self.device), (self.high - self.low).to(self.device)
         step = size / resolution
 
@@ -223,14 +228,17 @@ class HierarchicalVolumeDecoding:
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
-            grid = field.everywhere(levels[0])[0]
-            for level in levels[1:]:
-                grid = self._refined(field, grid, level, level == levels[-1], mc_level)
+            grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0]
+            for i, level in enumerate(levels[1:], start=2):
+                grid = self._refined(field, grid, level, len(levels) - i, mc_level)
             grids.append(torch.where(grid == UNKNOWN, torch.nan, grid))
         return torch.stack(grids)
 
     @staticmethod
-    def _refined(field: Field, grid: Tensor, level: int, last: bool, mc_level: float) -> Tensor:
+    def _refined(
+        field: Field, grid: Tensor, level: int, later_levels: int, mc_level: float
+    ) -> Tensor:
+        last = later_levels == 0
         # The original adds the level where it should subtract it.
         near = extract_near_surface_volume_fn(grid, -mc_level) > 0
         near |= (grid - mc_level).abs() < NEAR_LEVEL
@@ -240,5 +248,5 @@ class HierarchicalVolumeDecoding:
         if last:
             near = dilate(near)
         fine = torch.full_like(near, UNKNOWN, dtype=torch.float32)
-        fine[near] = field.at(near.nonzero(), level)
+        fine[near] = field.at(near.nonzero(), level, later_levels)
         return fine
