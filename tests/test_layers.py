@@ -66,6 +66,7 @@ LICENCES = {  # the longest path that fits decides
     "benchmarks": APACHE,
     "tests": APACHE,
     "tests/blender": GPL,
+    "tests/build_tools": GPL,
     "tests/mesh/test_wheels.py": GPL,  # tests build_tools
     "hunyuan3d_blender": GPL,
     "build_tools": GPL,
