@@ -20,7 +20,7 @@ from .jobs import Job, JobQueue, State
 
 INTERVAL = 0.1  # seconds between two looks at the workers while a job is open
 IDLE_INTERVAL = 5.0
-STATUS_SECONDS = 1.0  # least time between two progress lines of one stage without a window
+STATUS_SECONDS = 5.0  # least time between two progress lines of one stage without a window
 _TITLE = "Hunyuan3D"
 
 queue = JobQueue()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The extension's preferences: which Python generates, and how long workers stay warm."""
 
+import os
+
 import bpy
 from bpy.props import IntProperty, StringProperty
 
@@ -39,6 +41,7 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "idle_minutes", text="Keep Workers (min)")
         row = layout.row()
         row.alignment = "RIGHT"
+        row.enabled = os.path.isdir(log_folder())  # there from the first start of a worker on
         row.operator("wm.path_open", text="Open Worker Logs", icon="TEXT").filepath = log_folder()
 
 

@@ -7,6 +7,7 @@ The venv holds only bpy and pytest: an extension's wheels come last on the searc
 hy3dgen there would hide the one under test.
 """
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -20,10 +21,16 @@ import pytest
 EXTENSION = "bl_ext.user_default.hunyuan3d_blender"
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 HOME = Path(tempfile.mkdtemp(prefix="hy3d-blender-test-"))
+TEMP = HOME / "temp"  # for temporary files of this process and its children only
+TEMP.mkdir()
+MEMORY = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else None
+for _folder in filter(None, (HOME, MEMORY)):
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 # The repository's own hy3dgen would hide the wheel's, which is the one under test.
 sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
 if HAS_BPY:
     os.environ["BLENDER_USER_RESOURCES"] = str(HOME)  # before the first import of bpy
+    os.environ["TMPDIR"] = tempfile.tempdir = str(TEMP)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,10 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("blender")
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(HOME, ignore_errors=True)
 
 
 def install() -> None:
@@ -64,9 +67,14 @@ def extension():
 
 
 @pytest.fixture
-def scene(extension):
-    """An empty scene; the extension stays on."""
+def scene(extension, monkeypatch):
+    """An empty scene; the extension stays on. Shared arrays lie in folders of this process."""
     import bpy
+
+    from hy3dgen.worker import shared_arrays
+
+    roots = [MEMORY, TEMP] if MEMORY else [TEMP]
+    monkeypatch.setattr(shared_arrays, "default_roots", lambda: roots)
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     yield bpy.context.scene
@@ -125,15 +133,9 @@ def nothing_left(scene):
 
 def _traces() -> set[str]:
     """Child processes, and what lies in the folders for temporary files."""
-    traces = {f"process {pid}" for pid in children()}
-    for folder in {tempfile.gettempdir(), "/dev/shm"}:
-        if os.path.isdir(folder):
-            traces |= {
-                os.path.join(folder, name)
-                for name in os.listdir(folder)
-                if "hy3d" in name and not name.startswith(HOME.name)
-            }
-    return traces
+    folders = [MEMORY, TEMP] if MEMORY else [TEMP]
+    files = {str(path) for folder in folders for path in folder.glob("*hy3d*")}
+    return files | {f"process {pid}" for pid in children()}
 
 
 def children() -> set[int]:

@@ -47,6 +47,14 @@ def test_operators_are_in_menus_where_f3_finds_them(extension, module):
     assert module("menus")._draw_object in bpy.types.VIEW3D_MT_object._dyn_ui_initialize()
 
 
+def test_blenders_own_tool_accepts_the_zip():
+    addons = Path(bpy.utils.system_resource("SCRIPTS"), "addons_core")
+    tool = addons / "bl_pkg" / "cli" / "blender_ext.py"
+    command = [sys.executable, str(tool), "validate", os.environ["EXT_ZIP"]]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_off_and_on_again(scene):
     menus = len(bpy.types.VIEW3D_MT_object._dyn_ui_initialize())
     bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=4)

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -157,6 +158,24 @@ def test_file_load_in_the_middle_loses_nothing(scene, queue, make_job, module):
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.ed.undo()
     assert "Sphere" not in bpy.data.objects
+
+
+def test_ctrl_c_cancels_a_blocking_run(scene, make_job, module):
+    add_sphere(subdivisions=9)
+    before = fingerprint()
+    job = make_job(face_count=1000)
+
+    def interrupt_once_running() -> None:
+        while job.state is not module("jobs").State.RUNNING:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    threading.Thread(target=interrupt_once_running, daemon=True).start()
+    module("job_timer").run_blocking(job)
+    assert job.state is module("jobs").State.CANCELLED
+    assert signal.getsignal(signal.SIGINT) == handler
+    assert fingerprint() == before
 
 
 def test_killed_worker_fails_its_job_and_the_next_gets_another(scene, queue, make_job, module):
