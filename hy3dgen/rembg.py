@@ -38,12 +38,13 @@ class BackgroundRemover:
 
     Parameters
     ----------
-    tolerance : how far a channel may be from the plain background's colour there, in 0..255
+    tolerance : how far a channel may be from the plain background's colour there, in 0..255; 14 cut
+        out rendered objects best, over clean files and JPEGs of quality 60 and 90
     allow_download : the `rembg` library may download its model; without it that library is only
         used if its model is on the disk already
     """
 
-    def __init__(self, tolerance: float = 20.0, allow_download: bool = False) -> None:
+    def __init__(self, tolerance: float = 14.0, allow_download: bool = False) -> None:
         self.tolerance = tolerance
         self.allow_download = allow_download
         self._session: Callable[[Image.Image], Image.Image] | None = None
