@@ -26,9 +26,9 @@ TEMP.mkdir()
 MEMORY = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else None
 for _folder in filter(None, (HOME, MEMORY)):
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
-# The repository's own hy3dgen would hide the wheel's, which is the one under test.
-sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
 if HAS_BPY:
+    # The repository's own hy3dgen would hide the wheel's, which is the one under test.
+    sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
     os.environ["BLENDER_USER_RESOURCES"] = str(HOME)  # before the first import of bpy
     os.environ["TMPDIR"] = tempfile.tempdir = str(TEMP)
 
