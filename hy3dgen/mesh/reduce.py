@@ -25,8 +25,8 @@ def reduce_faces(
     ----------
     mesh : V vertices in any length unit, F faces
     target_faces : at least 1
-    method : "fast", or "quality", which then moves vertices towards the surface of `mesh`: about
-        a fifth less error on curved shapes, for three times the time
+    method : "fast", or "quality", which then moves vertices towards the surface of `mesh`: some
+        12 % less error on curved shapes, for twice the time (benchmarks/reduce_faces.py)
     progress : called with a fraction 0..1, at most 50 times a second; raising
         `hy3dgen.errors.Cancelled`, or anything else, from it stops the work
 

@@ -119,3 +119,11 @@ def test_clean_of_nothing():
         clean(TriangleMesh([], []))
     with pytest.raises(InvalidMeshError, match="no surface is left"):
         clean(moved(cube(3), scale=0.0))
+
+
+def test_empty_mesh_stays_empty():
+    empty = TriangleMesh([], [])
+    assert components(empty) == [] and len(component_labels(empty)) == 0
+    for result in (weld(empty), weld(empty, 0.1), drop_degenerate_faces(empty)):
+        assert result.vertices.shape == result.faces.shape == (0, 3)
+    assert remove_floaters(empty) is empty
