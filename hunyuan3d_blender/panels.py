@@ -90,6 +90,10 @@ class HY3D_PT_jobs(_SidebarPanel, bpy.types.Panel):
         column = self.layout.column()
         for job in job_timer.queue.jobs:
             _draw_open(column, job)
+        hello = job_timer.queue.hello("generation")
+        if hello is not None:
+            text = f"Generating on {hello.device} with Python {hello.python}"
+            column.label(text=text, icon="SYSTEM")
         last = job_timer.queue.last
         if last is not None and not job_timer.queue.jobs:
             width = context.region.width / context.preferences.system.ui_scale

@@ -9,6 +9,9 @@ from mathutils import Matrix
 
 from hy3dgen.errors import InvalidMeshError
 
+# Attributes that new geometry brings itself; names with a leading dot are Blender's own.
+_GEOMETRY = frozenset({"position", "material_index", "sharp_face", "sharp_edge"})
+
 
 @dataclass(frozen=True)
 class MeshSnapshot:
@@ -102,6 +105,14 @@ def lost_by_replacing(obj: bpy.types.Object) -> list[str]:
         lost.append(_named("weights of vertex group", [group.name for group in obj.vertex_groups]))
     if mesh.color_attributes:
         lost.append(_named("colour attribute", [color.name for color in mesh.color_attributes]))
+    named = {layer.name for layer in (*mesh.uv_layers, *mesh.color_attributes)}
+    others = [
+        attribute.name
+        for attribute in mesh.attributes
+        if attribute.name not in named | _GEOMETRY and not attribute.name.startswith(".")
+    ]
+    if others:
+        lost.append(_named("attribute", others))
     if len(np.unique(_material_indices(mesh))) > 1:
         lost.append("which face has which material")
     return lost

@@ -127,8 +127,14 @@ def test_what_is_lost_is_named(scene, module):
     sphere = bpy.context.object
     sphere.vertex_groups.new(name="Top").add(range(10), 1.0, "ADD")
     sphere.data.color_attributes.new("Paint", "BYTE_COLOR", "CORNER")
+    sphere.data.attributes.new("wear", "FLOAT", "POINT")
     lost = module("scene_read").lost_by_replacing(sphere)
-    assert lost == ["UV map 'UVMap'", "weights of vertex group 'Top'", "colour attribute 'Paint'"]
+    assert lost == [
+        "UV map 'UVMap'",
+        "weights of vertex group 'Top'",
+        "colour attribute 'Paint'",
+        "attribute 'wear'",
+    ]
     bpy.ops.hunyuan3d.reduce_faces(face_count=100)
     levels = [level for level, _ in module("job_timer").queue.last.reports]
     assert levels == ["WARNING", "INFO"]
