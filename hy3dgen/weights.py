@@ -124,7 +124,7 @@ def _from_hub(
     missing = f"there is no model {repository} at {looked_in}"
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.utils import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingDependencyError(
             f"{missing}, and huggingface_hub, which would download it, is not installed; install "

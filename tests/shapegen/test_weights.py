@@ -120,6 +120,38 @@ class TestLocate:
             locate("nobody/none", "x", local_files_only=True)
 
 
+class TestHub:
+    """The hub's cache as it lies on a disk after a download; nothing here reaches the network."""
+
+    @pytest.fixture
+    def cache(self, tmp_path, monkeypatch):
+        hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+        monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("HY3DGEN_MODELS", str(tmp_path / "none"))
+        repository = tmp_path / "hub" / "models--someone--something"
+        snapshot = repository / "snapshots" / ("0" * 40)
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("0" * 40)
+        shutil.copytree(VAE_FOLDER / VAE_NAME, snapshot / VAE_NAME)
+        return snapshot
+
+    def test_a_downloaded_repository_is_found_without_the_network(self, cache):
+        files = locate("someone/something", VAE_NAME, local_files_only=True)
+        assert files.weights == cache / VAE_NAME / "model.fp16.safetensors"
+
+    def test_another_format_stands_in(self, cache):
+        for path in (cache / VAE_NAME).glob("*.safetensors"):
+            path.unlink()
+        files = locate("someone/something", VAE_NAME, local_files_only=True)
+        assert files.weights == cache / VAE_NAME / "model.ckpt"
+
+    def test_what_is_missing_is_told(self, cache):
+        with pytest.raises(CheckpointNotFoundError, match="has no weights in other"):
+            locate("someone/something", "other", local_files_only=True)
+        with pytest.raises(CheckpointNotFoundError, match="downloads were not allowed"):
+            locate("someone/else", VAE_NAME, local_files_only=True)
+
+
 class TestDamagedFiles:
     @pytest.mark.parametrize("kept", [0, 5, 8, 1000, 20000, -1])
     def test_cut_off_safetensors(self, model_folder, kept):
