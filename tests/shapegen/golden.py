@@ -22,10 +22,6 @@ FOLDER = Path(__file__).parents[1] / "goldens" / "shapegen"
 TOLERANCES = {
     "fourier": 5e-6,
     "embeddings": 5e-6,
-    # The guidance scale times 1000 is an angle of several thousand radians. Vector exponentials of
-    # different processors round four of the 128 frequencies differently in the last bit, which is
-    # worth 5e-4 of such an angle. With MKL_CBWR=COMPATIBLE the case passes at 1e-5.
-    "dit_guidance": 1e-4,
     "dit": 1e-5,
     "diagonal": 1e-5,
     "vae_encode": 1e-5,

@@ -78,9 +78,9 @@ def test_sinusoids():
             continue  # helpers of other denoisers
         checked += 1
         arguments = case.values(call["kwargs"])
-        # A processor's exponential may round a frequency differently in its last bit, and angles
-        # reach 7,250 radians: allow that bit on top of the group's tolerance. A wrong period or
-        # factor is off by about 1.
+        # The recording processor rounded two of the 128 frequencies differently in the last bit, and
+        # angles reach 7,250 radians: allow that bit on top of the group's tolerance. A wrong period
+        # or factor is off by about 1.
         largest_angle = 1000.0 * arguments["t"].max().item() if "t" in arguments else 0.0
         case.check(
             resolve(call["method"])(**arguments),

@@ -49,11 +49,15 @@ def timestep_embedding(
 ) -> Tensor:
     """Sinusoids `[cos | sin]` of `time_factor * t`, `(B,)` -> `(B, dim)` in the dtype of `t`.
 
-    Angles are computed in float32; an odd `dim` ends in a column of zeros.
+    Angles are float32; an odd `dim` ends in a column of zeros.
     """
     half = dim // 2
     steps = torch.arange(half, dtype=torch.float32, device=t.device)
-    frequencies = torch.exp(-math.log(max_period) * steps / half)
+    exponents = -math.log(max_period) * steps / half
+    # Float32 exponentials differ in the last bit between processors, which a guidance scale times
+    # 1000 makes visible; rounding a float64 one gives the same everywhere (Apple's GPUs have none).
+    precise = torch.float32 if t.device.type == "mps" else torch.float64
+    frequencies = torch.exp(exponents.to(precise)).float()
     angles = (time_factor * t)[:, None].float() * frequencies
     embedding = torch.cat([angles.cos(), angles.sin()], dim=-1)
     if dim % 2:
