@@ -125,3 +125,21 @@ def test_blenders_end_is_the_workers_end():
     workers, _ = life("exit")
     assert workers
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def test_foreign_package_of_the_same_name_is_told(tmp_path):
+    """Wheels come last on the search path, so a hy3dgen in Blender's own Python would win."""
+    (tmp_path / "hy3dgen").mkdir()
+    (tmp_path / "hy3dgen" / "__init__.py").write_text("")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from conftest import install; "
+        "sys.path.insert(0, sys.argv[2]); install()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert "hides the hy3dgen of this extension" in done.stdout + done.stderr
