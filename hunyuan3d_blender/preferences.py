@@ -17,6 +17,7 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
             "the one inside a virtual environment. Reducing faces does not need it"
         ),
         subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )
     idle_minutes: IntProperty(
         name="Keep Workers For",

@@ -14,6 +14,8 @@ from bpy.props import (
     StringProperty,
 )
 
+RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # every use goes through bpy.path.abspath
+
 
 class GenerateSettings:
     """Settings of `hunyuan3d.generate` apart from the picture."""
@@ -25,6 +27,7 @@ class GenerateSettings:
             "Empty: the small model that comes with this extension"
         ),
         subtype="DIR_PATH",
+        options=RELATIVE,
     )
     seed: IntProperty(
         name="Seed",
@@ -87,6 +90,7 @@ class HY3D_PG_generate(GenerateSettings, bpy.types.PropertyGroup):
         name="Picture",
         description="Picture of one object, best before a plain or transparent background",
         subtype="FILE_PATH",
+        options=RELATIVE,
     )
 
 

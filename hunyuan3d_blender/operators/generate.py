@@ -12,7 +12,7 @@ from hy3dgen.worker.protocol import Result
 
 from .. import environment, scene_write
 from ..jobs import Job, Part, Report
-from ..properties import GenerateSettings
+from ..properties import RELATIVE, GenerateSettings
 from .job_operator import JobOperator
 
 
@@ -23,7 +23,7 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
     bl_label = "Mesh from Picture"
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
-    filepath: StringProperty(name="Picture", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filepath: StringProperty(name="Picture", subtype="FILE_PATH", options=RELATIVE | {"SKIP_SAVE"})
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
