@@ -16,6 +16,7 @@ from pathlib import Path
 EXTENSION = "bl_ext.user_default.hunyuan3d_blender"
 REDUCED_FACES = 2000
 SPACING = 2.6  # metres between the three exhibits, each of which fits into 2 m
+TURN = 30.0  # degrees; three-quarter view
 SIZE = (1500, 600)  # pixels
 
 
@@ -73,6 +74,7 @@ def run(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
 
     bpy.ops.export_scene.gltf(filepath=str(out / "demo.glb"), use_selection=True)
     arrange(picture, raw, reduced)
+    bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "demo.blend"), compress=True)
     clock.stage("write .glb and .blend")
     render(out / "demo.png")
@@ -99,6 +101,7 @@ def arrange(picture: Path, raw, reduced) -> None:
     import bpy
 
     raw.location.x, reduced.location.x = 0.0, SPACING
+    raw.rotation_euler.z = reduced.rotation_euler.z = radians(-TURN)
     _give_material(raw, _clay("clay", (0.70, 0.33, 0.16)))
     _give_material(reduced, _clay("clay with edges", (0.18, 0.42, 0.62), wireframe=True))
     _picture_plane(picture, -SPACING)
@@ -214,6 +217,7 @@ def _caption(x: float, text: str) -> None:
     caption = bpy.data.objects.new(text, curve)
     caption.location = (x, -1.5, 0.06)  # lies before the exhibit, raised towards the camera
     caption.rotation_euler = (radians(20), 0.0, 0.0)
+    caption.visible_shadow = False
     material, emission = _glow(f"ink for {text}")
     emission.inputs["Color"].default_value = (0.03, 0.035, 0.05, 1.0)
     curve.materials.append(material)
@@ -250,10 +254,10 @@ def _studio() -> None:
         collection.objects.link(lamp)
 
     camera = bpy.data.cameras.new("camera")
-    camera.lens = 85.0
+    camera.lens = 90.0
     view = bpy.data.objects.new("camera", camera)
-    view.location = (0.0, -19.5, 5.0)
-    target = Vector((0.0, 0.0, 0.66))
+    view.location = (0.0, -19.3, 6.0)
+    target = Vector((0.0, 0.0, 0.7))
     view.rotation_euler = (target - view.location).to_track_quat("-Z", "Y").to_euler()
     collection.objects.link(view)
     scene.camera = view
