@@ -28,7 +28,7 @@ from build_tools.console import run_step, say
 
 ROOT = Path(__file__).resolve().parent
 DIST = ROOT / "dist"
-DEMO_PICTURE = ROOT / "hy3dgen" / "assets" / "pictures" / "demo.png"
+DEMO_PICTURE = ROOT / "examples" / "pictures" / "train.png"
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def _build_wheel(out_dir: Path, platform: str, project: dict) -> Path:
             f"{library.name} is missing; build it with `python -m build_tools.native {platform}`."
         )
     tag = f"py3-none-{PLATFORMS[platform]}"
-    stem = f"{project['name']}-{version()}"
+    stem = f"{project['name'].replace('-', '_')}-{version()}"
     info = f"{stem}.dist-info"
     target = out_dir / f"{stem}-{tag}.whl"
     unfinished = target.with_name(target.name + ".part")

@@ -37,7 +37,7 @@ from .programs.render import random_cameras, random_lights, render
 from .programs.sampling import surface_points
 
 RESOLUTION = 64
-PICTURE_SIZE = 192
+PICTURE_SIZE = 256
 BUNDLED = Path(hy3dgen.__file__).parent / "assets" / "tiny"
 
 

@@ -21,17 +21,22 @@ def grid_points(resolution: int, device: torch.device | str = "cpu") -> Tensor:
 def decoded_solid(vae: nn.Module, tokens: Tensor, resolution: int = 64) -> Tensor:
     """(B, R^3) bool: where the field of the decoded tokens `(B, K, D)` is positive."""
     points = grid_points(resolution, tokens.device)
-    parts = []
-    for chunk in points.split(65536):
-        queries = chunk.expand(len(tokens), -1, -1)
-        parts.append(vae.geo_decoder(queries=queries, latents=tokens).squeeze(-1) > 0)
-    return torch.cat(parts, dim=1)
+    chunk = 65_536 if tokens.is_cuda else 2_048  # small ones stay in a processor's cache
+    solids = []
+    for shape in tokens.split(1 if not tokens.is_cuda else len(tokens)):
+        projected = vae.geo_decoder.project(shape)
+        parts = [
+            vae.geo_decoder.query(projected, queries.expand(len(shape), -1, -1)).squeeze(-1) > 0
+            for queries in points.split(chunk)
+        ]
+        solids.append(torch.cat(parts, dim=1))
+    return torch.cat(solids)
 
 
 def true_solid(programs: ProgramBatch, resolution: int = 64) -> Tensor:
     """(B, R^3) bool: inside the programs."""
     points = grid_points(resolution, programs.device)
-    return evaluate(programs, points.expand(len(programs), -1, -1).contiguous()) < 0
+    return evaluate(programs, points.expand(len(programs), -1, -1)) < 0
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "DEFAULT_IMAGEPROCESSOR": ".preprocessors",
+        "DegenerateFaceRemover": ".postprocessors",
+        "FaceReducer": ".postprocessors",
+        "FloaterRemover": ".postprocessors",
         "Hunyuan3DDiTFlowMatchingPipeline": ".pipelines",
         "Hunyuan3DDiTPipeline": ".pipelines",
         "IMAGE_PROCESSORS": ".preprocessors",
