@@ -103,16 +103,13 @@ def run_tests(options: argparse.Namespace) -> None:
     pytest = ["-m", "pytest", "-q", *quick]
     say("Testing hy3dgen, the worker, the training code and the build tools")
     core = [str(worker_python), *pytest, "--ignore=tests/blender"]
-    failures = subprocess.run(core, cwd=ROOT).returncode != 0
+    env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # or torch crawls on busy cores
+    failures = subprocess.run(core, cwd=ROOT, env=env).returncode != 0
     for blender, blender_python in blender_pythons:
         say(f"Testing the extension in Blender {environments.BLENDERS[blender]}")
         command = [str(blender_python), *pytest, "tests/blender"]
-        env = {
-            **os.environ,
-            "EXT_ZIP": str(archive),
-            "HY3D_WORKER_PYTHON": str(worker_python),
-        }
-        failures |= subprocess.run(command, cwd=ROOT, env=env).returncode != 0
+        given = {"EXT_ZIP": str(archive), "HY3D_WORKER_PYTHON": str(worker_python)}
+        failures |= subprocess.run(command, cwd=ROOT, env={**env, **given}).returncode != 0
     raise SystemExit(int(failures))
 
 
