@@ -8,7 +8,6 @@ from typing import NoReturn
 from hy3dgen.worker import tasks
 from hy3dgen.worker.server import Server
 
-
 # How OpenMP's threads wait for each other: GNU's library and Intel's. By default they spin, and
 # when another program uses the same cores (Blender, for one) all of torch then slows down tenfold:
 # measured on 2 busy cores, picture to mesh 41 s spinning and 2.8 s sleeping.
