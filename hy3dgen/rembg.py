@@ -181,7 +181,7 @@ def _library_session(allow_download: bool) -> "Callable[[Image.Image], Image.Ima
         from rembg.sessions.u2net import U2netSession
     except (ImportError, SystemExit) as error:  # it exits where its own backend is missing
         raise InvalidImageError(
-            f"{wanted}, or install hy3dgen[rembg], which removes any background."
+            f"{wanted}, or install rembg and onnxruntime with pip: they remove any background."
         ) from error
     # By name: the library's default changes between versions, to models with other licences too.
     name = f"{U2netSession.name()}.onnx"

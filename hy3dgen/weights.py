@@ -128,7 +128,7 @@ def _from_hub(
     except ImportError as error:
         raise MissingDependencyError(
             f"{missing}, and huggingface_hub, which would download it, is not installed; install "
-            "hy3dgen[hub], or give a local folder."
+            "it with pip, or give a local folder."
         ) from error
     prefix = f"{subfolder}/" if subfolder else ""
     # One weight file rather than all formats of the folder: try the best name first.

@@ -160,7 +160,7 @@ class ModelCache:
         except (ImportError, OSError) as error:  # OSError: a shared library of torch is missing
             raise MissingDependencyError(
                 f"this Python cannot load what generation needs ({error}); "
-                "install hy3dgen with its 'shape' extra into it"
+                "install the libraries of requirements/worker.txt into it"
             ) from error
         key = (choice.path, choice.subfolder, _stamp(choice))
         if self._pipeline is None or key != self._key:

@@ -136,7 +136,7 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
     if missing:
         sentence = (
             f"the Python at {sys.executable} lacks {', '.join(missing)}, so this worker cannot "
-            "generate; choose one into which hy3dgen was installed with its 'shape' extra"
+            "generate; install them with pip, or choose a Python that has them"
         )
         return tasks, {"generate": sentence}, "cpu"
     tasks["generate"] = Generator()
