@@ -295,7 +295,9 @@ class TestBackgrounds:
         busy = np.random.default_rng(0).integers(0, 256, (96, 96, 3))
         picture, _, _ = scene(busy)
         assert plain_background_alpha(picture, 20.0) is None
-        with pytest.raises(InvalidImageError, match=r"not plain; cut out the object .* rembg and onnxruntime"):
+        with pytest.raises(
+            InvalidImageError, match=r"not plain; cut out the object .* rembg and onnxruntime"
+        ):
             BackgroundRemover()(picture)
 
     def test_the_library_is_not_used_without_its_model(self, monkeypatch, tmp_path):
