@@ -60,15 +60,22 @@ def redraw() -> None:
                         region.tag_redraw()
 
 
+def _drawn_state() -> list[tuple[int, str, float]]:
+    """What the panel shows of the jobs; drawing costs time that a job on the CPU could use."""
+    return [(job.number, job.describe(), round(job.fraction, 2)) for job in queue.jobs]
+
+
 def _tick() -> float | None:
     """One turn of the timer; returns the seconds until the next one, or None for never."""
+    before = _drawn_state()
     was_open = bool(queue.jobs)
     queue.pump()
     for job in list(queue.jobs):
         if job.state is State.READY and job not in _watched:
             _complete_unwatched(job)
-    if was_open:
+    if _drawn_state() != before:
         redraw()
+    if was_open:
         return INTERVAL
     queue.close_idle(preferences.get(bpy.context).idle_minutes * 60)
     return IDLE_INTERVAL if queue.has_workers else None

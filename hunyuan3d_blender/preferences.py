@@ -6,6 +6,8 @@ import os
 import bpy
 from bpy.props import IntProperty, StringProperty
 
+from .properties import RELATIVE
+
 
 class HY3D_AP_preferences(bpy.types.AddonPreferences):
     bl_idname = __package__
@@ -17,7 +19,7 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
             "the one inside a virtual environment. Reducing faces does not need it"
         ),
         subtype="FILE_PATH",
-        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+        options=RELATIVE,
     )
     idle_minutes: IntProperty(
         name="Keep Workers For",

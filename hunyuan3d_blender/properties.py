@@ -14,7 +14,8 @@ from bpy.props import (
     StringProperty,
 )
 
-RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # every use goes through bpy.path.abspath
+# Every path goes through bpy.path.abspath; newer Blenders want to be told, older ones refuse it.
+RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
 class GenerateSettings:

@@ -19,6 +19,7 @@ class JobOperator:
 
     _job: Job | None = None
     _timer: bpy.types.Timer | None = None
+    _status: str | None = None  # what the status bar says
 
     def make_job(self, context: bpy.types.Context) -> Job:
         raise NotImplementedError
@@ -53,7 +54,10 @@ class JobOperator:
         if job.state is State.READY:
             job_timer.queue.complete(job)
         if not job.ended:
-            context.workspace.status_text_set(f"{job.title}: {job.describe()}   [Esc] Cancel")
+            status = f"{job.title}: {job.describe()}   [Esc] Cancel"
+            if status != self._status:
+                self._status = status
+                context.workspace.status_text_set(status)
             return {"PASS_THROUGH"}
         self._stop_watching(context)
         job_timer.redraw()

@@ -21,9 +21,8 @@ QUICK = {"num_inference_steps": 4, "octree_resolution": 48}
 
 @pytest.fixture
 def mug(tiny_model, tmp_path) -> Path:
-    import hy3dgen
-
-    picture = Path(hy3dgen.__file__).parent / "assets" / "pictures" / "demo.png"
+    """A mug from the generator of training pictures, under a name with a space."""
+    picture = Path(__file__).parent / "mug.png"
     return Path(shutil.copy(picture, tmp_path / "My mug.png"))
 
 
