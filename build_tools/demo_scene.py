@@ -16,8 +16,9 @@ from pathlib import Path
 EXTENSION = "bl_ext.user_default.hunyuan3d_blender"
 REDUCED_FACES = 2000
 SPACING = 2.6  # metres between the three exhibits, each of which fits into 2 m
-TURN = 30.0  # degrees; three-quarter view
+TURN = 30.0  # degrees; three-quarter view, from the side that the bundled picture shows
 SIZE = (1500, 600)  # pixels
+GENERATION = "picture to mesh"
 
 
 class Stopwatch:
@@ -32,11 +33,15 @@ class Stopwatch:
         self.rows.append((name, now - self._last, faces))
         self._last = now
 
-    def print(self) -> None:
+    def print(self, within: dict[str, float]) -> None:
+        """The table; `within` are the worker's stages, which are part of the generation."""
         total = sum(seconds for _, seconds, _ in self.rows)
         print(f"\n{'stage':<24}{'seconds':>9}{'faces':>10}")
         for name, seconds, faces in [*self.rows, ("total", total, None)]:
             print(f"{name:<24}{seconds:>9.1f}{'' if faces is None else f'{faces:,}':>10}")
+            if name == GENERATION:
+                for stage, part in within.items():
+                    print(f"  {stage:<22}{part:>9.1f}")
 
 
 def main(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
@@ -60,7 +65,8 @@ def run(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     bpy.ops.hunyuan3d.generate(filepath=str(picture))
     raw = bpy.context.object
-    clock.stage("picture to mesh", len(raw.data.polygons))
+    clock.stage(GENERATION, len(raw.data.polygons))
+    made = raw["hunyuan3d"].to_dict()
 
     reduced = raw.copy()
     reduced.data = raw.data.copy()
@@ -81,7 +87,8 @@ def run(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
     clock.stage("render")
 
     bpy.ops.preferences.addon_disable(module=EXTENSION)  # ends the workers
-    clock.print()
+    clock.print(made["seconds"])
+    print(f"\nworker: on {made['device']}, at most {made['peak_memory']:,.0f} MB of memory")
 
 
 def install(archive: Path, worker_python: Path) -> None:
@@ -101,7 +108,7 @@ def arrange(picture: Path, raw, reduced) -> None:
     import bpy
 
     raw.location.x, reduced.location.x = 0.0, SPACING
-    raw.rotation_euler.z = reduced.rotation_euler.z = radians(-TURN)
+    raw.rotation_euler.z = reduced.rotation_euler.z = radians(TURN)
     _give_material(raw, _clay("clay", (0.70, 0.33, 0.16)))
     _give_material(reduced, _clay("clay with edges", (0.18, 0.42, 0.62), wireframe=True))
     _picture_plane(picture, -SPACING)

@@ -15,6 +15,11 @@ from ..jobs import Job, Part, Report
 from ..properties import RELATIVE, GenerateSettings
 from .job_operator import JobOperator
 
+_REMEMBERED = (
+    *("seed", "num_inference_steps", "guidance_scale", "octree_resolution"),
+    *("faces_raw", "device", "peak_memory"),
+)
+
 
 class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
     """Make a mesh from a picture of one object and put it at the 3D cursor"""
@@ -63,15 +68,14 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
             "face_count": self.face_count or None,
             "allow_download": bpy.app.online_access,
         }
-        name = picture.stem
 
         def finish(results: list[Result]) -> list[Report]:
-            return _add(name, results[0])
+            return _add(picture, results[0])
 
         return Job(
             title=f"Mesh from {picture.name}",
             worker=environment.generation_worker(context),
-            parts=[Part(name, "generate", params)],
+            parts=[Part(picture.stem, "generate", params)],
             finish=finish,
         )
 
@@ -91,11 +95,19 @@ def _model(chosen: str) -> str | None:
     return chosen
 
 
-def _add(name: str, result: Result) -> list[Report]:
+def _add(picture: Path, result: Result) -> list[Report]:
+    values = result.values
     obj = scene_write.add_generated(
-        bpy.context, name, result.arrays["vertices"], result.arrays["faces"]
+        bpy.context, picture.stem, result.arrays["vertices"], result.arrays["faces"]
     )
-    seconds = sum(float(value) for _, value in result.values["stages"])
+    # How it was made, to be made again; read it in scripts or under Custom Properties.
+    obj["hunyuan3d"] = {
+        "picture": str(picture),
+        "model": values["model"],
+        **{key: values[key] for key in _REMEMBERED},
+        "seconds": {stage: float(seconds) for stage, seconds in values["stages"]},
+    }
+    seconds = sum(float(value) for _, value in values["stages"])
     return [("INFO", f"'{obj.name}': {len(obj.data.polygons):,} faces in {seconds:.1f} s")]
 
 

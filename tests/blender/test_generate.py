@@ -40,6 +40,9 @@ def test_picture_becomes_a_mesh_at_the_cursor(scene, mug):
     assert len(made.data.polygons) > 100
     assert not made.data.validate()
     assert all(polygon.use_smooth for polygon in made.data.polygons)
+    how = made["hunyuan3d"].to_dict()
+    assert how["picture"] == str(mug) and how["octree_resolution"] == 48 and how["seed"] == 0
+    assert how["faces_raw"] >= len(made.data.polygons) and how["seconds"]["denoise"] > 0
 
 
 def test_face_count_and_undo(scene, mug):
