@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="any but the training seed")
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--model", type=Path, default=BUNDLED, help="folder with config.yaml")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--guidance-scale", type=float, default=2.0)
     parser.add_argument("--device")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
