@@ -73,8 +73,8 @@ class Log:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--vae-seconds", type=float, default=150.0)
-    parser.add_argument("--flow-seconds", type=float, default=1000.0)
+    parser.add_argument("--vae-seconds", type=float, default=140.0)
+    parser.add_argument("--flow-seconds", type=float, default=930.0)
     parser.add_argument("--vae-lr", type=float, default=3e-3)
     parser.add_argument("--flow-lr", type=float, default=2e-3)
     parser.add_argument("--shapes", type=int, default=Sizes.shapes)
