@@ -28,12 +28,12 @@ def wheel(tmp_path_factory):
 
 def test_name_tells_version_and_platform(wheel):
     tag = wheels.PLATFORMS[wheels.host_platform()]
-    assert wheel.name == f"hy3dgen-{hy3dgen.__version__}-py3-none-{tag}.whl"
+    assert wheel.name == f"hy3dgen_independent-{hy3dgen.__version__}-py3-none-{tag}.whl"
 
 
 def test_record_lists_every_file_with_its_hash(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        info = f"hy3dgen-{hy3dgen.__version__}.dist-info"
+        info = f"hy3dgen_independent-{hy3dgen.__version__}.dist-info"
         rows = list(csv.reader(io.StringIO(archive.read(f"{info}/RECORD").decode())))
         assert sorted(row[0] for row in rows) == sorted(archive.namelist())
         for name, digest, size in rows:
@@ -56,9 +56,11 @@ def test_it_holds_one_library_and_no_sources(wheel):
 
 def test_metadata_comes_from_the_project(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        text = archive.read(f"hy3dgen-{hy3dgen.__version__}.dist-info/METADATA").decode()
+        text = archive.read(
+            f"hy3dgen_independent-{hy3dgen.__version__}.dist-info/METADATA"
+        ).decode()
     fields = Parser().parsestr(text)
-    assert fields["Name"] == "hy3dgen" and fields["License-Expression"] == "Apache-2.0"
+    assert fields["Name"] == "hy3dgen-independent" and fields["License-Expression"] == "Apache-2.0"
     required = fields.get_all("Requires-Dist")
     assert "numpy>=1.26" in required
     assert any(r.startswith("torch") and r.endswith('; extra == "shape"') for r in required)
