@@ -51,6 +51,7 @@ TARGETS = {
 FLAGS = (
     *("-x", "c++", "-std=c++17", "-nostdinc++", "-fno-exceptions", "-fno-rtti"),
     *("-O3", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared", "-s"),
+    "-pthread",
     *("-Wall", "-Wextra", "-Werror"),
 )
 

@@ -14,6 +14,7 @@ def reduce_faces(
     target_faces: int,
     method: str = "quality",
     progress: Callable[[float], object] | None = None,
+    threads: int | None = None,
 ) -> TriangleMesh:
     """Collapse edges, cheapest first, until at most `target_faces` faces remain.
 
@@ -29,6 +30,8 @@ def reduce_faces(
         12 % less error on curved shapes, for twice the time (benchmarks/reduce_faces.py)
     progress : called with a fraction 0..1, at most 50 times a second; raising
         `hy3dgen.errors.Cancelled`, or anything else, from it stops the work
+    threads : at most so many; as many as the machine runs at once by default. The result does not
+        depend on it.
 
     Returns
     -------
@@ -46,10 +49,18 @@ def reduce_faces(
         raise InvalidSettingError(
             f"method is {method!r}, but one of {', '.join(map(repr, loader.METHODS))} is wanted."
         )
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if threads is not None and (not whole or threads < 1):
+        raise InvalidSettingError(
+            f"threads is {threads!r}, but None or a whole number of at least 1 is wanted."
+        )
     mesh.require_faces("reducing faces")
     if len(mesh.faces) <= target_faces:
         return mesh
-    vertices, faces = loader.reduce(mesh.vertices, mesh.faces, int(target_faces), method, progress)
+    vertices, faces = loader.reduce(
+        *(mesh.vertices, mesh.faces, int(target_faces), method, progress),
+        threads=min(int(threads), loader.MAX_THREADS) if threads else 0,
+    )
     if len(faces) == 0:
         raise InvalidMeshError(
             f"All {len(mesh.faces)} faces of the mesh have no area, so there is no surface to "

@@ -2,7 +2,9 @@
 // The functions of hy3d_mesh.h: packed float32 and int32 arrays in, the same out.
 #include "hy3d_mesh.h"
 
+#include "collapse.h"
 #include "refit.h"
+#include "threads.h"
 
 using namespace hy3d;
 
@@ -50,50 +52,32 @@ void copy_vertex(const float* from, size_t old_index, float* to, size_t new_inde
     memcpy(to + 3 * new_index, from + 3 * old_index, 3 * sizeof(float));
 }
 
-// Joins seams: vertices at one position, where both lie on open edges. Touching closed parts have
-// no open edges, so they stay apart.
-Status load_with_seams_joined(const float* vertices, int64_t vertex_count, const int32_t* faces,
-                              int64_t face_count, Array<Face>& out) {
-    Status status = load_faces(faces, face_count, nullptr, out);
-    if (status == HY3D_OK) status = drop_degenerate_and_repeated(out);
-    if (status != HY3D_OK) return status;
-    Array<uint8_t> open;
-    Array<int32_t> representative;
-    status = mark_open_vertices(static_cast<size_t>(vertex_count), out, open);
-    if (status == HY3D_OK)
-        status = find_equal_vertices(vertices, static_cast<size_t>(vertex_count), 0, open.data(),
-                                     representative);
-    if (status != HY3D_OK) return status;
-    for (size_t f = 0; f < out.size(); f++)
-        for (int32_t& v : out[f].v) v = representative[v];
-    return drop_degenerate_and_repeated(out);
+// The vertices and faces that are left, numbered anew.
+Status take_out(Surface& surface, const Array<int32_t>& order, bool with_map, ReducedMesh& mesh) {
+    const size_t count = surface.vertices.size();
+    Array<int32_t> number;
+    if (!number.resize(count)) return HY3D_OUT_OF_MEMORY;
+    int32_t next = 0;
+    for (size_t v = 0; v < count; v++) number[v] = surface.vertices[v].corner >= 0 ? next++ : -1;
+    const size_t kept = static_cast<size_t>(next);
+    if (!mesh.positions.resize(kept) || !mesh.source.resize(kept) || !mesh.kind.resize(kept) ||
+        !mesh.faces.resize(surface.faces.size()))
+        return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < count; v++) {
+        const Vertex& vertex = surface.vertices[v];
+        if (number[v] < 0) continue;
+        mesh.positions[number[v]] = vertex.position;
+        mesh.source[number[v]] = vertex.source;
+        mesh.kind[number[v]] = vertex.kind;
+    }
+    for (size_t f = 0; f < mesh.faces.size(); f++)
+        for (int i = 0; i < 3; i++) mesh.faces[f].v[i] = number[surface.faces[f].v[i]];
+    if (!with_map) return HY3D_OK;
+    if (!mesh.went_to.resize(count)) return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < count; v++)
+        mesh.went_to[order[v]] = number[surface.survivor(static_cast<int32_t>(v))];
+    return HY3D_OK;
 }
-
-// The unit box: results do not depend on the length unit or on where the mesh stands.
-struct Box {
-    Vec3 centre = {0, 0, 0};
-    double scale = 1;
-
-    Box(const float* vertices, size_t count) {
-        if (count == 0) return;
-        double low[3], high[3];
-        for (int i = 0; i < 3; i++) low[i] = high[i] = vertices[i];
-        for (size_t i = 3; i < 3 * count; i++) {
-            const double value = vertices[i];
-            if (value < low[i % 3]) low[i % 3] = value;
-            if (value > high[i % 3]) high[i % 3] = value;
-        }
-        double extent = 0;
-        for (int i = 0; i < 3; i++)
-            if (high[i] - low[i] > extent) extent = high[i] - low[i];
-        if (extent > 0) scale = extent;
-        centre = {(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2};
-    }
-    Vec3 to_unit(const float* p) const {
-        return {(p[0] - centre.x) / scale, (p[1] - centre.y) / scale, (p[2] - centre.z) / scale};
-    }
-    Vec3 from_unit(Vec3 p) const { return scale * p + centre; }
-};
 
 }  // namespace
 
@@ -155,50 +139,48 @@ int32_t hy3d_components(const int32_t* faces, int64_t face_count, int64_t vertex
 }
 
 int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
-                    int64_t face_count, int64_t target, int32_t method, hy3d_progress callback,
-                    float* out_vertices, int64_t* out_vertex_count, int32_t* out_faces,
-                    int64_t* out_face_count) {
+                    int64_t face_count, int64_t target, int32_t method, int32_t threads,
+                    hy3d_progress callback, float* out_vertices, int64_t* out_vertex_count,
+                    int32_t* out_faces, int64_t* out_face_count) {
     Status status = check_arrays(vertices, vertex_count, faces, face_count);
     if (status != HY3D_OK) return status;
-    if (target < 1 || (method != HY3D_FAST && method != HY3D_QUALITY)) return HY3D_BAD_ARGUMENT;
+    if (target < 1 || method < HY3D_FAST || method > HY3D_QUALITY || threads < 0)
+        return HY3D_BAD_ARGUMENT;
+    if (threads == 0) threads = processor_count();
     const size_t count = static_cast<size_t>(vertex_count);
     Progress progress(callback);
     if (!progress.report(0)) return HY3D_CANCELLED;
 
-    WorkMesh mesh;
-    status = load_with_seams_joined(vertices, vertex_count, faces, face_count, mesh.faces);
-    if (status != HY3D_OK) return status;
     const Box box(vertices, count);
-    if (!mesh.positions.resize(count)) return HY3D_OUT_OF_MEMORY;
-    for (size_t v = 0; v < count; v++) mesh.positions[v] = box.to_unit(vertices + 3 * v);
-
-    Array<Vec3> source_positions;
-    Array<Face> source_faces;
-    if (method == HY3D_QUALITY) {
-        if (!source_positions.resize(count) || !source_faces.resize(mesh.faces.size()))
-            return HY3D_OUT_OF_MEMORY;
-        if (count) memcpy(source_positions.data(), mesh.positions.data(), count * sizeof(Vec3));
-        if (mesh.faces.size())
-            memcpy(source_faces.data(), mesh.faces.data(), mesh.faces.size() * sizeof(Face));
-    }
-    progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
-    status = collapse_edges(mesh, static_cast<size_t>(target), progress);
-    if (status != HY3D_OK) return status;
-    if (method == HY3D_QUALITY) {
-        progress.stage(0.4, 1);
-        status = refit_vertices(mesh, source_positions, source_faces, progress);
+    ReducedMesh mesh;
+    {
+        Surface surface;
+        Array<int32_t> order;
+        status = load_surface(vertices, count, faces, static_cast<size_t>(face_count), box, surface,
+                              order);
+        if (status != HY3D_OK) return status;
+        progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
+        status = collapse_edges(surface, static_cast<size_t>(target), threads, progress);
+        if (status == HY3D_OK) status = take_out(surface, order, method == HY3D_QUALITY, mesh);
         if (status != HY3D_OK) return status;
     }
-    return store_used(mesh.faces, count, out_faces, out_face_count, out_vertex_count,
-                      [&](size_t to, size_t from) {
-                          if (mesh.source[from] >= 0) {
-                              copy_vertex(vertices, static_cast<size_t>(mesh.source[from]),
-                                          out_vertices, to);
-                              return;
-                          }
-                          const Vec3 p = box.from_unit(mesh.positions[from]);
-                          out_vertices[3 * to] = static_cast<float>(p.x);
-                          out_vertices[3 * to + 1] = static_cast<float>(p.y);
-                          out_vertices[3 * to + 2] = static_cast<float>(p.z);
-                      });
+    if (method == HY3D_QUALITY) {
+        progress.stage(0.4, 1);
+        const Source source = {vertices, count, faces, static_cast<size_t>(face_count), box};
+        status = refit(mesh, source, threads, progress);
+        if (status != HY3D_OK) return status;
+    }
+    for (size_t v = 0; v < mesh.positions.size(); v++) {
+        if (mesh.source[v] >= 0) {
+            copy_vertex(vertices, static_cast<size_t>(mesh.source[v]), out_vertices, v);
+            continue;
+        }
+        const Vec3 p = box.from_unit(mesh.positions[v]);
+        out_vertices[3 * v] = static_cast<float>(p.x);
+        out_vertices[3 * v + 1] = static_cast<float>(p.y);
+        out_vertices[3 * v + 2] = static_cast<float>(p.z);
+    }
+    *out_vertex_count = static_cast<int64_t>(mesh.positions.size());
+    store_faces(mesh.faces, out_faces, out_face_count);
+    return HY3D_OK;
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Edge collapse by quadric error, in passes.
+// Edge collapse by quadric error, in rounds over regions.
 //
-// Each pass prices every edge at its best position, sorts, and collapses the cheapest part in order
-// of price; an edge whose surroundings changed within the pass is priced again and waits for the
-// next pass if it is now above the pass's limit. No heap: sorting a pass costs less than keeping a
-// million entries up to date, and the result differs from the strict order by a few percent of the
-// error either way.
+// Vertices lie along a space-filling curve, so a stretch of them is a region of the surface. In each
+// round the regions are worked on independently, each on some thread: price the edges inside, then
+// collapse them cheapest first up to a price that all regions share. Edges that reach out of their
+// region wait for the next round, whose regions begin half a region later. As the order of distant
+// collapses does not matter, this differs little from one queue over all edges. The last tenth is
+// done as one region, to end at the target exactly.
+//
+// An edge is priced once a round, and again when its turn comes; if its surroundings have changed
+// and it costs more by then, it goes back into the queue. Sums of quadrics never cost less than
+// their parts, so the price of before is a lower bound and nothing cheaper is overlooked.
 //
 // A collapse must
 //   - be allowed for the kinds of its two ends (interior, curve, corner), so borders keep their
@@ -18,21 +23,23 @@
 // contraction, 1999 (link condition).
 #include "collapse.h"
 
+#include "edge_queue.h"
+#include "pricing.h"
+#include "threads.h"
+
 namespace hy3d {
 namespace {
 
-// Pull towards the edge's middle, relative to the quadric's trace: decides along directions in
-// which the surface is flat.
-constexpr double RIDGE = 1e-6;
-// Cost of an edge's length, relative to the trace: on exactly flat parts short edges go first.
-constexpr double LENGTH_COST = 1e-7;
-// Weight of the planes that stand on borders against those of faces.
-constexpr double BORDER_WEIGHT = 3.0;
-// At most this part of the edges is collapsed before all are priced again.
-constexpr double PART_PER_PASS = 0.3;
-// A pass that collapses less than this part of what it tried counts as stuck.
+// Vertices in a region.
+constexpr size_t REGION = 8192;
+// Edges a round enqueues for each collapse that is still needed: a collapse uses up the edge and
+// the doubles of two others.
+constexpr double EDGES_PER_COLLAPSE = 1.6;
+// Rounds over regions end when this part of the faces is left to remove.
+constexpr double LAST_PART = 0.1;
+// A round that collapses less than this part of what it tried counts as stuck.
 constexpr double STUCK_BELOW = 0.02;
-// Passes over every edge before we believe that parts and holes allow no fewer faces.
+// Rounds over every edge before we believe that parts and holes allow no fewer faces.
 constexpr int MAX_EXHAUSTED = 64;
 constexpr uint32_t MAX_SHEETS = 8;
 
@@ -59,281 +66,152 @@ struct Shape {
     }
 };
 
-class Collapser {
+// A stretch of vertices and what is going on in it. Reads and writes nothing outside.
+class Region {
 public:
-    Collapser(WorkMesh& mesh, size_t target, Progress& progress)
-        : mesh_(mesh), target_(target), progress_(progress) {}
-
-    Status run() {
-        alive_ = start_ = mesh_.faces.size();
-        const size_t vertex_count = mesh_.positions.size();
-        if (!mesh_.merged_into.resize(vertex_count) || !mesh_.source.resize(vertex_count) ||
-            !mesh_.kind.resize_zeroed(vertex_count) || !quadrics_.resize_zeroed(vertex_count) ||
-            !touched_.resize_zeroed(vertex_count) || !marks_.resize_zeroed(vertex_count) ||
-            !dead_.resize_zeroed(mesh_.faces.size()))
-            return HY3D_OUT_OF_MEMORY;
-        for (size_t v = 0; v < vertex_count; v++)
-            mesh_.merged_into[v] = mesh_.source[v] = static_cast<int32_t>(v);
-
-        Status status = around_.build(vertex_count, mesh_.faces);
-        if (status == HY3D_OK) status = classify_vertices();
-        if (status != HY3D_OK) return status;
-        sum_face_quadrics();
-        int stuck = 0, exhausted = 0;
-        bool last_resort = false;
-        while (alive_ > target_) {
-            bool all_tried = false;
-            size_t tried = 0, done = 0;
-            status = price_edges();
-            const Limits& limits = last_resort ? LAST_RESORT : stuck ? THIN_FACES : USUAL;
-            if (status == HY3D_OK) status = one_pass(limits, stuck, all_tried, tried, done);
-            if (status == HY3D_OK) status = compact();
-            if (status != HY3D_OK) return status;
-            if (all_tried) {
-                exhausted++;
-                if (done == 0 && last_resort) break;
-                if (done == 0) last_resort = true;
-                if (exhausted == MAX_EXHAUSTED) break;
-            }
-            stuck = static_cast<double>(done) < STUCK_BELOW * static_cast<double>(tried)
-                        ? stuck + 1
-                        : 0;
-        }
-        return HY3D_OK;
-    }
-
-private:
-    struct Edge {
-        int32_t u, v;
-    };
-
-    // ---- set-up ----
-
-    // Kinds from the number of faces at each edge, and the planes that hold borders.
-    Status classify_vertices() {
-        Array<uint32_t> open_edges, sheets;
-        if (!open_edges.resize_zeroed(mesh_.positions.size()) ||
-            !sheets.resize_zeroed(mesh_.positions.size()))
-            return HY3D_OUT_OF_MEMORY;
-        Array<uint8_t>& kind = mesh_.kind;
-        const Status status = for_each_edge(
-            around_, mesh_.faces, seen_by_, counts_, neighbours_,
-            [&](int32_t u, int32_t v, uint32_t count) -> Status {
-                if (count == 2) return HY3D_OK;
-                const int32_t ends[2] = {u, v};
-                for (const int32_t end : ends) {
-                    // A curve has exactly two open edges of one sort here; all else is a corner.
-                    const bool fits = open_edges[end] == 0 || sheets[end] == count;
-                    kind[end] = open_edges[end] < 2 && fits ? CURVE : CORNER;
-                    open_edges[end]++;
-                    sheets[end] = fits ? count : UINT32_MAX;
-                }
-                if (count == 1) add_border_plane(u, v);
-                return HY3D_OK;
-            });
-        if (status != HY3D_OK) return status;
-        for (size_t v = 0; v < kind.size(); v++)
-            if (open_edges[v] == 1) kind[v] = CORNER;  // a curve that ends here
-        return HY3D_OK;
-    }
-
-    void add_border_plane(int32_t u, int32_t v) {
-        for (uint32_t k = 0; k < around_.degree[u]; k++) {
-            const Face& face = mesh_.faces[around_.incident[around_.first[u] + k]];
-            if (!face.has(v)) continue;
-            const Vec3 a = mesh_.positions[u], along = mesh_.positions[v] - a;
-            const Vec3 normal = Shape(position(face, 0), position(face, 1), position(face, 2)).normal;
-            const Vec3 across = cross(along, normal);
-            const double length = sqrt(squared(across));
-            if (!(length > 0)) return;
-            Quadric plane = {};
-            plane.add_plane((1 / length) * across, a, BORDER_WEIGHT * squared(along));
-            quadrics_[u].add(plane);
-            quadrics_[v].add(plane);
-            return;
-        }
-    }
-
-    void sum_face_quadrics() {
-        for (size_t f = 0; f < mesh_.faces.size(); f++) {
-            const Face& face = mesh_.faces[f];
-            const Vec3 normal = Shape(position(face, 0), position(face, 1), position(face, 2)).normal;
-            const double doubled_area = sqrt(squared(normal));
-            if (!(doubled_area > 1e-30)) continue;
-            Quadric plane = {};
-            plane.add_plane((1 / doubled_area) * normal, position(face, 0), doubled_area / 6);
-            for (const int32_t v : face.v) quadrics_[v].add(plane);
-        }
-    }
-
-    Vec3 position(const Face& face, int corner) const { return mesh_.positions[face.v[corner]]; }
-
-    // ---- pricing ----
-
-    // Cost of merging u and v, and where the merged vertex would stand.
-    double price(int32_t u, int32_t v, Vec3& at) const {
-        Quadric sum = quadrics_[u];
-        sum.add(quadrics_[v]);
-        const Vec3 pu = mesh_.positions[u], pv = mesh_.positions[v];
-        const double length2 = squared(pu - pv), trace = sum.a.trace();
-        double cost;
-        if (mesh_.kind[u] != mesh_.kind[v]) {
-            at = mesh_.kind[u] > mesh_.kind[v] ? pu : pv;
-            cost = sum.at(at);
-        } else {
-            const Vec3 middle = 0.5 * (pu + pv);
-            Vec3 step = sum.a.solve(-1.0 * (sum.a * middle + sum.b), RIDGE * trace + 1e-30);
-            const double step2 = squared(step);
-            if (step2 > 4 * length2) step = (2 * sqrt(length2 / step2)) * step;
-            at = middle + step;
-            cost = sum.at(at);
-            // The ridge keeps the solution a little off sharp corners and edges; an end that lies
-            // on them costs nothing at all.
-            const double cost_u = sum.at(pu), cost_v = sum.at(pv);
-            if (cost_u <= cost && cost_u <= cost_v) {
-                at = pu;
-                cost = cost_u;
-            } else if (cost_v <= cost) {
-                at = pv;
-                cost = cost_v;
-            }
-        }
-        return (cost > 0 ? cost : 0) + LENGTH_COST * trace * length2;
+    void set(Surface& surface, int32_t begin, int32_t end) {
+        surface_ = &surface;
+        begin_ = begin;
+        end_ = end;
     }
 
     Status price_edges() {
-        edges_.truncate(0);
-        order_.truncate(0);
-        return for_each_edge(
-            around_, mesh_.faces, seen_by_, counts_, neighbours_,
-            [&](int32_t u, int32_t v, uint32_t count) -> Status {
-                if (edges_.size() % 65536 == 0 && !progress_.report(share_done()))
-                    return HY3D_CANCELLED;
-                const bool both_held = mesh_.kind[u] != INTERIOR && mesh_.kind[v] != INTERIOR;
-                if (both_held && (count == 2 || mesh_.kind[u] + mesh_.kind[v] == 2 * CORNER))
-                    return HY3D_OK;
+        queue_.edges.truncate(0);
+        for (int32_t u = begin_; u < end_; u++) {
+            const Vertex& from = surface_->vertices[u];
+            for (int32_t c = from.corner; c >= 0; c = surface_->next[c]) {
+                const int32_t f = c / 3, i = c - 3 * f;
+                const int32_t v = surface_->faces[f].v[i == 2 ? 0 : i + 1];
+                if (!holds(v)) continue;
+                const Vertex& to = surface_->vertices[v];
+                // A regular edge has a face to either side, so one of them runs upwards.
+                if (v < u && !(from.irregular && to.irregular)) continue;
+                if (from.kind + to.kind == 2 * CORNER) continue;
                 Vec3 at;
-                const float cost = static_cast<float>(price(u, v, at));
-                uint32_t key;  // bits of a float that is not negative sort like the float
-                memcpy(&key, &cost, sizeof(key));
-                if (!order_.push({key, static_cast<uint32_t>(edges_.size())}) ||
-                    !edges_.push({u, v}))
-                    return HY3D_OUT_OF_MEMORY;
-                return HY3D_OK;
-            });
-    }
-
-    // ---- collapsing ----
-
-    Status one_pass(const Limits& limits, int stuck, bool& all_tried, size_t& tried, size_t& done) {
-        if (!radix_sort(order_, scratch_)) return HY3D_OUT_OF_MEMORY;
-        const size_t needed = (alive_ - target_ + 1) / 2;
-        size_t candidates = needed + needed / 4 + 8;
-        const size_t most = static_cast<size_t>(PART_PER_PASS * static_cast<double>(order_.size()));
-        if (candidates > most) candidates = most > 1 ? most : 1;
-        if (stuck > 1) candidates = stuck < 9 ? candidates << (stuck - 1) : order_.size();
-        all_tried = candidates >= order_.size();
-        if (all_tried) candidates = order_.size();
-        tried = candidates;
-        float limit = INFINITY;
-        if (!all_tried) memcpy(&limit, &order_[candidates].key, sizeof(limit));
-
-        touched_.zero();
-        marks_.zero();
-        stamp_ = 0;
-        for (size_t i = 0; i < candidates && alive_ > target_; i++) {
-            if (i % 256 == 0 && !progress_.report(share_done())) return HY3D_CANCELLED;
-            const Edge edge = edges_[order_[i].index];
-            const int32_t u = edge.u, v = edge.v;
-            if (mesh_.merged_into[u] != u || mesh_.merged_into[v] != v) continue;
-            if (mesh_.kind[u] + mesh_.kind[v] == 2 * CORNER) continue;
-            Vec3 at;
-            const double cost = price(u, v, at);
-            // Both ends live, so it is an edge still; its price may have changed.
-            if ((touched_[u] || touched_[v]) && cost > limit) continue;
-            if (!keeps_topology(u, v)) continue;
-            if (spoils_faces(u, v, at, limits) || spoils_faces(v, u, at, limits)) continue;
-            if (!merge(u, v, at)) return HY3D_OUT_OF_MEMORY;
-            done++;
+                const float cost = static_cast<float>(price(from, to, at));
+                if (!queue_.edges.push({u, v, cost, -1})) return HY3D_OUT_OF_MEMORY;
+            }
         }
         return HY3D_OK;
     }
 
-    uint32_t faces_at_edge(int32_t a, int32_t b) const {
-        uint32_t count = 0;
-        for (uint32_t k = 0; k < around_.degree[a]; k++) {
-            const int32_t f = around_.incident[around_.first[a] + k];
-            count += !dead_[f] && mesh_.faces[f].has(b);
-        }
+    void count_prices(Array<uint32_t>& histogram) const {
+        for (size_t i = 0; i < queue_.edges.size(); i++)
+            histogram[bucket_of(queue_.edges[i].cost)]++;
+    }
+    size_t count_below(uint32_t bucket) const {
+        size_t count = 0;
+        for (size_t i = 0; i < queue_.edges.size(); i++)
+            count += bucket_of(queue_.edges[i].cost) < bucket;
         return count;
     }
+
+    // Collapses edges priced below `end` until `budget` faces are gone. `report` is asked now and
+    // then; false from it stops.
+    template <typename Report>
+    Status collapse(uint32_t end, size_t budget, const Limits& limits, uint32_t stamp,
+                    Report report) {
+        removed = 0;
+        stamp_ = stamp;
+        if (!queue_.start(end)) return HY3D_OUT_OF_MEMORY;
+        uint32_t steps = 0;
+        for (int32_t e = queue_.pop(); e >= 0 && removed < budget; e = queue_.pop()) {
+            if (++steps % 512 == 0 && !report(removed)) return HY3D_CANCELLED;
+            PricedEdge& edge = queue_.edges[e];
+            edge.u = surface_->survivor(edge.u);
+            edge.v = surface_->survivor(edge.v);
+            if (edge.u == edge.v) continue;
+            const int32_t u = edge.u, v = edge.v;
+            Vec3 at;
+            edge.cost = static_cast<float>(price(surface_->vertices[u], surface_->vertices[v], at));
+            if (bucket_of(edge.cost) > queue_.bucket()) {
+                queue_.push(e);
+                continue;
+            }
+            if (surface_->vertices[u].kind + surface_->vertices[v].kind == 2 * CORNER) continue;
+            if (!surface_->gather(u, around_u_) || !surface_->gather(v, around_v_))
+                return HY3D_OUT_OF_MEMORY;
+            if (!inside(around_u_) || !inside(around_v_)) continue;
+            if (!keeps_topology(u, v)) continue;
+            if (spoils_faces(around_u_, u, v, at, limits) || spoils_faces(around_v_, v, u, at, limits))
+                continue;
+            merge(u, v, at);
+        }
+        return HY3D_OK;
+    }
+
+    size_t removed = 0;  // faces, by the last call of collapse
+    size_t edge_count() const { return queue_.edges.size(); }
+    uint32_t stamp() const { return stamp_; }
+
+private:
+    bool holds(int32_t v) const { return v >= begin_ && v < end_; }
+
+    bool inside(const Array<Wing>& wings) const {
+        for (size_t k = 0; k < wings.size(); k++)
+            if (!holds(wings[k].a) || !holds(wings[k].b)) return false;
+        return true;
+    }
+
+    uint32_t& mark(int32_t v) { return surface_->vertices[v].mark; }
+    Kind kind(int32_t v) const { return static_cast<Kind>(surface_->vertices[v].kind); }
+    Vec3 position(int32_t v) const { return surface_->vertices[v].position; }
 
     // True if merging u and v leaves a surface of the same topology, and an allowed pair of kinds.
     bool keeps_topology(int32_t u, int32_t v) {
         const uint32_t near_u = ++stamp_, opposite = ++stamp_;
         int32_t opposites[MAX_SHEETS];
         uint32_t sheets = 0;
-        for (uint32_t k = 0; k < around_.degree[u]; k++) {
-            const int32_t f = around_.incident[around_.first[u] + k];
-            if (dead_[f]) continue;
-            const Face& face = mesh_.faces[f];
-            for (const int32_t w : face.v)
-                if (marks_[w] != opposite) marks_[w] = near_u;
-            if (!face.has(v)) continue;
+        for (size_t k = 0; k < around_u_.size(); k++) {
+            const Wing& wing = around_u_[k];
+            if (mark(wing.a) != opposite) mark(wing.a) = near_u;
+            if (mark(wing.b) != opposite) mark(wing.b) = near_u;
+            if (wing.a != v && wing.b != v) continue;
             if (sheets == MAX_SHEETS) return false;
-            for (const int32_t w : face.v) {
-                if (w == u || w == v) continue;
-                if (marks_[w] == opposite) return false;  // the same face twice
-                marks_[w] = opposite;
-                opposites[sheets++] = w;
-            }
+            const int32_t w = wing.a == v ? wing.b : wing.a;
+            if (mark(w) == opposite) return false;  // the same face twice
+            mark(w) = opposite;
+            opposites[sheets++] = w;
         }
         if (sheets == 0) return false;
-        const bool both_held = mesh_.kind[u] != INTERIOR && mesh_.kind[v] != INTERIOR;
+        const bool both_held = kind(u) != INTERIOR && kind(v) != INTERIOR;
         if (both_held && sheets == 2) return false;
-        marks_[u] = marks_[v] = 0;
+        mark(u) = mark(v) = 0;
 
         // Link condition: whatever is a neighbour of both must span a face with both.
-        bool cap_v = false, cap_u = false;
-        for (uint32_t k = 0; k < around_.degree[v]; k++) {
-            const int32_t f = around_.incident[around_.first[v] + k];
-            if (dead_[f]) continue;
-            int corners = 0;
-            for (const int32_t w : mesh_.faces[f].v) {
-                if (marks_[w] == near_u) return false;
-                corners += marks_[w] == opposite;
-            }
-            cap_v |= corners == 2;
+        bool cap_v = false;
+        for (size_t k = 0; k < around_v_.size(); k++) {
+            const uint32_t a = mark(around_v_[k].a), b = mark(around_v_[k].b);
+            if (a == near_u || b == near_u) return false;
+            cap_v |= a == opposite && b == opposite;
         }
-        if (cap_v) {
-            // Faces of u and of v over the same two opposites would fall together: a tetrahedron.
-            for (uint32_t k = 0; k < around_.degree[u] && !cap_u; k++) {
-                const int32_t f = around_.incident[around_.first[u] + k];
-                if (dead_[f]) continue;
-                int corners = 0;
-                for (const int32_t w : mesh_.faces[f].v) corners += marks_[w] == opposite;
-                cap_u = corners == 2;
-            }
-            if (cap_u) return false;
-        }
+        if (cap_v)  // faces of u and v over the same two opposites would fall together
+            for (size_t k = 0; k < around_u_.size(); k++)
+                if (mark(around_u_[k].a) == opposite && mark(around_u_[k].b) == opposite)
+                    return false;
         if (both_held)
             for (uint32_t i = 0; i < sheets; i++)
-                if (mesh_.kind[opposites[i]] != INTERIOR && faces_at_edge(u, opposites[i]) != 2 &&
-                    faces_at_edge(v, opposites[i]) != 2)
+                if (kind(opposites[i]) != INTERIOR &&
+                    faces_with(around_u_, opposites[i]) != 2 &&
+                    faces_with(around_v_, opposites[i]) != 2)
                     return false;  // two curves, or both ends of an ear, would fall together
         return true;
     }
 
+    static uint32_t faces_with(const Array<Wing>& wings, int32_t w) {
+        uint32_t count = 0;
+        for (size_t k = 0; k < wings.size(); k++) count += wings[k].a == w || wings[k].b == w;
+        return count;
+    }
+
     // True if moving u to `at` turns a face that stays too far, or flattens it.
-    bool spoils_faces(int32_t u, int32_t v, Vec3 at, const Limits& limits) const {
-        const Vec3 from = mesh_.positions[u];
-        for (uint32_t k = 0; k < around_.degree[u]; k++) {
-            const int32_t f = around_.incident[around_.first[u] + k];
-            if (dead_[f]) continue;
-            const Face& face = mesh_.faces[f];
-            if (face.has(v)) continue;
-            const int corner = face.v[0] == u ? 0 : face.v[1] == u ? 1 : 2;
-            const Vec3 b = position(face, (corner + 1) % 3), c = position(face, (corner + 2) % 3);
+    bool spoils_faces(const Array<Wing>& wings, int32_t u, int32_t v, Vec3 at,
+                      const Limits& limits) const {
+        const Vec3 from = position(u);
+        for (size_t k = 0; k < wings.size(); k++) {
+            const Wing& wing = wings[k];
+            if (wing.a == v || wing.b == v) continue;
+            const Vec3 b = position(wing.a), c = position(wing.b);
             const Shape before(from, b, c), after(at, b, c);
             if (!(after.area2 > 0)) return true;
             if (after.area2 < limits.min_shape * after.edges2 &&
@@ -348,79 +226,225 @@ private:
         return false;
     }
 
-    // Merges v into u at `at`; their faces form a new row at the end of the incidence list.
-    bool merge(int32_t u, int32_t v, Vec3 at) {
-        Array<int32_t>& incident = around_.incident;
-        const size_t begin = incident.size();
-        if (!incident.grow(begin + around_.degree[u] + around_.degree[v])) return false;
-        size_t end = begin;
-        for (uint32_t k = 0; k < around_.degree[u]; k++) {
-            const int32_t f = incident[around_.first[u] + k];
-            if (dead_[f]) continue;
-            if (mesh_.faces[f].has(v)) {
-                dead_[f] = 1;
-                alive_--;
+    // Merges v into u at `at`.
+    void merge(int32_t u, int32_t v, Vec3 at) {
+        Vertex& to = surface_->vertices[u];
+        Vertex& from = surface_->vertices[v];
+        int32_t* link = &to.corner;
+        const auto append = [&](int32_t corner) {
+            *link = corner;
+            link = &surface_->next[corner];
+        };
+        for (size_t k = 0; k < around_u_.size(); k++) {
+            const Wing& wing = around_u_[k];
+            if (wing.a == v || wing.b == v) {
+                surface_->remove(wing.face());
+                removed++;
             } else {
-                incident[end++] = f;
+                append(wing.corner);
             }
         }
-        for (uint32_t k = 0; k < around_.degree[v]; k++) {
-            const int32_t f = incident[around_.first[v] + k];
-            if (dead_[f]) continue;
-            for (int32_t& w : mesh_.faces[f].v)
-                if (w == v) w = u;
-            incident[end++] = f;
+        for (size_t k = 0; k < around_v_.size(); k++) {
+            const Wing& wing = around_v_[k];
+            if (wing.a == u || wing.b == u) continue;
+            surface_->faces[wing.face()].v[wing.corner - 3 * wing.face()] = u;
+            append(wing.corner);
         }
-        incident.truncate(end);
-        around_.first[u] = static_cast<uint32_t>(begin);
-        around_.degree[u] = static_cast<uint32_t>(end - begin);
-        around_.degree[v] = 0;
-
-        const Vec3 pu = mesh_.positions[u], pv = mesh_.positions[v];
-        const bool stays = at.x == pu.x && at.y == pu.y && at.z == pu.z;
-        const bool takes = at.x == pv.x && at.y == pv.y && at.z == pv.z;
-        if (!stays) mesh_.source[u] = takes ? mesh_.source[v] : -1;
-        mesh_.positions[u] = at;
-        quadrics_[u].add(quadrics_[v]);
-        if (mesh_.kind[v] > mesh_.kind[u]) mesh_.kind[u] = mesh_.kind[v];
-        mesh_.merged_into[v] = u;
-        touched_[u] = 1;
-        return true;
+        *link = -1;
+        from.corner = -1;
+        const auto is_at = [&](Vec3 p) { return at.x == p.x && at.y == p.y && at.z == p.z; };
+        if (!is_at(to.position)) to.source = is_at(from.position) ? from.source : -1;
+        to.position = at;
+        to.quadric.add(from.quadric);
+        if (from.kind > to.kind) to.kind = from.kind;
+        to.irregular |= from.irregular;
+        from.merged_into = u;
     }
 
-    double share_done() const {
-        return static_cast<double>(start_ - alive_) / static_cast<double>(start_ - target_);
-    }
-
-    // Forgets the dead faces and gives every vertex a fresh row.
-    Status compact() {
-        size_t kept = 0;
-        for (size_t f = 0; f < mesh_.faces.size(); f++)
-            if (!dead_[f]) mesh_.faces[kept++] = mesh_.faces[f];
-        mesh_.faces.truncate(kept);
-        dead_.truncate(kept);
-        dead_.zero();
-        return around_.build(mesh_.positions.size(), mesh_.faces);
-    }
-
-    WorkMesh& mesh_;
-    const size_t target_;
-    Progress& progress_;
-    size_t alive_ = 0, start_ = 0;
-    Adjacency around_;
-    Array<Quadric> quadrics_;
-    Array<uint8_t> dead_, touched_;
-    Array<uint32_t> marks_, counts_;
-    Array<int32_t> seen_by_, neighbours_;
-    Array<Edge> edges_;
-    Array<KeyedIndex> order_, scratch_;
+    Surface* surface_ = nullptr;
+    int32_t begin_ = 0, end_ = 0;
+    EdgeQueue queue_;
+    Array<Wing> around_u_, around_v_;
     uint32_t stamp_ = 0;
 };
 
+class Collapser {
+public:
+    Collapser(Surface& surface, size_t target, int32_t threads, Progress& progress)
+        : surface_(surface), target_(target), threads_(threads), progress_(progress) {}
+    ~Collapser() { free_regions(); }
+
+    Status run() {
+        alive_ = start_ = surface_.faces.size();
+        int stuck = 0, exhausted = 0, round = 0;
+        bool last_resort = false, regions_help = true;
+        while (alive_ > target_) {
+            const size_t excess = alive_ - target_;
+            const bool whole =
+                !regions_help || stuck ||
+                static_cast<double>(excess) < LAST_PART * static_cast<double>(alive_);
+            Status status = split(whole, round++ % 2 == 1);
+            if (status == HY3D_OK) status = price();
+            if (status != HY3D_OK) return status;
+
+            size_t edges = 0;
+            for (size_t r = 0; r < region_count_; r++) edges += regions_[r].edge_count();
+            const size_t needed = (excess + 1) / 2;
+            size_t tried = static_cast<size_t>(EDGES_PER_COLLAPSE * static_cast<double>(needed)) + 8;
+            if (whole) tried = 4 * tried;
+            if (stuck > 1) tried = stuck < 9 ? tried << (stuck - 1) : edges;
+            const bool all_tried = tried >= edges;
+            const uint32_t end = all_tried ? BUCKETS : price_limit(tried);
+            const Limits& limits = last_resort ? LAST_RESORT : stuck ? THIN_FACES : USUAL;
+            size_t removed = 0;
+            // A collapse removes up to MAX_SHEETS faces, so a region may go that far beyond its share.
+            const size_t margin = whole ? 0 : MAX_SHEETS * region_count_;
+            status = collapse(end, excess > margin ? excess - margin : 0, limits, removed);
+            if (status == HY3D_OK) status = surface_.link();
+            if (status != HY3D_OK) return status;
+            alive_ -= removed;
+            if (!whole) {
+                regions_help = static_cast<double>(removed) > 0.1 * static_cast<double>(excess);
+                continue;
+            }
+            if (all_tried) {
+                exhausted++;
+                if (removed == 0 && last_resort) break;
+                if (removed == 0) last_resort = true;
+                if (exhausted == MAX_EXHAUSTED) break;
+            }
+            if (tried > edges) tried = edges;
+            stuck = static_cast<double>(removed) < 2 * STUCK_BELOW * static_cast<double>(tried)
+                        ? stuck + 1
+                        : 0;
+        }
+        return HY3D_OK;
+    }
+
+private:
+    // Regions with equal numbers of vertices that are still there, shifted by a half in every other
+    // round; one region if `whole`.
+    Status split(bool whole, bool shifted) {
+        free_regions();
+        const size_t count = surface_.vertices.size();
+        size_t there = 0;
+        for (size_t v = 0; v < count; v++) there += surface_.vertices[v].corner >= 0;
+        const size_t size = whole || there < 2 * REGION ? there + 1 : REGION;
+        const size_t most = there / size + 2;
+        regions_ = static_cast<Region*>(calloc(most, sizeof(Region)));
+        if (!regions_) return HY3D_OUT_OF_MEMORY;
+        size_t begin = 0, seen = shifted ? size / 2 : 0;
+        for (size_t v = 0; v < count; v++) {
+            seen += surface_.vertices[v].corner >= 0;
+            if (seen < size && v + 1 < count) continue;
+            regions_[region_count_++].set(surface_, static_cast<int32_t>(begin),
+                                          static_cast<int32_t>(v + 1));
+            begin = v + 1;
+            seen = 0;
+        }
+        return HY3D_OK;
+    }
+
+    void free_regions() {
+        for (size_t r = 0; r < region_count_; r++) regions_[r].~Region();
+        free(regions_);
+        regions_ = nullptr;
+        region_count_ = 0;
+    }
+
+    // Runs work(region) for all of them; the first status that is not HY3D_OK.
+    template <typename Work>
+    Status for_each_region(Work work) {
+        int32_t failed = HY3D_OK;
+        for_each_job(threads_, region_count_, [&](size_t r) {
+            if (__atomic_load_n(&failed, __ATOMIC_RELAXED) != HY3D_OK) return;
+            const Status status = work(regions_[r]);
+            if (status != HY3D_OK) __atomic_store_n(&failed, status, __ATOMIC_RELAXED);
+        });
+        return failed;
+    }
+
+    Status price() {
+        return for_each_region([&](Region& region) {
+            return progress_.report(share_done(0)) ? region.price_edges() : HY3D_CANCELLED;
+        });
+    }
+
+    // The bucket below which about `wanted` edges lie.
+    uint32_t price_limit(size_t wanted) {
+        if (!histogram_.resize_zeroed(BUCKETS)) return BUCKETS;
+        for (size_t r = 0; r < region_count_; r++) regions_[r].count_prices(histogram_);
+        size_t sum = 0;
+        uint32_t bucket = 0;
+        while (bucket < BUCKETS && sum < wanted) sum += histogram_[bucket++];
+        return bucket;
+    }
+
+    Status collapse(uint32_t end, size_t budget, const Limits& limits, size_t& removed) {
+        // A region may remove its share of the faces, so that all together stay above the target.
+        size_t below = 0;
+        Array<size_t> shares;
+        if (!shares.resize(region_count_)) return HY3D_OUT_OF_MEMORY;
+        for (size_t r = 0; r < region_count_; r++)
+            below += shares[r] = regions_[r].count_below(end);
+        const double part = below ? static_cast<double>(budget) / static_cast<double>(below) : 0;
+        int64_t total = 0;
+        const uint32_t stamp = surface_.stamp;
+        const Status status = for_each_region([&](Region& region) {
+            const size_t r = static_cast<size_t>(&region - regions_);
+            const size_t share =
+                region_count_ == 1 ? budget
+                                   : static_cast<size_t>(part * static_cast<double>(shares[r]));
+            size_t told = 0;
+            return region.collapse(end, share, limits, stamp, [&](size_t so_far) {
+                const int64_t sum = __atomic_add_fetch(&total, static_cast<int64_t>(so_far - told),
+                                                       __ATOMIC_RELAXED);
+                told = so_far;
+                return progress_.report(share_done(static_cast<size_t>(sum)));
+            });
+        });
+        removed = 0;
+        for (size_t r = 0; r < region_count_; r++) {
+            removed += regions_[r].removed;
+            if (regions_[r].stamp() > surface_.stamp) surface_.stamp = regions_[r].stamp();
+        }
+        return status;
+    }
+
+    double share_done(size_t removed) const {
+        return static_cast<double>(start_ - alive_ + removed) /
+               static_cast<double>(start_ - target_);
+    }
+
+    Surface& surface_;
+    const size_t target_;
+    const int32_t threads_;
+    Progress& progress_;
+    size_t alive_ = 0, start_ = 0;
+    Region* regions_ = nullptr;
+    size_t region_count_ = 0;
+    Array<uint32_t> histogram_;
+};
+
+void sum_face_quadrics(Surface& surface) {
+    for (size_t f = 0; f < surface.faces.size(); f++) {
+        const Face& face = surface.faces[f];
+        const Vec3 a = surface.vertices[face.v[0]].position;
+        const Vec3 normal = cross(surface.vertices[face.v[1]].position - a,
+                                  surface.vertices[face.v[2]].position - a);
+        const double doubled_area = sqrt(squared(normal));
+        if (!(doubled_area > 1e-30)) continue;
+        Quadric plane = {};
+        plane.add_plane((1 / doubled_area) * normal, a, doubled_area / 6);
+        for (const int32_t v : face.v) surface.vertices[v].quadric.add(plane);
+    }
+}
+
 }  // namespace
 
-Status collapse_edges(WorkMesh& mesh, size_t target, Progress& progress) {
-    return Collapser(mesh, target, progress).run();
+Status collapse_edges(Surface& surface, size_t target, int32_t threads, Progress& progress) {
+    sum_face_quadrics(surface);
+    return Collapser(surface, target, threads, progress).run();
 }
 
 }  // namespace hy3d

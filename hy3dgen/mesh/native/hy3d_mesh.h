@@ -17,7 +17,7 @@
 #endif
 
 // Raised whenever a signature or the meaning of a number below changes; the loader compares it.
-#define HY3D_ABI_VERSION 1
+#define HY3D_ABI_VERSION 2
 
 // Statuses.
 enum : int32_t {
@@ -53,10 +53,11 @@ HY3D_API int32_t hy3d_drop_faces(const int32_t* faces, int64_t face_count, int64
 HY3D_API int32_t hy3d_components(const int32_t* faces, int64_t face_count, int64_t vertex_count,
                                  int32_t* out_labels, int64_t* out_component_count);
 
-// Reduces to at most `target` faces if the shape's parts and holes allow it.
+// Reduces to at most `target` faces if the shape's parts and holes allow it, on up to `threads`
+// threads (0: as many as the machine runs at once); the result does not depend on their number.
 HY3D_API int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
                              int64_t face_count, int64_t target, int32_t method,
-                             hy3d_progress progress, float* out_vertices,
+                             int32_t threads, hy3d_progress progress, float* out_vertices,
                              int64_t* out_vertex_count, int32_t* out_faces,
                              int64_t* out_face_count);
 

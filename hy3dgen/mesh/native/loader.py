@@ -16,8 +16,9 @@ import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 METHODS = {"fast": 0, "quality": 1}
+MAX_THREADS = 64  # the kernel uses no more
 
 _OK, _CANCELLED, _OUT_OF_MEMORY = 0, 1, 2
 
@@ -44,7 +45,7 @@ _SIGNATURES: dict[str, list[object]] = {
     "hy3d_drop_faces": [_Ints, _Size, _Size, _Ints, _SizeOut],
     "hy3d_components": [_Ints, _Size, _Size, _Ints, _SizeOut],
     "hy3d_reduce": [
-        *(_Floats, _Size, _Ints, _Size, _Size, ctypes.c_int32, _ProgressCallback),
+        *(_Floats, _Size, _Ints, _Size, _Size, ctypes.c_int32, ctypes.c_int32, _ProgressCallback),
         *(_Floats, _SizeOut, _Ints, _SizeOut),
     ],
 }
@@ -106,8 +107,12 @@ def reduce(
     target_faces: int,
     method: str,
     progress: Callable[[float], object] | None,
+    threads: int = 0,
 ) -> Arrays:
-    """Collapse edges until `target_faces` faces remain; `method` is a key of METHODS."""
+    """Collapse edges until `target_faces` faces remain.
+
+    `method` is a key of METHODS; 0 threads are as many as the machine runs at once.
+    """
     raised: list[BaseException] = []
 
     def report(fraction: float) -> int:
@@ -123,7 +128,8 @@ def reduce(
     out_vertices, out_faces = np.empty_like(vertices), np.empty_like(faces)
     vertex_count, face_count = _Size(), _Size()
     status = _library().hy3d_reduce(
-        *(vertices, len(vertices), faces, len(faces), target_faces, METHODS[method], callback),
+        *(vertices, len(vertices), faces, len(faces), target_faces),
+        *(METHODS[method], threads, callback),
         *(out_vertices, vertex_count, out_faces, face_count),
     )
     if raised:

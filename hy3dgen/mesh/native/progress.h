@@ -12,9 +12,12 @@ namespace hy3d {
 // Of a clock that never goes back.
 int64_t milliseconds();
 
+// Tells threads apart.
+uint64_t this_thread();
+
 class Progress {
 public:
-    explicit Progress(hy3d_progress callback) : callback_(callback) {}
+    explicit Progress(hy3d_progress callback) : callback_(callback), owner_(this_thread()) {}
 
     // The part of the whole, [begin, end], that the fractions of the next stage fill.
     void stage(double begin, double end) {
@@ -22,19 +25,26 @@ public:
         end_ = end;
     }
 
-    // False once the caller has cancelled. Cheap enough for every few hundred steps of work.
+    // False once the caller has cancelled. May be asked from any thread; the callback is called on
+    // the one that made this. Cheap enough for every few hundred steps of work.
     [[nodiscard]] bool report(double fraction) {
-        if (!callback_ || cancelled_) return !cancelled_;
-        const int64_t now = milliseconds();
-        if (now - last_ < 20) return true;
-        last_ = now;
-        const double clamped = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
-        cancelled_ = callback_(begin_ + (end_ - begin_) * clamped) != 0;
-        return !cancelled_;
+        if (!callback_) return true;
+        if (this_thread() == owner_ && !cancelled()) {
+            const int64_t now = milliseconds();
+            if (now - last_ < 20) return true;
+            last_ = now;
+            const double clamped = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
+            if (callback_(begin_ + (end_ - begin_) * clamped) != 0)
+                __atomic_store_n(&cancelled_, true, __ATOMIC_RELAXED);
+        }
+        return !cancelled();
     }
 
 private:
+    bool cancelled() const { return __atomic_load_n(&cancelled_, __ATOMIC_RELAXED); }
+
     hy3d_progress callback_;
+    uint64_t owner_;
     double begin_ = 0, end_ = 1;
     int64_t last_ = INT64_MIN / 2;
     bool cancelled_ = false;

@@ -1,15 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moves the vertices of a reduced mesh closer to the surface it came from. See refit.cpp.
+// Brings a reduced mesh closer to the surface it came from. See refit.cpp.
 #ifndef HY3D_REFIT_H
 #define HY3D_REFIT_H
 
-#include "collapse.h"
+#include "progress.h"
+#include "surface.h"
 
 namespace hy3d {
 
-// `source_positions` and `source_faces` are the mesh before collapse_edges; `mesh` the one after.
-[[nodiscard]] Status refit_vertices(WorkMesh& mesh, const Array<Vec3>& source_positions,
-                                    const Array<Face>& source_faces, Progress& progress);
+struct ReducedMesh {
+    Array<Vec3> positions;   // in the unit box
+    Array<Face> faces;
+    Array<int32_t> source;   // per vertex, the input vertex at whose position it is, or -1
+    Array<uint8_t> kind;     // per vertex, a Kind
+    Array<int32_t> went_to;  // per input vertex, the vertex here that it went into, or -1
+};
+
+// The arrays that came in, checked.
+struct Source {
+    const float* vertices;
+    size_t vertex_count;
+    const int32_t* faces;
+    size_t face_count;
+    Box box;
+
+    Vec3 position(int32_t v) const { return box.to_unit(vertices + 3 * static_cast<size_t>(v)); }
+};
+
+// Moves vertices and flips edges where that lowers the distance; the same for any number of threads.
+[[nodiscard]] Status refit(ReducedMesh& mesh, const Source& source, int32_t threads,
+                           Progress& progress);
 
 }  // namespace hy3d
 

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "surface.h"
+
+namespace hy3d {
+namespace {
+
+// Weight of the planes that stand on borders against those of faces.
+constexpr double BORDER_WEIGHT = 3.0;
+
+uint32_t spread_bits(uint32_t x) {  // ten bits, two zeros between neighbours
+    x = (x | (x << 16)) & 0x030000ffu;
+    x = (x | (x << 8)) & 0x0300f00fu;
+    x = (x | (x << 4)) & 0x030c30c3u;
+    return (x | (x << 2)) & 0x09249249u;
+}
+
+// Morton, A computer oriented geodetic data base, 1966: neighbours in space, neighbours in memory.
+uint32_t curve_position(Vec3 p) {
+    const auto cell = [](double t) {
+        const double scaled = (t + 0.5) * 1023;
+        return spread_bits(scaled > 0 ? scaled < 1023 ? static_cast<uint32_t>(scaled) : 1023 : 0);
+    };
+    return cell(p.x) | (cell(p.y) << 1) | (cell(p.z) << 2);
+}
+
+Status sort_vertices(const float* vertices, size_t count, const Box& box, Array<int32_t>& order,
+                     Array<int32_t>& rank) {
+    Array<KeyedIndex> keyed, scratch;
+    if (!keyed.resize(count) || !order.resize(count) || !rank.resize(count))
+        return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < count; v++)
+        keyed[v] = {curve_position(box.to_unit(vertices + 3 * v)), static_cast<uint32_t>(v)};
+    if (!radix_sort(keyed, scratch)) return HY3D_OUT_OF_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        order[i] = static_cast<int32_t>(keyed[i].index);
+        rank[keyed[i].index] = static_cast<int32_t>(i);
+    }
+    return HY3D_OK;
+}
+
+// The faces with their vertices' ranks, those of earlier vertices first, degenerate ones left out.
+Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank,
+                  Array<Face>& out) {
+    Array<uint32_t> begin;
+    if (!begin.resize_zeroed(rank.size() + 1)) return HY3D_OUT_OF_MEMORY;
+    const auto lowest = [](const Face& f) {
+        const int32_t low = f.v[0] < f.v[1] ? f.v[0] : f.v[1];
+        return low < f.v[2] ? low : f.v[2];
+    };
+    const auto ranked = [&](size_t f) {
+        return Face{{rank[faces[3 * f]], rank[faces[3 * f + 1]], rank[faces[3 * f + 2]]}};
+    };
+    for (size_t f = 0; f < count; f++) {
+        const Face face = ranked(f);
+        if (!face.is_degenerate()) begin[lowest(face) + 1]++;
+    }
+    for (size_t v = 0; v < rank.size(); v++) begin[v + 1] += begin[v];
+    if (!out.resize(begin[rank.size()])) return HY3D_OUT_OF_MEMORY;
+    for (size_t f = 0; f < count; f++) {
+        const Face face = ranked(f);
+        if (!face.is_degenerate()) out[begin[lowest(face)]++] = face;
+    }
+    return HY3D_OK;
+}
+
+// Sets `irregular`; tells whether any vertex is, and whether some face may be there twice.
+Status find_irregular(Surface& surface, bool& any, bool& repeated) {
+    Array<Wing> wings;
+    any = repeated = false;
+    for (size_t u = 0; u < surface.vertices.size(); u++) {
+        if (!surface.gather(static_cast<int32_t>(u), wings)) return HY3D_OUT_OF_MEMORY;
+        const uint32_t outgoing = ++surface.stamp, matched = ++surface.stamp;
+        bool irregular = false;
+        for (size_t k = 0; k < wings.size(); k++) {
+            uint32_t& mark = surface.vertices[wings[k].a].mark;
+            if (mark == outgoing) irregular = repeated = true;
+            mark = outgoing;
+        }
+        for (size_t k = 0; k < wings.size(); k++) {
+            uint32_t& mark = surface.vertices[wings[k].b].mark;
+            irregular |= mark != outgoing;
+            mark = matched;
+        }
+        surface.vertices[u].irregular = irregular;
+        any |= irregular;
+    }
+    return HY3D_OK;
+}
+
+// Calls visit(v, faces) for every edge from the irregular vertex u to another irregular one, with
+// the number of faces at it: only these can have other than two.
+template <typename Visit>
+[[nodiscard]] bool for_each_irregular_edge(Surface& surface, int32_t u, Array<Wing>& wings,
+                                           Visit visit) {
+    if (!surface.gather(u, wings)) return false;
+    const size_t sides = 2 * wings.size();
+    const auto end = [&](size_t side) { return side % 2 ? wings[side / 2].b : wings[side / 2].a; };
+    // Marks count up from `base`; each vertex around gets at most `sides` of them.
+    const uint32_t base = surface.stamp;
+    surface.stamp += static_cast<uint32_t>(sides) + 1;
+    for (size_t side = 0; side < sides; side++) {
+        uint32_t& mark = surface.vertices[end(side)].mark;
+        mark = mark > base ? mark + 1 : base + 1;
+    }
+    for (size_t side = 0; side < sides; side++) {
+        const int32_t v = end(side);
+        Vertex& vertex = surface.vertices[v];
+        if (vertex.mark <= base) continue;  // told already
+        const uint32_t count = vertex.mark - base;
+        vertex.mark = 0;
+        if (vertex.irregular) visit(v, count);
+    }
+    return true;
+}
+
+// Renames vertices so that those of open edges at one position become one; tells whether any were.
+Status join_seams(const float* vertices, const Array<int32_t>& order, const Array<int32_t>& rank,
+                  Surface& surface, bool& joined) {
+    Array<uint8_t> open;
+    Array<int32_t> representative;
+    Array<Wing> wings;
+    if (!open.resize_zeroed(order.size())) return HY3D_OUT_OF_MEMORY;
+    for (size_t u = 0; u < order.size(); u++)
+        if (surface.vertices[u].irregular &&
+            !for_each_irregular_edge(surface, static_cast<int32_t>(u), wings,
+                                     [&](int32_t, uint32_t count) {
+                                         if (count != 2) open[order[u]] = 1;
+                                     }))
+            return HY3D_OUT_OF_MEMORY;
+    const Status status =
+        find_equal_vertices(vertices, order.size(), 0, open.data(), representative);
+    if (status != HY3D_OK) return status;
+    joined = false;
+    for (size_t f = 0; f < surface.faces.size(); f++)
+        for (int32_t& v : surface.faces[f].v) {
+            const int32_t into = rank[representative[order[v]]];
+            if (into == v) continue;
+            joined = true;
+            surface.vertices[v].merged_into = into;
+            v = into;
+        }
+    return HY3D_OK;
+}
+
+void add_border_plane(Surface& surface, int32_t u, int32_t v, const Array<Wing>& wings) {
+    for (size_t k = 0; k < wings.size(); k++) {
+        if (wings[k].a != v && wings[k].b != v) continue;
+        const Vec3 a = surface.vertices[u].position;
+        const Vec3 along = surface.vertices[v].position - a;
+        const Vec3 normal = cross(surface.vertices[wings[k].a].position - a,
+                                  surface.vertices[wings[k].b].position - a);
+        const Vec3 across = cross(along, normal);
+        const double length = sqrt(squared(across));
+        if (!(length > 0)) return;
+        Quadric plane = {};
+        plane.add_plane((1 / length) * across, a, BORDER_WEIGHT * squared(along));
+        surface.vertices[u].quadric.add(plane);
+        surface.vertices[v].quadric.add(plane);
+        return;
+    }
+}
+
+// Kinds from the number of faces at each edge, and the planes that hold borders.
+Status classify(Surface& surface) {
+    Array<Wing> wings;
+    for (size_t at = 0; at < surface.vertices.size(); at++) {
+        const int32_t u = static_cast<int32_t>(at);
+        if (!surface.vertices[u].irregular) continue;
+        // A curve has exactly two edges of one sort here; all else is a corner.
+        uint32_t edges = 0, sheets = 0;
+        bool alike = true;
+        if (!for_each_irregular_edge(surface, u, wings, [&](int32_t v, uint32_t count) {
+                if (count == 2) return;
+                alike &= edges == 0 || sheets == count;
+                sheets = count;
+                edges++;
+                if (count == 1 && u < v) add_border_plane(surface, u, v, wings);
+            }))
+            return HY3D_OUT_OF_MEMORY;
+        surface.vertices[u].kind = edges == 0 ? INTERIOR : edges == 2 && alike ? CURVE : CORNER;
+    }
+    return HY3D_OK;
+}
+
+}  // namespace
+
+Status Surface::link() {
+    size_t kept = 0;
+    for (size_t f = 0; f < faces.size(); f++)
+        if (faces[f].v[0] >= 0) faces[kept++] = faces[f];
+    faces.truncate(kept);
+    if (!next.resize(3 * kept)) return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < vertices.size(); v++) vertices[v].corner = -1;
+    for (size_t f = kept; f-- > 0;)
+        for (size_t i = 3; i-- > 0;) {
+            int32_t& first = vertices[faces[f].v[i]].corner;
+            next[3 * f + i] = first;
+            first = static_cast<int32_t>(3 * f + i);
+        }
+    return HY3D_OK;
+}
+
+Box::Box(const float* vertices, size_t count) {
+    if (count == 0) return;
+    double low[3], high[3];
+    for (size_t i = 0; i < 3; i++) {
+        float least = vertices[i], most = vertices[i];
+        for (size_t v = 1; v < count; v++) {
+            const float value = vertices[3 * v + i];
+            least = value < least ? value : least;
+            most = value > most ? value : most;
+        }
+        low[i] = least;
+        high[i] = most;
+    }
+    double extent = 0;
+    for (int i = 0; i < 3; i++)
+        if (high[i] - low[i] > extent) extent = high[i] - low[i];
+    if (extent > 0) scale = extent;
+    centre = {(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2};
+}
+
+Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
+                    size_t face_count, const Box& box, Surface& surface, Array<int32_t>& order) {
+    Array<int32_t> rank;
+    Status status = sort_vertices(vertices, vertex_count, box, order, rank);
+    if (status == HY3D_OK) status = sort_faces(faces, face_count, rank, surface.faces);
+    if (status != HY3D_OK) return status;
+    if (!surface.vertices.resize_zeroed(vertex_count)) return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < vertex_count; v++) {
+        Vertex& vertex = surface.vertices[v];
+        vertex.position = box.to_unit(vertices + 3 * static_cast<size_t>(order[v]));
+        vertex.merged_into = static_cast<int32_t>(v);
+        vertex.source = order[v];
+    }
+    bool irregular = false, repeated = false, joined = false;
+    status = surface.link();
+    if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
+    if (status != HY3D_OK || !irregular) return status;
+    if (repeated) {
+        status = drop_degenerate_and_repeated(surface.faces);
+        if (status == HY3D_OK) status = surface.link();
+        if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
+        if (status != HY3D_OK) return status;
+    }
+    status = join_seams(vertices, order, rank, surface, joined);
+    if (status != HY3D_OK) return status;
+    if (joined) {
+        status = drop_degenerate_and_repeated(surface.faces);
+        if (status == HY3D_OK) status = surface.link();
+        if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
+        if (status != HY3D_OK) return status;
+    }
+    return classify(surface);
+}
+
+}  // namespace hy3d
