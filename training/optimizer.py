@@ -65,6 +65,14 @@ class HybridOptimizer:
         )
         self.parameters = [p for group in self.groups for p in group] + others
 
+    def update(self, loss: Tensor, learning_rate: float) -> None:
+        """One training step: gradients of `loss`, clipped to a norm of 1, then the weights."""
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.step(learning_rate)
+        for parameter in self.parameters:
+            parameter.grad = None
+
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         for group in self.adamw.param_groups:
@@ -80,10 +88,6 @@ class HybridOptimizer:
             torch._foreach_add_(
                 parameters, list(update.to(buffer.dtype).unbind(0)), alpha=-learning_rate * scale
             )
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
 
 
 def _is_hidden(name: str) -> bool:

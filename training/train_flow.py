@@ -13,13 +13,13 @@ plain recipe, and both matter for so small a model:
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from .clock import TrainingClock
 from .optimizer import HybridOptimizer, WeightAverage, cosine_with_warmup
 
 UNCONDITIONAL = 0.1
@@ -135,12 +135,9 @@ def train_flow(
         return (torch.randn if normal else torch.rand)(*shape, generator=generator, device=device)
 
     views = pool.pictures.shape[1]
-    step, started, last_log, last_check, last_refresh = 0, None, 0.0, 0.0, 0.0
     smoothed = None
-    while True:
-        elapsed = 0.0 if started is None else time.perf_counter() - started
-        if elapsed >= seconds or (max_steps is not None and step >= max_steps):
-            break
+    clock = TrainingClock(seconds, device, max_steps)
+    for elapsed in clock:
         rows = torch.randint(len(pool.means), (batch_size,), generator=generator, device=device)
         view = torch.randint(views, (batch_size,), generator=generator, device=device)
         mean = pool.means[rows].float()
@@ -153,29 +150,18 @@ def train_flow(
         keep = (draw(batch_size) >= UNCONDITIONAL).float()
         with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
             loss = loss_of(pool.pictures[rows, view], noise, latents, times, keep)
-        loss.backward()
-        nn.utils.clip_grad_norm_(optimizer.parameters, 1.0)
-        optimizer.step(learning_rate * cosine_with_warmup(elapsed / seconds))
-        optimizer.zero_grad()
+        optimizer.update(loss, learning_rate * cosine_with_warmup(clock.progress))
         average.update()
-        step += 1
-        if step == 3:  # compiled by now
-            if on_gpu:
-                torch.cuda.synchronize()
-            started = time.perf_counter()
-        if step % 20 == 0:
+        if clock.step % 20 == 0:
             value = loss.detach()
             smoothed = value if smoothed is None else torch.lerp(smoothed, value, 0.05)
-        if elapsed - last_log > 20 and smoothed is not None:
-            last_log = elapsed
-            log(f"flow {elapsed:5.0f} s, step {step}: loss {smoothed:.4f}")
-        if elapsed - last_refresh > refresh_every:
-            last_refresh = elapsed
+        if clock.due("log", 20):
+            log(f"flow {elapsed:5.0f} s, step {clock.step}: loss {smoothed:.4f}")
+        if clock.due("refresh", refresh_every):
             refresh(pool)
-        if elapsed - last_check > check_every:
-            last_check = elapsed
+        if clock.due("check", check_every):
             average.swap()
             check(elapsed)
             average.swap()
     average.swap()
-    log(f"flow done, {step} steps, loss {0.0 if smoothed is None else float(smoothed):.4f}")
+    log(f"flow done, {clock.step} steps, loss {smoothed:.4f}")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from hy3dgen.shapegen.models.autoencoders.point_encoder import PointSelection
 
 from .architecture import NUM_LATENTS, TRUNCATION
+from .clock import TrainingClock
 from .metrics import field_iou
 from .optimizer import HybridOptimizer, WeightAverage, cosine_with_warmup
 from .pool import ShapePool
@@ -78,39 +78,25 @@ def train_vae(
         loss_of = torch.compile(loss_of, dynamic=False)
     generator = torch.Generator(device).manual_seed(seed)
     slots = pool.queries.shape[1] // queries_per_shape
-    step, started, last_log, last_check = 0, None, 0.0, 0.0
-    while True:
-        now = time.perf_counter()
-        elapsed = 0.0 if started is None else now - started
-        if elapsed >= seconds or (max_steps is not None and step >= max_steps):
-            break
+    clock = TrainingClock(seconds, device, max_steps)
+    for elapsed in clock:
         rows = torch.randint(len(pool), (batch_size,), generator=generator, device=device)
-        slot = step % slots * queries_per_shape
+        slot = clock.step % slots * queries_per_shape
         clouds = pool.clouds[rows].float()
         queries = pool.queries[rows, slot : slot + queries_per_shape].float()
         noise = torch.randn(batch_size, *vae.latent_shape, generator=generator, device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
             loss, distance = loss_of(clouds, queries, noise)
-        loss.backward()
-        nn.utils.clip_grad_norm_(optimizer.parameters, 1.0)
-        optimizer.step(learning_rate * cosine_with_warmup(elapsed / seconds))
-        optimizer.zero_grad()
+        optimizer.update(loss, learning_rate * cosine_with_warmup(clock.progress))
         average.update()
-        step += 1
-        if step == 3:  # compiled by now
-            if on_gpu:
-                torch.cuda.synchronize()
-            started = time.perf_counter()
-        if elapsed - last_log > 10:
-            last_log = elapsed
-            log(f"vae {elapsed:5.0f} s, step {step}: loss {loss:.4f}, field {distance:.4f}")
-        if elapsed - last_check > 60:
-            last_check = elapsed
+        if clock.due("log", 10):
+            log(f"vae {elapsed:5.0f} s, step {clock.step}: loss {loss:.4f}, field {distance:.4f}")
+        if clock.due("check", 60):
             average.swap()
             log(f"vae {elapsed:5.0f} s: held-out IoU {reconstruction_iou(vae, held_out):.4f}")
             average.swap()
     average.swap()
-    log(f"vae done, {step} steps: held-out IoU {reconstruction_iou(vae, held_out):.4f}")
+    log(f"vae done, {clock.step} steps: held-out IoU {reconstruction_iou(vae, held_out):.4f}")
 
 
 @torch.inference_mode()
