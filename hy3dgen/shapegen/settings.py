@@ -20,6 +20,10 @@ _CLASSES = {
         ".models.denoisers.hunyuan3ddit",
         ("models", "models.denoisers", "models.denoisers.hunyuan3ddit"),
     ),
+    "HunYuanDiTPlain": (
+        ".models.denoisers.hunyuandit",
+        ("models.denoisers", "models.denoisers.hunyuandit"),
+    ),
     "ShapeVAE": (
         ".models.autoencoders.model",
         ("models", "models.autoencoders", "models.autoencoders.model"),

@@ -17,7 +17,13 @@ from hy3dgen.shapegen.models.autoencoders import (
 )
 from hy3dgen.shapegen.pipelines import export_to_trimesh
 
-CASES = ["e2e_flow_cfg", "e2e_fast_guidance", "e2e_mv_cfg", "e2e_mv_turbo_batch2"]
+CASES = [
+    "e2e_flow_cfg",
+    "e2e_fast_guidance",
+    "e2e_mv_cfg",
+    "e2e_mv_turbo_batch2",
+    "e2e_v21_cfg",
+]
 
 
 def load(case):

@@ -5,5 +5,8 @@ from ...._lazy import lazy_exports
 
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
-    {"Hunyuan3DDiT": ".hunyuan3ddit"},
+    {
+        "HunYuanDiTPlain": ".hunyuandit",
+        "Hunyuan3DDiT": ".hunyuan3ddit",
+    },
 )

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The 2.1 denoiser gives the recorded results, and its experts are mixed as they should be."""
+
+import pytest
+import torch
+from golden import Case
+from test_networks import run_module_call
+
+from hy3dgen.errors import InvalidSettingError
+from hy3dgen.shapegen.models.denoisers.hunyuandit import HunYuanDiTPlain, Timesteps
+from hy3dgen.shapegen.models.denoisers.moe_layers import MoEBlock
+
+CASES = [
+    *(f"plain_{kind}" for kind in ("moe", "even_ln_top1", "pool_posemb", "eps", "qk_eps")),
+    *("plain_part_self_attention", "plain_part_cross_attention"),
+]
+
+
+def tiny(**options):
+    settings = dict(
+        input_size=6, in_channels=4, hidden_size=16, context_dim=8, depth=3, num_heads=2,
+        num_moe_layers=2, num_experts=4, use_attention_pooling=False, qk_norm=True,
+    )  # fmt: skip
+    return HunYuanDiTPlain(**(settings | options))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_outputs(name):
+    case = Case(name)
+    module = case.build()
+    for call in case.calls:
+        run_module_call(case, module, call)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (dict(num_channels=32), "out.plain_timesteps_32"),
+        (
+            dict(num_channels=33, downscale_freq_shift=1.0, scale=1000, max_period=500),
+            "out.plain_timesteps_33",
+        ),
+    ],
+)
+def test_sinusoids_of_time(options, name):
+    case = Case("embeddings")
+    # One bit of the largest angle, as in `test_networks.test_sinusoids`.
+    slack = options.get("scale", 1) * case["in.t"].max().item() * 2.0**-23
+    case.check(Timesteps(**options)(case["in.t"]), name, case.tolerance + slack)
+
+
+def test_experts_are_mixed_by_their_probabilities():
+    torch.manual_seed(0)
+    block = MoEBlock(dim=8, num_experts=5, moe_top_k=2, ff_inner_dim=12)
+    x = torch.randn(2, 7, 8)
+    probabilities = (x @ block.gate.weight.T).softmax(-1)
+    want = block.shared_experts(x)
+    for b, n in torch.cartesian_prod(torch.arange(2), torch.arange(7)).tolist():
+        weights, experts = probabilities[b, n].topk(2)
+        for weight, expert in zip(weights, experts.tolist(), strict=True):
+            want[b, n] = want[b, n] + weight * block.experts[expert](x[b, n])
+    assert torch.allclose(block(x), want, atol=1e-6)
+
+
+def test_training_and_evaluation_agree():
+    case = Case("plain_moe")
+    module = case.build()
+    inputs = case.values(case.calls[0]["kwargs"])
+    with torch.no_grad():
+        assert torch.equal(module.train()(**inputs), module.eval()(**inputs))
+
+
+def test_every_parameter_gets_a_gradient():
+    torch.manual_seed(0)
+    dit = tiny(use_attention_pooling=True, text_len=5, num_experts=2)
+    dit(torch.randn(2, 6, 4), torch.rand(2), {"main": torch.randn(2, 5, 8)}).sum().backward()
+    assert [name for name, p in dit.named_parameters() if p.grad is None] == []
+
+
+def test_a_batch_with_a_pooled_condition_equals_its_rows():
+    torch.manual_seed(0)
+    dit = tiny(use_attention_pooling=True, text_len=5, use_pos_emb=True)
+    x, t, cond = torch.randn(3, 6, 4), torch.rand(3), torch.randn(3, 5, 8)
+    with torch.inference_mode():
+        rows = [dit(x[i : i + 1], t[i : i + 1], {"main": cond[i : i + 1]}) for i in range(3)]
+        assert torch.allclose(dit(x, t, {"main": cond}), torch.cat(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(hidden_size=18), "heads 9 wide, but a multiple of 8"),
+        (dict(hidden_size=272), "heads 136 wide"),
+        (dict(with_decoupled_ca=True), "with_decoupled_ca"),
+        (dict(moe_top_k=5), "moe_top_k is 5, but there are 4 experts"),
+    ],
+)
+def test_wrong_settings_are_named(options, message):
+    with pytest.raises(InvalidSettingError, match=message):
+        tiny(**options)
+
+
+def test_a_pooled_condition_of_another_length_is_named():
+    dit = tiny(use_attention_pooling=True, text_len=5)
+    with pytest.raises(InvalidSettingError, match="4 condition tokens, but this model pools 5"):
+        dit(torch.randn(1, 6, 4), torch.rand(1), {"main": torch.randn(1, 4, 8)})
