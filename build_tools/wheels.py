@@ -92,6 +92,7 @@ def _build_wheel(out_dir: Path, platform: str, project: dict) -> Path:
                 add(f"{info}/licenses/{path.relative_to(ROOT).as_posix()}", path.read_bytes())
         add(f"{info}/METADATA", _metadata(project).encode())
         add(f"{info}/WHEEL", _wheel_text(tag).encode())
+        add(f"{info}/entry_points.txt", _entry_points(project).encode())
         record.append(f"{info}/RECORD,,")
         # Written last, by custom; lists itself without a hash, as it must.
         entry = zipfile.ZipInfo(f"{info}/RECORD", _EPOCH)
@@ -115,6 +116,11 @@ def _package_files() -> Iterator[Path]:
 def _wheel_text(tag: str) -> str:
     lines = ["Wheel-Version: 1.0", "Generator: build_tools.wheels", "Root-Is-Purelib: false"]
     return "\n".join([*lines, f"Tag: {tag}"]) + "\n"
+
+
+def _entry_points(project: dict) -> str:
+    lines = [f"{name} = {place}" for name, place in project.get("scripts", {}).items()]
+    return "\n".join(["[console_scripts]", *lines]) + "\n"
 
 
 def _metadata(project: dict) -> str:

@@ -16,7 +16,7 @@ STDLIB = sys.stdlib_module_names
 
 LIGHT_WORKER = (
     *("protocol", "json_lines", "shared_arrays", "process", "machine", "log", "command"),
-    *("client", "server", "parameters", "inbox"),
+    *("client", "server", "parameters", "inbox", "pymeshlab_reduce"),
 )
 # Row -> modules (a name stands for its submodules too). The longest name that fits decides.
 ROWS = {
@@ -25,6 +25,7 @@ ROWS = {
         "hy3dgen.__init__",
         "hy3dgen.errors",
         "hy3dgen._lazy",
+        "hy3dgen.private_folders",
         "hy3dgen.shapegen.__init__",
     ),
     1: ("hy3dgen.mesh",),
@@ -32,13 +33,13 @@ ROWS = {
     3: ("hy3dgen.weights",),
     4: ("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.shapegen"),
     5: ("hy3dgen.shapegen.pipelines",),
-    6: ("hy3dgen.worker.model_cache", "hy3dgen.worker.tasks"),
-    7: ("hy3dgen.worker.__main__",),
+    6: ("hy3dgen.worker.model_cache", "hy3dgen.worker.tasks", "hy3dgen.cli"),
+    7: ("hy3dgen.worker.__main__", "hy3dgen.__main__"),
 }
 # Row -> libraries at the top of a file, libraries inside functions.
 LIBRARIES = {
     0: ((), ()),
-    1: (("numpy",), ("trimesh",)),
+    1: (("numpy",), ("trimesh", "pymeshlab", "PIL")),
     2: (("numpy",), ()),
     3: (("numpy", "yaml", "safetensors"), ("torch", "huggingface_hub")),
     4: (

@@ -8,6 +8,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "TriangleMesh": ".triangle_mesh",
         "reduce_faces": ".reduce",
+        "reduce_many": ".batch",
+        "TargetNotReachedWarning": ".face_target",
+        "load_mesh": ".files",
+        "save_mesh": ".files",
         "clean": ".cleanup",
         "weld": ".cleanup",
         "components": ".cleanup",

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between `TriangleMesh` and trimesh, which is imported when one of these is called."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,20 +36,6 @@ def from_trimesh(mesh: "trimesh.Trimesh | trimesh.Scene") -> TriangleMesh:
             f"A {type(mesh).__name__} was given, but a trimesh.Trimesh or trimesh.Scene is wanted."
         )
     return TriangleMesh(mesh.vertices, mesh.faces)
-
-
-def load_trimesh(path: Path) -> "trimesh.Trimesh | trimesh.Scene":
-    """What trimesh reads from a mesh file (GLB, OBJ, PLY, STL, …)."""
-    if not path.is_file():
-        raise InvalidMeshError(f"There is no mesh file {path}; is the path complete?")
-    trimesh = _import_trimesh()
-    try:
-        return trimesh.load(path)
-    except Exception as error:  # trimesh's readers raise whatever their format's parser raises
-        raise InvalidMeshError(
-            f"The mesh file {path} could not be read ({type(error).__name__}: {error}); "
-            "give a GLB, OBJ, PLY or STL file."
-        ) from error
 
 
 def _import_trimesh():

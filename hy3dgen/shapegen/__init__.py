@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Hunyuan3DDiTPipeline": ".pipelines",
         "IMAGE_PROCESSORS": ".preprocessors",
         "ImageProcessorV2": ".preprocessors",
+        "MeshSimplifier": ".postprocessors",
     },
 )

@@ -14,10 +14,8 @@ three traps less than with `multiprocessing.shared_memory`:
 The price is one copy on each side (a million triangles: a few milliseconds).
 
 **One owner.** The client makes the folders and removes them; the side that makes a block frees it.
-The client holds a file lock in each folder as long as it lives. The system drops that lock however
-the client ends, so whoever gets it knows that the folder is abandoned: the worker at its end, and
-every later client in its sweep. A process id in the name would not do, ids are used again and mean
-nothing in another container.
+The client holds a file lock in each folder as long as it lives (`hy3dgen.private_folders`), so the
+worker at its end, and every later client in its sweep, know whether a folder is abandoned.
 """
 
 import contextlib
@@ -33,14 +31,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hy3dgen import private_folders
 from hy3dgen.errors import ProtocolError, WorkerError
 from hy3dgen.worker.protocol import DTYPES, MAX_ARRAY_BYTES, MAX_ARRAYS, ArrayDescriptor
 
 PREFIX = "hy3dgen-arrays-"
-LOCK = "owner.lock"
 _BLOCK_FILE = re.compile(r"[cw][0-9]{1,12}")
 _ALIGNMENT = 64
-_GRACE_SECONDS = 60.0  # a folder without a lock file may be one that is just being made
 # Windows: keep it in the cache if possible. Elsewhere: follow no link, wait for no pipe.
 _WRITE_FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_SHORT_LIVED", 0)
 _READ_FLAGS = (
@@ -73,7 +70,7 @@ class SharedArrays:
         for root in default_roots() if roots is None else roots:
             sweep(root)
             with contextlib.suppress(OSError):  # a root that cannot be used is left out
-                folder, lock = _make_folder(root)
+                folder, lock = private_folders.make_folder(root, PREFIX)
                 folders.append(folder)
                 locks.append(lock)
         if not folders:
@@ -125,20 +122,24 @@ class SharedArrays:
     def release_all(self, side: str | None = None) -> None:
         """Free every block of this side, or of `side` when that process is dead."""
         for folder in self.folders:
-            _remove_blocks(folder, side or self._side)
+            private_folders.remove_files(folder, _is_block_of(side or self._side))
 
     def close(self) -> None:
         """The client's end: folders and all blocks go."""
         for folder, lock in zip(self.folders, self._locks, strict=True):
-            _remove_folder(folder, lock)
+            private_folders.remove_folder(folder, lock, _is_block_of("cw"))
         self._locks.clear()
         self.folders = ()
 
     def remove_if_abandoned(self, patience: float) -> None:
         """The worker's end: remove the folders if the client is dead, or dies in `patience` s."""
         deadline = time.monotonic() + patience
+        is_ours = _is_block_of("cw")
         for folder in self.folders:
-            while not _remove_if_abandoned(folder) and time.monotonic() < deadline:
+            while (
+                not private_folders.remove_if_abandoned(folder, is_ours)
+                and time.monotonic() < deadline
+            ):
                 time.sleep(0.02)
 
     def _path(self, block: str, side: str) -> Path:
@@ -193,15 +194,7 @@ class SharedArrays:
 
 def sweep(root: Path) -> None:
     """Remove the folders under `root` whose client is dead; those of live ones stay."""
-    try:
-        entries = [entry for entry in os.scandir(root) if entry.name.startswith(PREFIX)]
-    except OSError:
-        return
-    for entry in entries:
-        with contextlib.suppress(OSError):  # somebody else is sweeping too
-            mine = os.name == "nt" or entry.stat(follow_symlinks=False).st_uid == os.getuid()
-            if mine and entry.is_dir(follow_symlinks=False):
-                _remove_if_abandoned(Path(entry.path))
+    private_folders.sweep(root, PREFIX, _is_block_of("cw"))
 
 
 # --- arrays and files -----------------------------------------------------------------------------
@@ -226,70 +219,8 @@ def _write_file(path: Path, arrays: Iterable[np.ndarray]) -> None:
                     part = part[file.write(part) :]
 
 
-# --- folders and their locks ----------------------------------------------------------------------
+# --- folders --------------------------------------------------------------------------------------
 
 
-def _make_folder(root: Path) -> tuple[Path, int]:
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))  # made with mode 0700
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        # A sweep may have seen the file before it was locked; then the path is gone by now.
-        if _try_lock(lock):
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), os.stat(folder / LOCK)):
-                    return folder, lock
-        os.close(lock)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _remove_if_abandoned(folder: Path) -> bool:
-    """False if a live client holds `folder`; True if it is gone."""
-    try:
-        lock = os.open(folder / LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        if not folder.exists():
-            return True
-        if time.time() - folder.stat().st_mtime < _GRACE_SECONDS:
-            return False
-        _remove_folder(folder, None)
-        return True
-    if not _try_lock(lock):
-        os.close(lock)
-        return False
-    _remove_folder(folder, lock)
-    return True
-
-
-def _remove_folder(folder: Path, lock: int | None) -> None:
-    """Blocks, lock and folder; anything else in it was not ours, then the folder stays."""
-    _remove_blocks(folder, "cw")
-    if lock is not None and os.name == "nt":  # cannot delete what is open
-        os.close(lock)
-    with contextlib.suppress(OSError):
-        os.unlink(folder / LOCK)
-    if lock is not None and os.name != "nt":
-        os.close(lock)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-
-
-def _remove_blocks(folder: Path, sides: str) -> None:
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if _BLOCK_FILE.fullmatch(name) and name[0] in sides:
-                with contextlib.suppress(OSError):
-                    os.unlink(folder / name)
+def _is_block_of(sides: str) -> private_folders.IsOurs:
+    return lambda name: _BLOCK_FILE.fullmatch(name) and name[0] in sides

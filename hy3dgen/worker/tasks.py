@@ -25,7 +25,7 @@ Values = dict[str, Any]
 MAX_FACES = 100_000_000
 _REDUCE = {
     "face_count": Parameter(int, 1, MAX_FACES, required=True),
-    "method": Parameter(str, choices=("quality", "fast"), default="quality"),
+    "method": Parameter(str, choices=("quality", "fast", "pymeshlab"), default="quality"),
 }
 _GENERATE = {
     "picture": Parameter(str, high=4096),
@@ -186,6 +186,11 @@ def _run_pipeline(pipeline: Any, picture: Any, settings: Values, stages: Stages)
 def _reduce(
     mesh: TriangleMesh, face_count: int, method: str, context: TaskContext | Stages
 ) -> TriangleMesh:
+    if method == "pymeshlab":
+        from hy3dgen.mesh.pymeshlab_engine import reduce_in_this_process
+
+        context.progress("reduce", 0, 100)
+        return reduce_in_this_process(mesh, face_count)
     return reduce_faces(
         mesh,
         face_count,

@@ -5,7 +5,6 @@ from known_meshes import cube, moved, sphere
 
 from hy3dgen.errors import InvalidMeshError
 from hy3dgen.mesh import from_trimesh, to_trimesh
-from hy3dgen.mesh.convert import load_trimesh
 
 trimesh = pytest.importorskip("trimesh")
 
@@ -41,15 +40,3 @@ def test_empty_scene():
 def test_something_else():
     with pytest.raises(InvalidMeshError, match="A dict was given"):
         from_trimesh({})
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(InvalidMeshError, match="no mesh file"):
-        load_trimesh(tmp_path / "nothing.glb")
-
-
-def test_file_that_is_no_mesh(tmp_path):
-    path = tmp_path / "broken.glb"
-    path.write_bytes(b"not a mesh")
-    with pytest.raises(InvalidMeshError, match="could not be read"):
-        load_trimesh(path)
