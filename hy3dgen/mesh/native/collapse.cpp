@@ -32,15 +32,18 @@ namespace {
 
 // Vertices in a region.
 constexpr size_t REGION = 8192;
-// Edges a round enqueues for each collapse that is still needed: a collapse uses up the edge and
-// the doubles of two others.
-constexpr double EDGES_PER_COLLAPSE = 1.6;
+// Edges a round enqueues for each collapse that is still needed. A collapse uses up the edge and
+// the doubles of two others; with more, regions end too unevenly for the last round to mend.
+constexpr double EDGES_PER_COLLAPSE = 2.0;
 // Rounds over regions end when this part of the faces is left to remove.
-constexpr double LAST_PART = 0.1;
+constexpr double LAST_PART = 0.15;
 // A round that collapses less than this part of what it tried counts as stuck.
 constexpr double STUCK_BELOW = 0.02;
 // Rounds over every edge before we believe that parts and holes allow no fewer faces.
 constexpr int MAX_EXHAUSTED = 64;
+// Keeping the volume: how stiff directions in which the surface is flat are taken to be, relative
+// to the trace, and how far the vertex may move, relative to the edge's length, squared.
+constexpr double VOLUME_RIDGE = 1e-3, VOLUME_REACH = 0.25;
 constexpr uint32_t MAX_SHEETS = 8;
 
 struct Limits {
@@ -133,6 +136,7 @@ public:
                 return HY3D_OUT_OF_MEMORY;
             if (!inside(around_u_) || !inside(around_v_)) continue;
             if (!keeps_topology(u, v)) continue;
+            if (kind(u) == INTERIOR && kind(v) == INTERIOR) at = keep_volume(u, v, at);
             if (spoils_faces(around_u_, u, v, at, limits) || spoils_faces(around_v_, v, u, at, limits))
                 continue;
             merge(u, v, at);
@@ -196,6 +200,32 @@ private:
                     faces_with(around_v_, opposites[i]) != 2)
                     return false;  // two curves, or both ends of an ear, would fall together
         return true;
+    }
+
+    // `at` moved so that the volume below the faces around u and v stays; the quadric's optimum alone
+    // lies outside of what is round. Source: Lindstrom & Turk, Fast and memory efficient polygonal
+    // simplification, 1998, section 3.
+    Vec3 keep_volume(int32_t u, int32_t v, Vec3 at) const {
+        Vec3 normal = {0, 0, 0};
+        double volume = 0;
+        const Vec3 pu = position(u) - at, pv = position(v) - at;
+        const auto add = [&](Vec3 apex, const Wing& wing) {
+            const Vec3 a = position(wing.a) - at, b = position(wing.b) - at;
+            normal = normal + cross(a - apex, b - apex);
+            volume += dot(apex, cross(a, b));
+        };
+        for (size_t k = 0; k < around_u_.size(); k++) add(pu, around_u_[k]);
+        for (size_t k = 0; k < around_v_.size(); k++)
+            if (around_v_[k].a != u && around_v_[k].b != u) add(pv, around_v_[k]);
+        Sym3 metric = surface_->vertices[u].quadric.a;
+        metric.add(surface_->vertices[v].quadric.a);
+        const Vec3 along = metric.solve(normal, VOLUME_RIDGE * metric.trace());
+        const double slope = dot(normal, along);
+        if (!(slope > 0)) return at;
+        const Vec3 step = (volume / slope) * along;
+        const double length2 = squared(pv - pu), step2 = squared(step);
+        if (!(step2 > 1e-14 * length2) || step2 > VOLUME_REACH * length2) return at;
+        return at + step;
     }
 
     static uint32_t faces_with(const Array<Wing>& wings, int32_t w) {
@@ -283,7 +313,7 @@ public:
             const bool whole =
                 !regions_help || stuck ||
                 static_cast<double>(excess) < LAST_PART * static_cast<double>(alive_);
-            Status status = split(whole, round++ % 2 == 1);
+            Status status = split(whole, !whole && round++ % 2 == 1);
             if (status == HY3D_OK) status = price();
             if (status != HY3D_OK) return status;
 
@@ -291,7 +321,7 @@ public:
             for (size_t r = 0; r < region_count_; r++) edges += regions_[r].edge_count();
             const size_t needed = (excess + 1) / 2;
             size_t tried = static_cast<size_t>(EDGES_PER_COLLAPSE * static_cast<double>(needed)) + 8;
-            if (whole) tried = 4 * tried;
+            if (whole) tried = 2 * tried;
             if (stuck > 1) tried = stuck < 9 ? tried << (stuck - 1) : edges;
             const bool all_tried = tried >= edges;
             const uint32_t end = all_tried ? BUCKETS : price_limit(tried);

@@ -30,6 +30,14 @@ struct Sym3 {
                 xz * p.x + yz * p.y + zz * p.z};
     }
     double trace() const { return xx + yy + zz; }
+    void add(const Sym3& o) {
+        xx += o.xx;
+        xy += o.xy;
+        xz += o.xz;
+        yy += o.yy;
+        yz += o.yz;
+        zz += o.zz;
+    }
     void add_outer(Vec3 n, double weight) {
         xx += weight * n.x * n.x;
         xy += weight * n.x * n.y;
@@ -69,12 +77,7 @@ struct Quadric {
         c += weight * offset * offset;
     }
     void add(const Quadric& o) {
-        a.xx += o.a.xx;
-        a.xy += o.a.xy;
-        a.xz += o.a.xz;
-        a.yy += o.a.yy;
-        a.yz += o.a.yz;
-        a.zz += o.a.zz;
+        a.add(o.a);
         b = b + o.b;
         c += o.c;
     }
