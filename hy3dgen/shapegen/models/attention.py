@@ -9,14 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax attention, heads joined again: `(B, H, N, d)` x3 -> `(B, N, H * d)`.
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Softmax attention, `(B, H, N, d)` x3 -> `(B, H, N, d)`.
 
     Queries and keys may be in a higher precision than the values (normalised under autocast);
-    the values' dtype decides.
+    the values' dtype decides. `bias (keys,)` is added to every query's logits.
     """
-    out = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
-    return out.transpose(1, 2).flatten(2)
+    if bias is not None:
+        bias = bias.to(v.dtype).expand(1, 1, q.shape[2], -1)
+    return F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, attn_mask=bias)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """`(B, H, N, d)` -> `(B, N, H * d)`."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`attend` with its heads joined."""
+    return join_heads(attend(q, k, v, bias))
 
 
 def split_stacked_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..attention import attention, split_interleaved_heads
+from ..attention import attention, join_heads, split_interleaved_heads
 from ..embeddings import FourierEmbedder
+from .attention_processors import CrossAttentionProcessor
 from .point_sampling import fps
 
 __all__ = [
@@ -74,6 +75,7 @@ class CrossAttention(nn.Module):
         self.c_kv = nn.Linear(width, 2 * width, bias=qkv_bias)
         self.c_proj = nn.Linear(width, width)
         self.attention = HeadNorm(width // heads, qk_norm)
+        self.processor = CrossAttentionProcessor()
 
     def project(self, data: Tensor) -> KeysValues:
         k, v = split_interleaved_heads(self.c_kv(data), 2, self.heads)
@@ -81,7 +83,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, data: KeysValues) -> Tensor:
         (q,) = split_interleaved_heads(self.c_q(x), 1, self.heads)
-        return self.c_proj(attention(self.attention.q_norm(q), data.keys, data.values))
+        heads = self.processor(self, self.attention.q_norm(q), data.keys, data.values)
+        return self.c_proj(join_heads(heads))
 
 
 class ResidualAttentionBlock(nn.Module):
@@ -174,6 +177,17 @@ class CrossAttentionDecoder(nn.Module):
         self.output_proj = nn.Linear(inner, out_channels)
         self.downsample_ratio = downsample_ratio
         self.enable_ln_post = enable_ln_post
+
+    @property
+    def cross_attention_processor(self) -> CrossAttentionProcessor:
+        """Computes the attention; exchangeable, see `attention_processors`."""
+        return self.cross_attn_decoder.attn.processor
+
+    def set_cross_attention_processor(self, processor: CrossAttentionProcessor) -> None:
+        self.cross_attn_decoder.attn.processor = processor
+
+    def set_default_cross_attention_processor(self) -> None:
+        self.set_cross_attention_processor(CrossAttentionProcessor())
 
     def project(self, latents: Tensor) -> KeysValues:
         """Keys and values of decoded latents `(B, L, D)`; reuse them for every chunk of points."""

@@ -15,16 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .volume_decoders import (
-    NEAR_LEVEL,
-    UNKNOWN,
-    Field,
-    Progress,
-    VanillaVolumeDecoder,
-    dilate,
-    halved_levels,
-    refine_mask,
-)
+from .field import Field, Progress
+from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, halved_levels, refine_mask
 
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
 # at least s / sqrt(3) a step along its steepest axis, so 1.5 would do for a true distance.
@@ -51,27 +43,25 @@ class CoarseToFineVolumeDecoder:
         A resolution that cannot be halved is decoded densely, as is one below twice
         `min_resolution`.
         """
-        levels = halved_levels(octree_resolution, min_resolution)
-        while levels[-1] != octree_resolution:  # odd somewhere on the way: fewer halvings
-            min_resolution = levels[0] + 1
-            levels = halved_levels(octree_resolution, min_resolution)
-        if len(levels) == 1:
-            return VanillaVolumeDecoder()(
-                latents,
-                geo_decoder,
-                bounds,
-                num_chunks,
-                octree_resolution=octree_resolution,
-                progress=progress,
-            )
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
-            grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
-            for i, level in enumerate(levels[1:], start=2):
-                grid = _refined(field, grid, level, len(levels) - i, mc_level)
-            grids.append(torch.where(grid == UNKNOWN, torch.nan, grid + mc_level))
+            grids.append(follow_surface(field, octree_resolution, min_resolution, mc_level))
         return torch.stack(grids)
+
+
+def follow_surface(
+    field: Field, octree_resolution: int, min_resolution: int, mc_level: float
+) -> Tensor:
+    """Grid `(n, n, n) float32` of one object, known near its surface."""
+    levels = halved_levels(octree_resolution, min_resolution)
+    while levels[-1] != octree_resolution:  # odd somewhere on the way: fewer halvings
+        min_resolution = levels[0] + 1
+        levels = halved_levels(octree_resolution, min_resolution)
+    grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
+    for i, level in enumerate(levels[1:], start=2):
+        grid = _refined(field, grid, level, len(levels) - i, mc_level)
+    return torch.where(grid == UNKNOWN, torch.nan, grid + mc_level)
 
 
 def _refined(field: Field, grid: Tensor, level: int, later_levels: int, mc_level: float) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import InvalidSettingError, SurfaceExtractionError
-from .volume_decoders import box_corners
+from .volume_grids import box_corners
 
 
 class Latent2MeshOutput:
@@ -109,14 +109,27 @@ def _without_nan(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
     return vertices[finite], np.ascontiguousarray(numbers[kept].astype(faces.dtype))
 
 
-SurfaceExtractors = {"mc": MCSurfaceExtractor}
+class DMCSurfaceExtractor:
+    """Dual marching cubes, the published scripts' `mc_algo='dmc'`, which this version cannot do.
 
+    It needs a library that only runs on CUDA GPUs, and ignores the level and the bounds. The name
+    stays importable; making one says what to use instead.
+    """
 
-def make_surface_extractor(mc_algo: str) -> MCSurfaceExtractor:
-    """The extractor that `mc_algo` names."""
-    if mc_algo not in SurfaceExtractors:
+    def __init__(self) -> None:
         raise InvalidSettingError(
-            f"mc_algo is {mc_algo!r}, but this version has {', '.join(SurfaceExtractors)}; use "
-            "one of those."
+            "mc_algo 'dmc' needs a library that this version does without; use 'mc', which also "
+            "keeps the level and the bounds."
         )
-    return SurfaceExtractors[mc_algo]()
+
+
+SurfaceExtractors = {"mc": MCSurfaceExtractor, "dmc": DMCSurfaceExtractor}
+
+
+def make_surface_extractor(mc_algo: str, compatibility: bool = False) -> MCSurfaceExtractor:
+    """The extractor that `mc_algo` names."""
+    if mc_algo == "mc":
+        return MCSurfaceExtractor(compatibility)
+    if mc_algo == "dmc":
+        return DMCSurfaceExtractor()
+    raise InvalidSettingError(f"mc_algo is {mc_algo!r}, but only 'mc' is known; use that.")

@@ -2,6 +2,7 @@
 """`VectsetVAE`: what every latent-set VAE can do beside its networks, loading and meshing."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +12,12 @@ from torch import Tensor, nn
 from ....errors import CheckpointMismatchError
 from ....weights import load_strictly, locate, read_config, read_weights
 from ...devices import default_dtype, pick_device
-from .surface_extractors import Latent2MeshOutput, MCSurfaceExtractor
-from .volume_decoders import VanillaVolumeDecoder
+from .surface_extractors import Latent2MeshOutput, MCSurfaceExtractor, make_surface_extractor
+from .volume_decoders import (
+    FlashVDMVolumeDecoding,
+    HierarchicalVolumeDecoding,
+    VanillaVolumeDecoder,
+)
 
 _SUBFOLDER = "hunyuan3d-vae-v2-0"
 _Self = TypeVar("_Self", bound="VectsetVAE")
@@ -93,6 +98,50 @@ class VectsetVAE(nn.Module):
             self.drop_encoder()
         load_strictly(self, state, source, dtype)
         self.eval().requires_grad_(False)
+
+    def enable_flashvdm_decoder(
+        self,
+        enabled: bool = True,
+        adaptive_kv_selection: bool = True,
+        topk_mode: str = "mean",
+        mc_algo: str = "mc",
+        compatibility: bool = False,
+    ) -> None:
+        """Decode with FlashVDM from now on, or densely with `enabled=False`.
+
+        Parameters
+        ----------
+        adaptive_kv_selection : False refines in the same way but looks at all latents
+        topk_mode : 'mean' or 'merge', see `FlashVDMVolumeDecoding`
+        mc_algo : 'mc'
+        compatibility : grids and vertices of the original, see the classes
+        """
+        if not enabled:
+            self.volume_decoder = VanillaVolumeDecoder()
+            self.surface_extractor = MCSurfaceExtractor()
+            return
+        extractor = make_surface_extractor(mc_algo, compatibility)
+        if adaptive_kv_selection:
+            self.volume_decoder = FlashVDMVolumeDecoding(topk_mode, compatibility)
+        else:
+            self.volume_decoder = HierarchicalVolumeDecoding(compatibility)
+        self.surface_extractor = extractor
+
+    def init_from_ckpt(self, path: str | os.PathLike[str], ignore_keys: Sequence[str] = ()) -> None:
+        """Load the weights of a training checkpoint, but for keys that start like `ignore_keys`.
+
+        Keys that are left out keep the values they have.
+        """
+        state = read_weights(path)
+        state = state.get("state_dict", state)
+        kept = {
+            name: value for name, value in state.items() if not name.startswith(tuple(ignore_keys))
+        }
+        own = {name: value for name, value in self.state_dict().items() if name not in kept}
+        left_out = {
+            name: value for name, value in own.items() if name.startswith(tuple(ignore_keys))
+        }
+        load_strictly(self, {**left_out, **kept}, os.fspath(path))
 
     def drop_encoder(self) -> None:
         """Remove the encoder, for checkpoints that only carry the decoder."""

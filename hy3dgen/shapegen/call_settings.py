@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks what a pipeline was called with, before any work is done."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidSettingError
+from .models.autoencoders.volume_grids import box_corners
+
+_OUTPUT_TYPES = ("trimesh", "mesh", "latent")
+
+
+def check_settings(
+    num_inference_steps: int,
+    timesteps: Any,
+    eta: float,
+    guidance_scale: float,
+    box_v: Any,
+    octree_resolution: int,
+    mc_level: float,
+    num_chunks: int,
+    output_type: str,
+    callback_steps: int,
+    volume_decoder: str | None,
+    volume_decoders: Iterable[str],
+) -> None:
+    """Raise InvalidSettingError for what would fail later, or silently mean something else."""
+    for name, value, low, high in (
+        ("num_inference_steps", num_inference_steps, 1, 1000),
+        ("octree_resolution", octree_resolution, 4, 2048),
+        ("num_chunks", num_chunks, 1, 10**9),
+        ("callback_steps", callback_steps, 1, 10**9),
+    ):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise InvalidSettingError(f"{name} is {value!r}; give a whole number.")
+        if not low <= value <= high:
+            raise InvalidSettingError(f"{name} is {value}; choose from {low} to {high}.")
+    for name, value in (("guidance_scale", guidance_scale), ("mc_level", mc_level)):
+        if not math.isfinite(value):
+            raise InvalidSettingError(f"{name} is {value}; give a finite number.")
+    box_corners(box_v)
+    if timesteps is not None or eta != 0.0:
+        raise InvalidSettingError(
+            "timesteps and eta belong to other samplers; give num_inference_steps or sigmas."
+        )
+    if output_type not in _OUTPUT_TYPES:
+        raise InvalidSettingError(
+            f"output_type is {output_type!r}; choose from {', '.join(_OUTPUT_TYPES)}."
+        )
+    if volume_decoder is not None and volume_decoder not in volume_decoders:
+        raise InvalidSettingError(
+            f"volume_decoder is {volume_decoder!r}; choose from {', '.join(volume_decoders)}."
+        )

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The five parts of a shape model: loading, moving and exchanging them, and their single steps.
+
+`pipelines.py` puts the steps in order.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InvalidImageError, InvalidSettingError
+from ..weights import load_strictly, locate, read_config, read_weights, split_parts
+from .devices import default_dtype, pick_device
+from .flash_vae import ModelSource, load_flash_vae
+from .models.autoencoders.surface_extractors import make_surface_extractor
+from .offload import Offload
+from .sampling import draw_noise
+from .settings import instantiate_from_config
+
+_SUBFOLDER = "hunyuan3d-dit-v2-0"
+_NETWORKS = ("model", "vae", "conditioner")
+_PARTS = (*_NETWORKS, "scheduler", "image_processor")
+_Self = TypeVar("_Self", bound="Hunyuan3DDiTPipeline")
+
+
+class Hunyuan3DDiTPipeline:
+    """The five parts of a model, and how they are loaded and used.
+
+    Attributes
+    ----------
+    vae, model, conditioner : networks on `device` in `dtype`, in eval mode
+    scheduler, image_processor
+    """
+
+    def __init__(
+        self,
+        vae: Any,
+        model: Any,
+        scheduler: Any,
+        conditioner: Any,
+        image_processor: Any,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.vae = vae
+        self.model = model
+        self.scheduler = scheduler
+        self.conditioner = conditioner
+        self.image_processor = image_processor
+        self.device = pick_device(device)
+        self.dtype = dtype or default_dtype(self.device)
+        self._source: ModelSource | None = None
+        self._own_vae: Any = None  # while another one takes its place
+        self._offload: Offload | None = None
+        for network in (vae, model, conditioner):
+            network.eval().requires_grad_(False)
+        self.to(self.device, self.dtype)
+
+    @classmethod
+    def from_single_file(
+        cls: type[_Self],
+        ckpt_path: str | os.PathLike[str],
+        config_path: str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        use_safetensors: bool | None = None,
+    ) -> _Self:
+        """Load a weight file and its config.
+
+        Parameters
+        ----------
+        device : None picks a GPU if there is one, else the CPU
+        dtype : None is float16 on a GPU and float32 on the CPU
+        use_safetensors : True reads the `.safetensors` file beside a given `.ckpt`
+        """
+        device = pick_device(device)  # before the slow part
+        dtype = dtype or default_dtype(device)
+        weights = Path(ckpt_path)
+        if use_safetensors and weights.suffix == ".ckpt":
+            weights = weights.with_suffix(".safetensors")
+        config = read_config(config_path, _PARTS)
+        state = split_parts(read_weights(weights), _NETWORKS, str(weights))
+        with torch.device("meta"):
+            parts = {name: instantiate_from_config(config[name]) for name in _NETWORKS}
+        parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype)
+        for name in ("model", "conditioner"):
+            load_strictly(parts[name], state[name], f"{weights} ({name})", dtype)
+        for name in ("scheduler", "image_processor"):
+            parts[name] = instantiate_from_config(config[name])
+        return cls(**parts, device=device, dtype=dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[_Self],
+        model_path: str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        use_safetensors: bool = True,
+        variant: str | None = "fp16",
+        subfolder: str | None = _SUBFOLDER,
+        local_files_only: bool = False,
+    ) -> _Self:
+        """Load a model folder, or a repository of the Hugging Face hub.
+
+        See `hy3dgen.weights.locate` for where it is looked for, `from_single_file` for the rest.
+        """
+        files = locate(
+            model_path,
+            subfolder,
+            use_safetensors=use_safetensors,
+            variant=variant,
+            default_subfolder=_SUBFOLDER,
+            local_files_only=local_files_only,
+        )
+        pipeline = cls.from_single_file(files.weights, files.config, device, dtype)
+        pipeline._source = ModelSource(
+            os.fspath(model_path), subfolder, use_safetensors, variant, local_files_only
+        )
+        return pipeline
+
+    def to(
+        self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> None:
+        """Move the networks; ends `enable_model_cpu_offload`."""
+        if self._offload is not None:
+            self._offload.remove()
+            self._offload = None
+        if dtype is not None:
+            self.dtype = dtype
+        if device is not None:
+            self.device = pick_device(device)
+        for network in (self.vae, self.model, self.conditioner):
+            network.to(device=self.device, dtype=self.dtype)
+
+    def compile(self) -> None:
+        """Compile the networks with torch.compile; the first call then takes a minute or more."""
+        for network in (self.vae, self.model, self.conditioner):
+            network.compile()
+
+    def enable_flashvdm(
+        self,
+        enabled: bool = True,
+        adaptive_kv_selection: bool = True,
+        topk_mode: str = "mean",
+        mc_algo: str = "mc",
+        replace_vae: bool = True,
+    ) -> None:
+        """Decode faster and a little less exactly from now on, or no longer.
+
+        Parameters
+        ----------
+        replace_vae : use the VAE that was published for it with this model; where that cannot be
+            had, the log says so and the model's own VAE stays
+        adaptive_kv_selection, topk_mode, mc_algo : see `VectsetVAE.enable_flashvdm_decoder`
+        """
+        if enabled and replace_vae and self._own_vae is None:
+            other = load_flash_vae(self._source, self.vae, self.device, self.dtype)
+            other.enable_flashvdm_decoder(True, adaptive_kv_selection, topk_mode, mc_algo)
+            if other is not self.vae:
+                self._own_vae, self.vae = self.vae.to("cpu"), other
+                self._renew_offload()
+        elif enabled:
+            self.vae.enable_flashvdm_decoder(True, adaptive_kv_selection, topk_mode, mc_algo)
+        else:
+            if self._own_vae is not None:
+                self.vae, self._own_vae = self._own_vae.to(self.device, self.dtype), None
+                self._renew_offload()
+            self.vae.enable_flashvdm_decoder(False)
+
+    def enable_model_cpu_offload(
+        self, gpu_id: int | None = None, device: str | torch.device = "cuda"
+    ) -> None:
+        """Keep networks in host memory; each moves to the device while it is used.
+
+        Saves device memory at the cost of copying. `to` ends it.
+        """
+        where = pick_device(device)
+        self.device = torch.device(where.type, gpu_id) if gpu_id is not None else where
+        self._renew_offload(start=True)
+
+    def maybe_free_model_hooks(self) -> None:
+        """With `enable_model_cpu_offload`: bring all networks back to host memory."""
+        if self._offload is not None:
+            self._offload.rest()
+
+    def _renew_offload(self, start: bool = False) -> None:
+        if self._offload is not None:
+            self._offload.remove()
+        elif not start:
+            return
+        self._offload = Offload((self.conditioner, self.model, self.vae), self.device)
+
+    def _use(self, network: Any) -> None:
+        if self._offload is not None:
+            self._offload.use(network)
+
+    @staticmethod
+    def get_guidance_scale_embedding(
+        w: Tensor, embedding_dim: int = 512, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Sinusoids `[sin | cos]` of guidance scales, `(B,)` -> `(B, embedding_dim)`."""
+        half = embedding_dim // 2
+        exponents = -math.log(10000.0) * torch.arange(half, dtype=dtype) / (half - 1)
+        angles = (1000.0 * w.to(dtype))[:, None] * exponents.exp().to(w.device)
+        embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
+        return torch.nn.functional.pad(embedding, (0, embedding_dim % 2))
+
+    def set_surface_extractor(self, mc_algo: str | None) -> None:
+        """Choose how surfaces are extracted from now on; None keeps it as it is."""
+        if mc_algo is not None:
+            self.vae.surface_extractor = make_surface_extractor(mc_algo)
+
+    def prepare_image(self, image: Any, mask: Tensor | None = None) -> dict[str, Any]:
+        """Pictures as `image (B, 3, S, S)` and `mask (B, 1, S, S)` in [-1, 1].
+
+        Takes one picture or a list of them: paths, PIL images, arrays, or dicts of views; with
+        views `view_idxs` is a list of tuples. A tensor is taken to be prepared already.
+        """
+        if isinstance(image, Tensor):
+            return {"image": image} if mask is None else {"image": image, "mask": mask}
+        pictures = image if isinstance(image, list) else [image]
+        if not pictures or any(picture is None for picture in pictures):
+            raise InvalidImageError("no picture was given; pass image= a path, picture or array.")
+        prepared = [self.image_processor(picture) for picture in pictures]
+        views = {np.shape(item["image"])[1] for item in prepared}
+        if len(views) > 1:
+            raise InvalidImageError(
+                f"the objects have {' and '.join(map(str, sorted(views)))} views; give every "
+                "object the same number."
+            )
+        return {
+            name: torch.cat([item[name] for item in prepared])
+            if isinstance(value, Tensor)
+            else [item[name] for item in prepared]
+            for name, value in prepared[0].items()
+        }
+
+    def encode_cond(
+        self,
+        image: Tensor,
+        additional_cond_inputs: Mapping[str, Any] | None = None,
+        do_classifier_free_guidance: bool = True,
+        dual_guidance: bool = False,
+    ) -> dict[str, Tensor]:
+        """Condition tokens `(B, Lc, X)`; with guidance, as many rows of zeros follow.
+
+        With dual guidance B rows stand between them whose `main` is zeros and whose `additional`
+        is that of the picture.
+        """
+        extras = dict(additional_cond_inputs or {})
+        condition = self.conditioner(image=image.to(self.device), **extras)
+        if do_classifier_free_guidance:
+            empty = self.conditioner.unconditional_embedding(len(image), **extras)
+            blocks = [condition, empty]
+            if dual_guidance:
+                if "additional" not in condition:
+                    raise InvalidSettingError(
+                        "dual guidance needs a conditioner with two image encoders, but this model "
+                        "has one; leave dual_guidance off."
+                    )
+                blocks.insert(1, {**condition, "main": empty["main"]})
+            condition = {name: torch.cat([block[name] for block in blocks]) for name in condition}
+        return {name: tokens.to(self.dtype) for name, tokens in condition.items()}
+
+    def prepare_latents(
+        self,
+        batch_size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        generator: torch.Generator | Sequence[torch.Generator] | None,
+        latents: Tensor | None = None,
+    ) -> Tensor:
+        """Noise to start from, or the given latents, `(B, L, C)`."""
+        shape = (batch_size, *self.vae.latent_shape)
+        if latents is None:
+            return draw_noise(shape, generator, device, dtype)
+        if tuple(latents.shape) != shape:
+            raise InvalidSettingError(
+                f"the latents have shape {tuple(latents.shape)}, but {shape} is wanted: pictures, "
+                "tokens, channels; pass latents of that shape."
+            )
+        return latents.to(device, dtype)
