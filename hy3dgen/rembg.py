@@ -3,7 +3,8 @@
 
 Tries what is safest first: transparency that the picture already has, then a plain background
 (one colour or a smooth gradient) removed by flooding from the border, then the `rembg` library if
-that is installed. Knows nothing about files (see `hy3dgen.pictures`) or networks of our own.
+that is installed. All but the last needs only numpy. Knows nothing about files (see
+`hy3dgen.pictures`) or networks of our own.
 """
 
 import os
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InvalidImageError
+from .numpy_forward.picture import resize_area
+from .numpy_forward.regions import label, soften
 from .pictures import load_picture
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ _HOLE_TOLERANCE = 8.0
 _HOLE_SHARE = 0.0005
 # Larger pictures are looked at in this many pixels; the models see half a megapixel at most.
 _MOST_PIXELS = 4_000_000
+# How far a channel may be from the plain background's colour there, in 0..255: 14 cut out rendered
+# objects best, over clean files and JPEGs of quality 60 and 90.
+TOLERANCE = 14.0
 _CUT_OUT_ADVICE = "cut out the object in an image editor and save it as a PNG with transparency"
 
 
@@ -38,13 +44,12 @@ class BackgroundRemover:
 
     Parameters
     ----------
-    tolerance : how far a channel may be from the plain background's colour there, in 0..255; 14 cut
-        out rendered objects best, over clean files and JPEGs of quality 60 and 90
+    tolerance : how far a channel may be from the plain background's colour there, in 0..255
     allow_download : the `rembg` library may download its model; without it that library is only
         used if its model is on the disk already
     """
 
-    def __init__(self, tolerance: float = 14.0, allow_download: bool = False) -> None:
+    def __init__(self, tolerance: float = TOLERANCE, allow_download: bool = False) -> None:
         self.tolerance = tolerance
         self.allow_download = allow_download
         self._session: Callable[[Image.Image], Image.Image] | None = None
@@ -60,17 +65,11 @@ class BackgroundRemover:
         from PIL import Image
 
         pixels = load_picture(image)
-        if (pixels[..., 3] < _CLEAR_ALPHA).mean() >= _CUT_OUT_SHARE:
-            _check_something_left(pixels[..., 3], "the picture is transparent nearly everywhere")
-            return Image.fromarray(pixels)
-        alpha = plain_background_alpha(pixels[..., :3], self.tolerance)
-        if alpha is not None:
-            _check_something_left(
-                alpha, "nothing stands out from the background, so nothing is left of the picture"
-            )
-            pixels[..., 3] = alpha
-            return Image.fromarray(pixels)
-        return self._with_library(Image.fromarray(pixels))
+        alpha = simple_alpha(pixels, self.tolerance)
+        if alpha is None:
+            return self._with_library(Image.fromarray(pixels))
+        pixels[..., 3] = alpha
+        return Image.fromarray(pixels)
 
     def _with_library(self, image: "Image.Image") -> "Image.Image":
         if self._session is None:
@@ -82,6 +81,36 @@ class BackgroundRemover:
         return cut_out
 
 
+def cut_out(pixels: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+    """`(H, W, 4)` bytes with the background transparent, with numpy alone.
+
+    Raises
+    ------
+    InvalidImageError
+        If nothing is left, or the background is not plain.
+    """
+    alpha = simple_alpha(pixels, tolerance)
+    if alpha is None:
+        raise InvalidImageError(
+            f"the background is not plain; {_CUT_OUT_ADVICE}, or choose a picture before a plain "
+            "background."
+        )
+    return np.dstack([pixels[..., :3], alpha])
+
+
+def simple_alpha(pixels: np.ndarray, tolerance: float) -> np.ndarray | None:
+    """Opacity from transparency or a plain background; None if there is neither."""
+    if (pixels[..., 3] < _CLEAR_ALPHA).mean() >= _CUT_OUT_SHARE:
+        _check_something_left(pixels[..., 3], "the picture is transparent nearly everywhere")
+        return pixels[..., 3]
+    alpha = plain_background_alpha(pixels[..., :3], tolerance)
+    if alpha is not None:
+        _check_something_left(
+            alpha, "nothing stands out from the background, so nothing is left of the picture"
+        )
+    return alpha
+
+
 def plain_background_alpha(rgb: np.ndarray, tolerance: float) -> np.ndarray | None:
     """Opacity `(H, W) uint8` of what is not background, or None if the background is not plain.
 
@@ -89,26 +118,22 @@ def plain_background_alpha(rgb: np.ndarray, tolerance: float) -> np.ndarray | No
     border and within `tolerance` of it goes, so the same colour inside the object stays, unless a
     patch matches nearly exactly. The edge is one pixel soft.
     """
-    import cv2
-
     height, width, _ = rgb.shape
     if height * width > _MOST_PIXELS:
         scale = (_MOST_PIXELS / (height * width)) ** 0.5
-        size = max(1, int(width * scale)), max(1, int(height * scale))
-        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        alpha = plain_background_alpha(small, tolerance)
-        return None if alpha is None else cv2.resize(alpha, (width, height))
+        size = max(1, int(height * scale)), max(1, int(width * scale))
+        alpha = plain_background_alpha(resize_area(rgb, *size), tolerance)
+        return None if alpha is None else resize_area(alpha, height, width)
     background = _fit_background(rgb, tolerance)
     if background is None:
         return None
     # The smoothed picture keeps grain and compression noise from leaving specks; the picture itself
     # keeps the object's edge where it is.
     difference = np.minimum(
-        np.abs(cv2.GaussianBlur(rgb, (3, 3), 0) - background).max(axis=2),
+        np.abs(np.rint(soften(rgb)) - background).max(axis=2),
         np.abs(rgb - background).max(axis=2),
     )
-    similar = (difference < tolerance).astype(np.uint8)
-    count, labels = cv2.connectedComponents(similar, connectivity=4)
+    count, labels = label(difference < tolerance, diagonal=False)
     outside = np.zeros(count, bool)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         outside[edge] = True
@@ -120,7 +145,7 @@ def plain_background_alpha(rgb: np.ndarray, tolerance: float) -> np.ndarray | No
     outside[0] = False  # label 0 is what is not similar
     foreground = _without_specks(~outside[labels])
     # Half a pixel inwards, where the object's colour is no longer mixed with the background's.
-    soft = cv2.GaussianBlur(foreground.astype(np.float32), (3, 3), 0)
+    soft = soften(foreground)
     return np.rint(np.clip(2.0 * soft - 1.0, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
@@ -156,12 +181,10 @@ def _fit_background(rgb: np.ndarray, tolerance: float) -> np.ndarray | None:
 
 def _without_specks(foreground: np.ndarray) -> np.ndarray:
     """Drop parts smaller than a hundredth of the largest one."""
-    import cv2
-
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(foreground.astype(np.uint8))
+    count, labels = label(foreground, diagonal=True)
     if count <= 2:
         return foreground
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas = np.bincount(labels.ravel())
     areas[0] = 0
     return (areas >= 0.01 * areas.max())[labels] & foreground
 

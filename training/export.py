@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,8 @@ PARTS = ("model", "vae", "conditioner")
 def export_folder(folder: Path, parts: Mapping[str, nn.Module], scale_factor: float) -> Path:
     """`config.yaml` and `model.fp16.safetensors` in `folder`, as the pipeline's loader reads them.
 
+    `config.json` says the same for Pythons without a YAML reader.
+
     `parts` has the networks `model`, `vae` and `conditioner`; `scale_factor` brings the VAE's
     latents to unit variance.
     """
@@ -28,6 +31,8 @@ def export_folder(folder: Path, parts: Mapping[str, nn.Module], scale_factor: fl
     config["vae"]["params"]["scale_factor"] = scale_factor
     text = yaml.safe_dump(config, sort_keys=False)
     (folder / "config.yaml").write_text(text, encoding="utf-8")
+    text = json.dumps(config, indent=1) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
     weights = {
         f"{part}.{key}": value.detach().half().cpu().contiguous()
         for part in PARTS

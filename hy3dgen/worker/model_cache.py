@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which model a request means, its default settings, and the one that stays loaded.
 
-A model folder may hold a `defaults.yaml` with any of `num_inference_steps`, `guidance_scale`,
-`octree_resolution` and `subfolder`; it stands beside `config.yaml`, or above it to name the
-subfolder. Published folders have none, their values are in a table here.
+A model folder may hold a `defaults.yaml` or `defaults.json` with any of `num_inference_steps`,
+`guidance_scale`, `octree_resolution` and `subfolder`; it stands beside `config.yaml`, or above it
+to name the subfolder. Published folders have none, their values are in a table here.
 """
 
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 BUNDLED = "tiny"
 CONFIG_FILE = "config.yaml"
-DEFAULTS_FILE = "defaults.yaml"
+DEFAULTS_FILES = ("defaults.json", "defaults.yaml")
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,9 @@ def choose_model(model: str | None, subfolder: str | None) -> ModelChoice:
     CheckpointNotFoundError
         A folder has no model in it, or several.
     CheckpointMismatchError
-        Its `defaults.yaml` cannot be used.
+        Its defaults cannot be used.
     """
-    assert hy3dgen.__file__
-    bundled = Path(hy3dgen.__file__).parent / "assets" / BUNDLED
+    bundled = bundled_folder()
     if model is None or model == BUNDLED:
         if not (bundled / CONFIG_FILE).is_file():
             raise CheckpointNotFoundError(
@@ -104,6 +104,11 @@ def choose_model(model: str | None, subfolder: str | None) -> ModelChoice:
             return _choose_folder(folder.resolve(), subfolder)
     subfolder = subfolder or _PLAIN_SUBFOLDERS.get(model.rpartition("/")[2])
     return ModelChoice(model, subfolder, _PUBLISHED.get(subfolder or "", _STANDARD))
+
+
+def bundled_folder() -> Path:
+    assert hy3dgen.__file__
+    return Path(hy3dgen.__file__).parent / "assets" / BUNDLED
 
 
 def _choose_folder(folder: Path, subfolder: str | None) -> ModelChoice:
@@ -128,19 +133,30 @@ def _find_subfolder(folder: Path) -> str:
 
 
 def _read_defaults(folder: Path) -> dict[str, Any]:
-    path = folder / DEFAULTS_FILE
-    if not path.is_file():
+    path = next((p for name in DEFAULTS_FILES if (p := folder / name).is_file()), None)
+    if path is None:
         return {}
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parse(path)
         if not isinstance(content, dict):
             raise InvalidSettingError("it is not a list of names and values")
         return check_parameters({str(key): value for key, value in content.items()}, _IN_FILE)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, InvalidSettingError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointMismatchError(f"'{path}' cannot be used: {reason}") from error
+
+
+def _parse(path: Path) -> Any:
+    """What a JSON or YAML file says; ValueError if it says nothing."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        return json.loads(text)
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 class ModelCache:

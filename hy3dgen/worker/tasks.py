@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from hy3dgen.errors import InvalidImageError, InvalidSettingError, SurfaceExtractionError
+from hy3dgen.errors import InvalidImageError, InvalidSettingError
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
+from hy3dgen.worker.engines import Engine, NumpyEngine, TorchEngine
 from hy3dgen.worker.machine import cuda_driver_finds_device, peak_memory_mb
-from hy3dgen.worker.model_cache import SETTINGS, ModelCache, choose_model
+from hy3dgen.worker.model_cache import CONFIG_FILE, SETTINGS, bundled_folder, choose_model
 from hy3dgen.worker.parameters import Parameter, check_arrays, check_parameters
 from hy3dgen.worker.server import Task, TaskContext
 
@@ -36,7 +37,7 @@ _GENERATE = {
     "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
     "allow_download": Parameter(bool, default=False),
 }
-# Everything that `generate` imports, by the names of the `shape` extra.
+# What any model but the bundled one needs, by the names of the `shape` extra.
 _GENERATE_NEEDS = {
     "torch": "torch",
     "safetensors": "safetensors",
@@ -66,8 +67,8 @@ def reduce(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values
 class Generator:
     """The task `generate`, with the model it keeps loaded."""
 
-    def __init__(self) -> None:
-        self._models = ModelCache()
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def __call__(
         self, params: Values, arrays: Arrays, context: TaskContext
@@ -83,10 +84,12 @@ class Generator:
             settings["seed"] = secrets.randbelow(2**31)
         stages = Stages(context)
 
-        picture = _read_picture(settings["picture"], arrays.get("image"), stages)
+        source = _choose_picture(settings["picture"], arrays.get("image"))
+        stages.progress("prepare picture", 0, 1)
+        picture = self._engine.cut_out(source)
         stages.progress("load model", 0, 1)
-        pipeline = self._models.get(choice, settings["allow_download"])
-        mesh = _run_pipeline(pipeline, picture, settings, stages)
+        self._engine.load(choice, settings["allow_download"])
+        mesh = self._engine.run(picture, settings, stages.progress)
         faces_raw = len(mesh.faces)
         stages.progress("clean", 0, 1)
         mesh = clean(mesh)
@@ -96,7 +99,7 @@ class Generator:
         values = {
             "stages": stages.finish(),
             "faces_raw": faces_raw,
-            "device": str(pipeline.device),
+            "device": self._engine.device,
             "peak_memory": peak_memory_mb(),
             "model": choice.path,
             "subfolder": choice.subfolder,
@@ -133,54 +136,36 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
     """
     tasks: dict[str, Task] = {"ping": ping, "reduce": reduce}
     missing = [library for name, library in _GENERATE_NEEDS.items() if find_spec(name) is None]
-    if missing:
-        sentence = (
-            f"the Python at {sys.executable} lacks {', '.join(missing)}, so this worker cannot "
-            "generate; install them with pip, or choose a Python that has them"
-        )
-        return tasks, {"generate": sentence}, "cpu"
-    tasks["generate"] = Generator()
-    return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"
+    if not missing:
+        tasks["generate"] = Generator(TorchEngine())
+        return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"
+    lacking = f"the Python at {sys.executable} lacks {', '.join(missing)}"
+    if (bundled_folder() / CONFIG_FILE).is_file():
+        engine = NumpyEngine(lacking)
+        tasks["generate"] = Generator(engine)
+        return tasks, {}, engine.device
+    sentence = (
+        f"{lacking}, so this worker cannot generate; install them with pip, or choose a Python "
+        "that has them"
+    )
+    return tasks, {"generate": sentence}, "cpu"
 
 
 # --- the stages -----------------------------------------------------------------------------------
 
 
-def _read_picture(path: str | None, image: np.ndarray | None, stages: Stages) -> Any:
-    """The picture with its background gone, as RGBA."""
-    from hy3dgen.pictures import load_picture
-    from hy3dgen.rembg import BackgroundRemover
-
+def _choose_picture(path: str | None, image: np.ndarray | None) -> str | np.ndarray:
     if (path is None) == (image is None):
         raise InvalidSettingError(
             f"{'no' if path is None else 'a file and an array as'} picture was given; "
             "choose one picture"
         )
-    if image is not None and image.dtype != np.uint8:
+    if image is None:
+        assert path is not None
+        return path
+    if image.dtype != np.uint8:
         raise InvalidImageError(f"the image is of {image.dtype}; send uint8 from 0 to 255")
-    stages.progress("prepare picture", 0, 1)
-    return BackgroundRemover()(load_picture(path if image is None else image))
-
-
-def _run_pipeline(pipeline: Any, picture: Any, settings: Values, stages: Stages) -> TriangleMesh:
-    import torch
-
-    from hy3dgen.shapegen.pipelines import export_to_arrays
-
-    # On the CPU, so that a seed gives the same noise on every device.
-    noise = torch.Generator("cpu").manual_seed(settings["seed"])
-    (output,) = pipeline(
-        image=picture,
-        generator=noise,
-        output_type="mesh",
-        progress=stages.progress,
-        **{name: settings[name] for name in SETTINGS},
-    )
-    if output is None or len(output.mesh_f) == 0:
-        raise SurfaceExtractionError(
-            "the model made no surface from this picture; try another seed or picture"
-        )
-    return TriangleMesh(*export_to_arrays(output))
+    return image
 
 
 def _reduce(

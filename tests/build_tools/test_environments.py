@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which Python and which Blender build.py takes, and what it says when something is missing."""
 
 import os

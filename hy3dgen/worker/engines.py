@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two ways in which a worker turns a picture into a mesh: with torch, or with numpy alone.
+
+`TorchEngine` runs every model, `NumpyEngine` the bundled one in a Python that has nothing else.
+Both give the same mesh for the same seed, up to rounding and the way in which cells are cut.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from hy3dgen.errors import MissingDependencyError, SurfaceExtractionError
+from hy3dgen.mesh import TriangleMesh
+from hy3dgen.worker.model_cache import SETTINGS, ModelCache, ModelChoice, bundled_folder
+
+Progress = Callable[[str, int, int], None]
+
+
+class Engine(Protocol):
+    """What the task `generate` asks for, in this order; `device` holds after `load`."""
+
+    device: str
+
+    def cut_out(self, picture: str | np.ndarray) -> Any:
+        """The picture, a path or an array, with its background gone."""
+
+    def load(self, choice: ModelChoice, download: bool) -> None: ...
+
+    def run(self, picture: Any, settings: dict[str, Any], progress: Progress) -> TriangleMesh:
+        """The mesh of what `cut_out` gave, as the generation's settings want it."""
+
+
+class TorchEngine:
+    """Any model, on CUDA if there is CUDA."""
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self._models = ModelCache()
+        self._pipeline: Any = None
+
+    def cut_out(self, picture: str | np.ndarray) -> Any:
+        from hy3dgen.pictures import load_picture
+        from hy3dgen.rembg import BackgroundRemover
+
+        return BackgroundRemover()(load_picture(picture))
+
+    def load(self, choice: ModelChoice, download: bool) -> None:
+        self._pipeline = None  # make room before loading
+        self._pipeline = self._models.get(choice, download)
+        self.device = str(self._pipeline.device)
+
+    def run(self, picture: Any, settings: dict[str, Any], progress: Progress) -> TriangleMesh:
+        import torch
+
+        from hy3dgen.shapegen.pipelines import export_to_arrays
+
+        # On the CPU, so that a seed gives the same noise on every device.
+        noise = torch.Generator("cpu").manual_seed(settings["seed"])
+        (output,) = self._pipeline(
+            image=picture,
+            generator=noise,
+            output_type="mesh",
+            progress=progress,
+            **{name: settings[name] for name in SETTINGS},
+        )
+        if output is None or len(output.mesh_f) == 0:
+            raise SurfaceExtractionError(
+                "the model made no surface from this picture; try another seed or picture"
+            )
+        return TriangleMesh(*export_to_arrays(output))
+
+
+class NumpyEngine:
+    """The bundled model on the processor.
+
+    Parameters
+    ----------
+    lacking : what this Python lacks for anything else, as a sentence's first half
+    """
+
+    device = "cpu (numpy)"
+
+    def __init__(self, lacking: str) -> None:
+        self._lacking = lacking
+        self._pipeline: Any = None
+
+    def cut_out(self, picture: str | np.ndarray) -> np.ndarray:
+        from hy3dgen.pictures import load_picture
+        from hy3dgen.rembg import cut_out
+
+        try:
+            return cut_out(load_picture(picture))
+        except ImportError as error:  # no library that reads picture files
+            raise MissingDependencyError(
+                f"{self._lacking}, so this worker takes pictures as arrays only; install the "
+                "libraries with pip, or leave the generation Python empty for the bundled model"
+            ) from error
+
+    def load(self, choice: ModelChoice, download: bool) -> None:
+        from hy3dgen.numpy_forward.pipeline import NumpyPipeline
+
+        if choice.path != str(bundled_folder()):
+            raise MissingDependencyError(
+                f"{self._lacking}, and runs the bundled model only; choose a Python with PyTorch "
+                f"for the model {choice.path}"
+            )
+        if self._pipeline is None:
+            self._pipeline = NumpyPipeline(choice.path)
+
+    def run(
+        self, picture: np.ndarray, settings: dict[str, Any], progress: Progress
+    ) -> TriangleMesh:
+        wanted = {name: settings[name] for name in (*SETTINGS, "seed")}
+        return TriangleMesh(*self._pipeline(picture, progress=progress, **wanted))
