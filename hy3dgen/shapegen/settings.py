@@ -28,6 +28,7 @@ _CLASSES = {
         ".models.autoencoders.model",
         ("models", "models.autoencoders", "models.autoencoders.model"),
     ),
+    "DualImageEncoder": (".models.conditioner", ("models", "models.conditioner")),
     "SingleImageEncoder": (".models.conditioner", ("models", "models.conditioner")),
     "FlowMatchEulerDiscreteScheduler": (".schedulers", ("schedulers",)),
     "ConsistencyFlowMatchEulerDiscreteScheduler": (".schedulers", ("schedulers",)),

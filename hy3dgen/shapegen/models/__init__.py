@@ -6,8 +6,10 @@ from ..._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "CLIPImageEncoder": ".conditioner",
         "DinoImageEncoder": ".conditioner",
         "DinoImageEncoderMV": ".conditioner",
+        "DualImageEncoder": ".conditioner",
         "Hunyuan3DDiT": ".denoisers.hunyuan3ddit",
         "ShapeVAE": ".autoencoders.model",
         "SingleImageEncoder": ".conditioner",

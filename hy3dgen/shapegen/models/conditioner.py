@@ -2,11 +2,11 @@
 """Conditioners: pictures become the tokens that a denoiser looks at.
 
 An image encoder turns pictures into one sequence of tokens; a conditioner names the sequences
-(`main`). Knows nothing about files or backgrounds.
+(`main`, `additional`). Knows nothing about files or backgrounds.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,31 +14,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InvalidSettingError
+from .clip import CLIPVisionConfig, CLIPVisionModel
 from .dinov2 import Dinov2Config, Dinov2Model
 from .embeddings import get_1d_sincos_pos_embed_from_grid
 
 __all__ = [
+    "CLIPImageEncoder",
     "DinoImageEncoder",
     "DinoImageEncoderMV",
+    "DualImageEncoder",
+    "ImageEncoder",
     "SingleImageEncoder",
     "build_image_encoder",
     "get_1d_sincos_pos_embed_from_grid",
 ]
 
 
-class DinoImageEncoder(nn.Module):
-    """Tokens of pictures from a DINOv2 tower.
+class ImageEncoder(nn.Module):
+    """Tokens of pictures. What tower makes them, and how pixels are scaled, is a subclass's share.
 
     Parameters
     ----------
-    config : Hugging Face style DINOv2 config
+    config : Hugging Face style config of the tower
     image_size : pictures are brought to this many pixels a side
     use_cls_token : keep the class token in front of the patch tokens
     version : accepted for published configs; weights always come from the checkpoint
     """
 
-    mean = (0.485, 0.456, 0.406)
-    std = (0.229, 0.224, 0.225)
+    mean: ClassVar[tuple[float, float, float]]
+    std: ClassVar[tuple[float, float, float]]
+
+    @staticmethod
+    def build_tower(config: Mapping[str, Any]) -> nn.Module:
+        """The network that turns normalised pixels into tokens, class token first."""
+        raise NotImplementedError
 
     def __init__(
         self,
@@ -54,7 +63,7 @@ class DinoImageEncoder(nn.Module):
                 f"the image encoder {version or 'without a name'} has no 'config'; write the "
                 "tower's config into config.yaml, as published models do."
             )
-        self.model = Dinov2Model(Dinov2Config.from_mapping(config))
+        self.model = self.build_tower(config)
         self.use_cls_token = use_cls_token
         self.image_size = image_size
         tower = self.model.config
@@ -74,7 +83,7 @@ class DinoImageEncoder(nn.Module):
         if value_range is not None:
             low, high = value_range
             image = (image - low) / (high - low)
-        weights = self.model.embeddings.position_embeddings
+        weights = next(self.model.parameters())
         image = image.to(weights.device, weights.dtype)
         image = _fit_square(image, self.image_size)
         mean = image.new_tensor(self.mean)[:, None, None]
@@ -84,8 +93,30 @@ class DinoImageEncoder(nn.Module):
 
     def unconditional_embedding(self, batch_size: int, **ignored: Any) -> Tensor:
         """Zeros in the shape that `forward` returns."""
-        weights = self.model.embeddings.position_embeddings
-        return weights.new_zeros(batch_size, self.num_patches, weights.shape[-1])
+        weights = next(self.model.parameters())
+        return weights.new_zeros(batch_size, self.num_patches, self.model.config.hidden_size)
+
+
+class DinoImageEncoder(ImageEncoder):
+    """Tokens of pictures from a DINOv2 tower."""
+
+    mean = (0.485, 0.456, 0.406)
+    std = (0.229, 0.224, 0.225)
+
+    @staticmethod
+    def build_tower(config: Mapping[str, Any]) -> nn.Module:
+        return Dinov2Model(Dinov2Config.from_mapping(config))
+
+
+class CLIPImageEncoder(ImageEncoder):
+    """Tokens of pictures from CLIP's picture tower."""
+
+    mean = (0.48145466, 0.4578275, 0.40821073)
+    std = (0.26862954, 0.26130258, 0.27577711)
+
+    @staticmethod
+    def build_tower(config: Mapping[str, Any]) -> nn.Module:
+        return CLIPVisionModel(CLIPVisionConfig.from_mapping(config))
 
 
 class DinoImageEncoderMV(DinoImageEncoder):
@@ -156,12 +187,13 @@ def _fit_square(image: Tensor, size: int) -> Tensor:
 
 
 _ENCODERS = {
+    "CLIPImageEncoder": CLIPImageEncoder,
     "DinoImageEncoder": DinoImageEncoder,
     "DinoImageEncoderMV": DinoImageEncoderMV,
 }
 
 
-def build_image_encoder(config: Mapping[str, Any]) -> DinoImageEncoder:
+def build_image_encoder(config: Mapping[str, Any]) -> ImageEncoder:
     """Build the encoder that a config's `type` names, with its `kwargs`."""
     kind = config.get("type")
     if kind not in _ENCODERS:
@@ -186,3 +218,32 @@ class SingleImageEncoder(nn.Module):
 
     def unconditional_embedding(self, batch_size: int, **extras: Any) -> dict[str, Tensor]:
         return {"main": self.main_image_encoder.unconditional_embedding(batch_size, **extras)}
+
+
+class DualImageEncoder(nn.Module):
+    """Conditioner with two image encoders; their tokens are called `main` and `additional`."""
+
+    def __init__(
+        self,
+        main_image_encoder: Mapping[str, Any],
+        additional_image_encoder: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.main_image_encoder = build_image_encoder(main_image_encoder)
+        self.additional_image_encoder = build_image_encoder(additional_image_encoder)
+
+    def forward(
+        self, image: Tensor, mask: Tensor | None = None, **extras: Any
+    ) -> dict[str, Tensor]:
+        return {
+            "main": self.main_image_encoder(image, mask=mask, **extras),
+            "additional": self.additional_image_encoder(image, mask=mask, **extras),
+        }
+
+    def unconditional_embedding(self, batch_size: int, **extras: Any) -> dict[str, Tensor]:
+        return {
+            "main": self.main_image_encoder.unconditional_embedding(batch_size, **extras),
+            "additional": self.additional_image_encoder.unconditional_embedding(
+                batch_size, **extras
+            ),
+        }
