@@ -34,6 +34,7 @@ TOLERANCES = {
     "fps": 0.0,
     "image": 0.0,
     "sched": 1e-6,
+    "surface": 1e-6,
     "mc": 1e-5,
     "e2e": 1e-4,
 }

@@ -26,7 +26,7 @@ def test_wrong_clip_configs_are_named():
     config = {name: value for name, value in CLIP.items() if name != "patch_size"}
     with pytest.raises(InvalidSettingError, match="lacks patch_size"):
         build_image_encoder({"type": "CLIPImageEncoder", "kwargs": {"config": config}})
-    with pytest.raises(InvalidImageError, match="9 patches .* made for 4"):
+    with pytest.raises(InvalidImageError, match=r"9 patches .* made for 4"):
         clip(image_size=42)(torch.zeros(1, 3, 42, 42))
 
 
