@@ -35,12 +35,18 @@ def load_mesh(path: str | os.PathLike) -> "trimesh.Trimesh | trimesh.Scene":
             "trimesh is not installed; install it with `pip install trimesh`."
         ) from error
     try:
-        return trimesh.load(path, process=False)
+        loaded = trimesh.load(path, process=False)
     except Exception as error:  # trimesh's readers raise whatever their format's parser raises
         raise InvalidMeshError(
             f"The mesh file {path} could not be read ({type(error).__name__}: {error}); "
             "give a GLB, OBJ, PLY or STL file."
         ) from error
+    parts = loaded.geometry.values() if isinstance(loaded, trimesh.Scene) else (loaded,)
+    if not any(isinstance(part, trimesh.Trimesh) for part in parts):
+        raise InvalidMeshError(
+            f"The mesh file {path} has no triangle mesh in it; was the right file given?"
+        )
+    return loaded
 
 
 def as_one_mesh(loaded: "trimesh.Trimesh | trimesh.Scene") -> "trimesh.Trimesh":
@@ -51,7 +57,7 @@ def as_one_mesh(loaded: "trimesh.Trimesh | trimesh.Scene") -> "trimesh.Trimesh":
         return loaded
     parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh)]
     if not parts:
-        raise InvalidMeshError("The file has no triangle mesh in it; was the right file given?")
+        raise InvalidMeshError("The scene has no triangle mesh in it; was the right file read?")
     return parts[0] if len(parts) == 1 else trimesh.util.concatenate(parts)
 
 

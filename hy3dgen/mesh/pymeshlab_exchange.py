@@ -81,15 +81,17 @@ def trimesh2pymeshlab(mesh: "trimesh.Trimesh | TriangleMesh") -> "pymeshlab.Mesh
 def pymeshlab2trimesh(mesh: "pymeshlab.MeshSet | pymeshlab.Mesh") -> "trimesh.Trimesh":
     """A trimesh mesh of the set's current mesh, with its colours, or its UVs and texture.
 
-    UVs per corner become UVs per vertex: vertices are doubled where corners differ.
+    UVs per corner become UVs per vertex: vertices are doubled where corners differ. MeshLab paints
+    every mesh without vertex colours opaque white, so vertices that are all so count as uncoloured.
     """
     import trimesh
     from trimesh.visual import ColorVisuals, TextureVisuals
 
-    if is_mesh_set(mesh):
-        if mesh.mesh_number() == 0:
+    given = mesh  # a mesh is freed with its set, so the set must live as long
+    if is_mesh_set(given):
+        if given.mesh_number() == 0:
             raise InvalidMeshError("The MeshSet is empty; load or add a mesh first.")
-        mesh = mesh.current_mesh()
+        mesh = given.current_mesh()
     if not mesh.is_compact():
         raise InvalidMeshError(
             "The MeshSet's mesh has deleted elements in it; call its `compact()` first."
@@ -110,7 +112,7 @@ def pymeshlab2trimesh(mesh: "pymeshlab.MeshSet | pymeshlab.Mesh") -> "trimesh.Tr
     result = trimesh.Trimesh(vertices[source], faces, vertex_normals=normals[source], process=False)
     if uv is not None:
         result.visual = TextureVisuals(uv=uv, image=_first_texture(mesh))
-    elif mesh.has_vertex_color():
+    elif mesh.has_vertex_color() and (mesh.vertex_color_matrix() != 1).any():
         result.visual = ColorVisuals(result, vertex_colors=_bytes(mesh.vertex_color_matrix()))
     elif mesh.has_face_color():
         result.visual = ColorVisuals(result, face_colors=_bytes(mesh.face_color_matrix()))

@@ -282,7 +282,13 @@ def _own_engine(
     target_faces: int,
     progress: Progress | None,
 ) -> TriangleMesh:
-    return reduce_faces(mesh, target_faces, method, progress, threads)
+    reduced = reduce_faces(mesh, target_faces, method, progress, threads)
+    if len(reduced.faces) > target_faces and reduced.area == 0:
+        raise InvalidMeshError(
+            f"All {len(mesh.faces)} faces of the mesh have no area, so there is no surface to "
+            "reduce; was it scaled to nothing?"
+        )
+    return reduced
 
 
 def _pymeshlab_engine(
