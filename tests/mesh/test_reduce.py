@@ -46,7 +46,9 @@ def test_handle_stays(method):
     reduced = reduce_faces(torus(), 300, method)
     assert len(reduced.faces) == 300
     assert reduced.is_watertight and euler_number(reduced) == 0
-    assert distance_to_torus(reduced.vertices).max() < 0.03
+    # A face of 300 has edges of 0.3, so its middle may lie 0.03 below the surface; where that is
+    # evened out, vertices lie as far above it.
+    assert distance_to_torus(reduced.vertices).max() < 0.035
 
 
 def test_quality_is_closer_to_the_surface_than_fast():
@@ -219,6 +221,28 @@ def test_same_input_same_output(method):
     np.testing.assert_array_equal(first.faces, second.faces)
 
 
+@both_methods
+def test_number_of_threads_does_not_show(method):
+    source = sphere(81)  # more than one region's worth of vertices
+    alone = reduce_faces(source, 8000, method, threads=1)
+    for threads in (2, 5):
+        together = reduce_faces(source, 8000, method, threads=threads)
+        np.testing.assert_array_equal(alone.vertices, together.vertices)
+        np.testing.assert_array_equal(alone.faces, together.faces)
+
+
+@both_methods
+def test_volume_stays(method):
+    source = torus(96, 48)
+    assert reduce_faces(source, 1000, method).volume == pytest.approx(source.volume, rel=2e-3)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True])
+def test_threads_that_are_no_count(threads):
+    with pytest.raises(InvalidSettingError, match=r"threads is .*at least 1"):
+        reduce_faces(cube(3), 12, threads=threads)
+
+
 def test_threads_do_not_share_anything():
     sources = [torus(), sphere(), cube(33), torus(64, 32)] * 2
     alone = [reduce_faces(source, 400) for source in sources]
@@ -277,7 +301,7 @@ def test_every_vertex_is_used():
 
 def test_progress_rises_to_one():
     seen = []
-    reduce_faces(sphere(97), 10_000, progress=seen.append)
+    reduce_faces(sphere(97), 10_000, progress=seen.append, threads=2)
     assert len(seen) > 2 and seen == sorted(seen)
     assert seen[0] == 0 and seen[-1] == 1
 

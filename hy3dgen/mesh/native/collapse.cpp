@@ -135,10 +135,14 @@ public:
             if (!surface_->gather(u, around_u_) || !surface_->gather(v, around_v_))
                 return HY3D_OUT_OF_MEMORY;
             if (!inside(around_u_) || !inside(around_v_)) continue;
-            if (!keeps_topology(u, v)) continue;
-            if (kind(u) == INTERIOR && kind(v) == INTERIOR) at = keep_volume(u, v, at);
-            if (spoils_faces(around_u_, u, v, at, limits) || spoils_faces(around_v_, v, u, at, limits))
+            bool allowed = keeps_topology(u, v);
+            if (allowed && kind(u) == INTERIOR && kind(v) == INTERIOR) at = keep_volume(u, v, at);
+            allowed = allowed && !spoils_faces(around_u_, u, v, at, limits) &&
+                      !spoils_faces(around_v_, v, u, at, limits);
+            if (!allowed) {
+                queue_.push_later(e);  // what is around may have changed by then
                 continue;
+            }
             merge(u, v, at);
         }
         return HY3D_OK;
@@ -224,7 +228,7 @@ private:
         if (!(slope > 0)) return at;
         const Vec3 step = (volume / slope) * along;
         const double length2 = squared(pv - pu), step2 = squared(step);
-        if (!(step2 > 1e-14 * length2) || step2 > VOLUME_REACH * length2) return at;
+        if (!(step2 > 1e-10 * length2) || step2 > VOLUME_REACH * length2) return at;
         return at + step;
     }
 

@@ -45,10 +45,10 @@ inline double price(const Vertex& u, const Vertex& v, Vec3& at) {
         }
     }
     // Squared distance times area, as it comes, lets large areas stray too little and small ones too
-    // far for the largest errors; over area^(3/8) the mean is lower as well (measured).
+    // far for the largest errors; over area^(1/4) the mean is lower as well (measured).
     const double root = sqrt(sqrt(trace));
     const double total = (cost > 0 ? cost : 0) + 4 * LENGTH_COST * trace * half2;
-    return root > 0 ? total / (root * sqrt(root)) : 0;
+    return root > 0 ? total / root : 0;
 }
 
 }  // namespace hy3d
