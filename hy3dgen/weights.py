@@ -89,6 +89,21 @@ def _candidates(root: Path, subfolder: str | None, default: str | None) -> list[
     return folders
 
 
+def fitting_subfolder(
+    model_path: str | os.PathLike[str], subfolder: str | None, default: str, default_21: str
+) -> str | None:
+    """`subfolder`, but where it is the `default` and the model is of 2.1, that release's default.
+
+    A model is of 2.1 if its repository is called so, or if its local folder has that subfolder and
+    not the default one.
+    """
+    path = Path(os.path.expanduser(os.fspath(model_path)))
+    local = (path / default_21).is_dir() and not (path / default).is_dir()
+    if subfolder == default and (local or path.name == "Hunyuan3D-2.1"):
+        return default_21
+    return subfolder
+
+
 def _weight_names(use_safetensors: bool, variant: str | None) -> list[str]:
     formats = _FORMATS if use_safetensors else _FORMATS[::-1]
     infixes = [f".{variant}", ""] if variant else [""]

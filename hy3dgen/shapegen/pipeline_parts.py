@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidImageError, InvalidSettingError
-from ..weights import load_strictly, locate, read_config, read_weights, split_parts
+from ..weights import (
+    fitting_subfolder,
+    load_strictly,
+    locate,
+    read_config,
+    read_weights,
+    split_parts,
+)
 from .devices import default_dtype, pick_device
 from .flash_vae import ModelSource, load_flash_vae
 from .models.autoencoders.surface_extractors import make_surface_extractor
@@ -23,7 +30,7 @@ from .offload import Offload
 from .sampling import draw_noise
 from .settings import instantiate_from_config
 
-_SUBFOLDER = "hunyuan3d-dit-v2-0"
+_SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
 _NETWORKS = ("model", "vae", "conditioner")
 _PARTS = (*_NETWORKS, "scheduler", "image_processor")
 _Self = TypeVar("_Self", bound="Hunyuan3DDiTPipeline")
@@ -110,6 +117,7 @@ class Hunyuan3DDiTPipeline:
 
         See `hy3dgen.weights.locate` for where it is looked for, `from_single_file` for the rest.
         """
+        subfolder = fitting_subfolder(model_path, subfolder, _SUBFOLDER, _SUBFOLDER_21)
         files = locate(
             model_path,
             subfolder,

@@ -16,6 +16,7 @@ from hy3dgen.shapegen.models.autoencoders import (
     VanillaVolumeDecoder,
 )
 from hy3dgen.shapegen.pipelines import export_to_trimesh
+from hy3dgen.weights import fitting_subfolder
 
 CASES = [
     "e2e_flow_cfg",
@@ -93,6 +94,15 @@ def test_recorded_runs(name):
         assert np.abs(mesh.bounds - want["bounds"]).max() <= 1e-3 * size
         assert mesh.area == pytest.approx(want["area"], rel=1e-3)
         assert len(mesh.vertices) == pytest.approx(want["n_vertices"], rel=0.01)
+
+
+def test_the_default_subfolder_of_a_2_1_model_is_its_own():
+    folder = FOLDER / Case("e2e_v21_cfg").spec["checkpoint"]["folder"]
+    pipe = Pipeline.from_pretrained(folder.parent, device="cpu", variant=None)
+    assert type(pipe.model).__name__ == "HunYuanDiTPlain"
+    assert fitting_subfolder("tencent/Hunyuan3D-2.1", "a", "a", "b") == "b"
+    assert fitting_subfolder("tencent/Hunyuan3D-2.1", "c", "a", "b") == "c"
+    assert fitting_subfolder("tencent/Hunyuan3D-2", "a", "a", "b") == "a"
 
 
 FAST = dict(num_inference_steps=3, octree_resolution=12)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import CheckpointMismatchError
-from ....weights import load_strictly, locate, read_config, read_weights
+from ....weights import fitting_subfolder, load_strictly, locate, read_config, read_weights
 from ...devices import default_dtype, pick_device
 from .surface_extractors import Latent2MeshOutput, MCSurfaceExtractor, make_surface_extractor
 from .volume_decoders import (
@@ -19,7 +19,7 @@ from .volume_decoders import (
     VanillaVolumeDecoder,
 )
 
-_SUBFOLDER = "hunyuan3d-vae-v2-0"
+_SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-vae-v2-0", "hunyuan3d-vae-v2-1"
 _Self = TypeVar("_Self", bound="VectsetVAE")
 
 
@@ -80,6 +80,7 @@ class VectsetVAE(nn.Module):
         **kwargs: Any,
     ) -> _Self:
         """The VAE of a model folder or repository, see `hy3dgen.weights.locate`."""
+        subfolder = fitting_subfolder(model_path, subfolder, _SUBFOLDER, _SUBFOLDER_21)
         files = locate(
             model_path,
             subfolder,
