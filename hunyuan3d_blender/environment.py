@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which Python runs which worker.
 
-Mesh work runs under Blender's own Python, generation under the one from the preferences. Both get
-the `hy3dgen` that came with this extension, so that the two ends of the channel always agree.
+Mesh work runs under Blender's own Python, generation under the one from the preferences, or if none
+is chosen under Blender's own too, which is enough for the bundled model. All get the `hy3dgen` that
+came with this extension, so that the two ends of the channel always agree.
 """
 
 import sys
@@ -28,10 +29,7 @@ def generation_worker(context: bpy.types.Context) -> WorkerSpec:
     """The worker under the Python of the preferences; InvalidSettingError if that is no program."""
     chosen = preferences.get(context).python
     if not chosen:
-        raise InvalidSettingError(
-            "no Python for generation is chosen; set one that has PyTorch in "
-            "Edit > Preferences > Add-ons > Hunyuan3D Shapes"
-        )
+        return _spec("generation", sys.executable)
     # Not resolved: a virtual environment's Python is a link, and its place is what counts.
     python = Path(bpy.path.abspath(chosen))
     if not python.is_file():

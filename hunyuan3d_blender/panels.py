@@ -29,15 +29,13 @@ class HY3D_PT_generate(_SidebarPanel, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         if not preferences.get(context).python:
-            column = layout.column(align=True)
-            column.label(text="Needs a Python with PyTorch", icon="INFO")
-            column.operator("preferences.addon_show", text="Choose It…").module = __package__
+            _draw_without_python(layout, settings)
         layout.prop(settings, "filepath")
         layout.prop(settings, "model", placeholder="Bundled")
         layout.prop(settings, "seed")
         row = layout.row()
         row.scale_y = 1.4
-        row.enabled = bool(settings.filepath and preferences.get(context).python)
+        row.enabled = bool(settings.filepath)
         button = row.operator("hunyuan3d.generate", text="Generate", icon="MESH_MONKEY")
         button.filepath = settings.filepath
         copy_settings(settings, button, GenerateSettings)
@@ -98,6 +96,16 @@ class HY3D_PT_jobs(_SidebarPanel, bpy.types.Panel):
         if last is not None and not job_timer.queue.jobs:
             width = context.region.width / context.preferences.system.ui_scale
             _draw_ended(column, last, int(width / _PIXELS_PER_LETTER) - 6)
+
+
+def _draw_without_python(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    column = layout.column(align=True)
+    if not settings.model:
+        column.label(text="Bundled model on this", icon="INFO")
+        column.label(text="computer's processor", icon="BLANK1")
+        return
+    column.label(text="Needs a Python with PyTorch", icon="INFO")
+    column.operator("preferences.addon_show", text="Choose It…").module = __package__
 
 
 def _triangles(mesh: bpy.types.Mesh) -> int:

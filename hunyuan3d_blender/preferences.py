@@ -15,8 +15,8 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
     python: StringProperty(
         name="Generation Python",
         description=(
-            "Python with PyTorch that turns pictures into shapes, for example "
-            "the one inside a virtual environment. Reducing faces does not need it"
+            "Python with PyTorch for other models and for speed, for example the one inside a "
+            "virtual environment. Empty: Blender's own Python runs the bundled model"
         ),
         subtype="FILE_PATH",
         options=RELATIVE,
@@ -40,7 +40,7 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
         column = layout.column()
         column.prop(self, "python", placeholder="…/venv/bin/python")
         if not self.python:
-            column.label(text="Needed for making meshes from pictures", icon="INFO")
+            column.label(text="Needed for other models than the bundled one", icon="INFO")
         column.prop(self, "idle_minutes", text="Keep Workers (min)")
         row = layout.row()
         row.alignment = "RIGHT"

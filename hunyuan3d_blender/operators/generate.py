@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, StringProperty
 from hy3dgen.errors import CheckpointNotFoundError, InvalidImageError
 from hy3dgen.worker.protocol import Result
 
-from .. import environment, scene_write
+from .. import environment, picture_read, preferences, scene_write
 from ..jobs import Job, Part, Report
 from ..properties import RELATIVE, GenerateSettings
 from .job_operator import JobOperator
@@ -59,7 +59,6 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
                 else "no picture is chosen; give a PNG or JPEG file"
             )
         params = {
-            "picture": str(picture.absolute()),
             "model": _model(self.model),
             "seed": self.seed,
             "num_inference_steps": self.num_inference_steps or None,
@@ -69,13 +68,19 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
             "allow_download": bpy.app.online_access,
         }
 
+        arrays = {}
+        if preferences.get(context).python:
+            params["picture"] = str(picture.absolute())
+        else:  # Blender's own Python has no library that reads pictures
+            arrays["image"] = picture_read.read_picture(picture.absolute())
+
         def finish(results: list[Result]) -> list[Report]:
             return _add(picture, results[0])
 
         return Job(
             title=f"Mesh from {picture.name}",
             worker=environment.generation_worker(context),
-            parts=[Part(picture.stem, "generate", params)],
+            parts=[Part(picture.stem, "generate", params, arrays)],
             finish=finish,
         )
 

@@ -5,11 +5,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
-from scenes import add_sphere, fingerprint, select  # noqa: E402
+from scenes import add_sphere, fingerprint, save_picture, select  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -112,13 +113,10 @@ def test_vertex_that_is_not_a_number(scene):
 
 @pytest.fixture
 def picture(tmp_path) -> Path:
-    """A small picture that Blender itself wrote."""
-    image = bpy.data.images.new("red", 64, 64)
-    image.generated_color = (1, 0, 0, 1)
-    image.filepath_raw, image.file_format = str(tmp_path / "red.png"), "PNG"
-    image.save()
-    bpy.data.images.remove(image)
-    return tmp_path / "red.png"
+    """A small picture: a red square on nothing."""
+    pixels = np.zeros((64, 64, 4))
+    pixels[16:48, 16:48] = 1, 0, 0, 1
+    return save_picture(tmp_path / "red.png", pixels)
 
 
 def test_no_picture(scene):
@@ -129,9 +127,15 @@ def test_missing_picture(scene):
     generate_refused("gone.png' does not exist", filepath="/tmp/gone.png")
 
 
-def test_no_generation_python(scene, preferences, picture):
+def test_no_generation_python_runs_the_bundled_model_only(scene, preferences, picture, tmp_path):
     preferences.python = ""
-    generate_refused("[Nn]o Python for generation is chosen", filepath=str(picture))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.yaml").write_text("model: {}")
+    generate_refused(
+        "lacks torch.*bundled model only; choose a Python with PyTorch",
+        filepath=str(picture),
+        model=str(tmp_path / "model"),
+    )
 
 
 def test_generation_python_missing(scene, preferences, picture):
@@ -171,10 +175,24 @@ def test_model_folder_without_a_model(scene, worker_python, picture, tmp_path):
     [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40],
     ids=["empty", "text", "cut"],
 )
-def test_picture_that_is_none(scene, tiny_model, tmp_path, content):
+@pytest.mark.parametrize("python", ["chosen", "Blender's own"])
+def test_picture_that_is_none(scene, tiny_model, preferences, tmp_path, content, python):
+    if python != "chosen":
+        preferences.python = ""
     broken = tmp_path / "broken.png"
     broken.write_bytes(content)
     generate_refused("broken.png", filepath=str(broken))
+
+
+def test_pictures_that_the_small_model_cannot_use(scene, preferences, tmp_path):
+    preferences.python = ""
+    rng = np.random.default_rng(0)
+    save_picture(tmp_path / "small.png", rng.random((8, 8, 4)))
+    generate_refused("at least 16 x 16", filepath=str(tmp_path / "small.png"))
+    save_picture(tmp_path / "noise.png", np.dstack([rng.random((64, 64, 3)), np.ones((64, 64))]))
+    generate_refused("background is not plain", filepath=str(tmp_path / "noise.png"))
+    save_picture(tmp_path / "clear.png", np.zeros((64, 64, 4)))
+    generate_refused("transparent", filepath=str(tmp_path / "clear.png"))
 
 
 def test_folder_as_picture(scene, worker_python, tmp_path):

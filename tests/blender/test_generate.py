@@ -45,6 +45,35 @@ def test_picture_becomes_a_mesh_at_the_cursor(scene, mug):
     assert how["faces_raw"] >= len(made.data.polygons) and how["seconds"]["denoise"] > 0
 
 
+def test_first_use_needs_no_other_python(scene, mug, preferences, module):
+    """With nothing chosen the bundled model runs under Blender's own Python."""
+    preferences.python = ""
+    images = len(bpy.data.images)
+    meshes = []
+    for seed in (3, 3):
+        bpy.ops.hunyuan3d.generate(filepath=str(mug), seed=seed, face_count=800)
+        made = bpy.context.object
+        meshes.append(positions(made).tobytes())
+        assert 760 <= len(made.data.polygons) <= 800
+        assert made["hunyuan3d"]["device"] == "cpu (numpy)"
+        assert made["hunyuan3d"]["octree_resolution"] == 128
+        assert sum(made["hunyuan3d"]["seconds"].values()) < 60, "20 s, and what others take"
+    assert meshes[0] == meshes[1]
+    assert module("job_timer").queue.hello("generation").device == "cpu (numpy)"
+    assert len(bpy.data.images) == images
+
+
+def test_both_pythons_make_the_same_mesh(scene, mug, preferences):
+    points = []
+    for python in (preferences.python, ""):
+        preferences.python = python
+        bpy.ops.hunyuan3d.generate(filepath=str(mug), seed=5, octree_resolution=64)
+        points.append(positions(bpy.context.object))
+    assert len(points[0]) == pytest.approx(len(points[1]), rel=0.02)
+    distance = np.linalg.norm(points[0][::20, None] - points[1][None], axis=2).min(axis=1)
+    assert np.quantile(distance, 0.95) < 1e-3
+
+
 def test_face_count_and_undo(scene, mug):
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.hunyuan3d.generate("EXEC_DEFAULT", True, filepath=str(mug), face_count=200, **QUICK)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Picture files through Blender's own readers, for a worker that has no library for them."""
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from hy3dgen.errors import InvalidImageError
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """The picture as `(H, W, 4) uint8`: sRGB, straight alpha, row 0 at the top.
+
+    Any format that Blender reads. Nothing stays in the blend file.
+    """
+    try:
+        image = bpy.data.images.load(str(path), check_existing=False)
+    except RuntimeError as error:
+        raise InvalidImageError(
+            f"picture {path} cannot be read; choose a PNG or JPEG file"
+        ) from error
+    try:
+        width, height = image.size
+        if width == 0 or height == 0 or image.channels == 0:
+            raise InvalidImageError(
+                f"picture {path} is damaged or in no format that Blender reads; choose a PNG or "
+                "JPEG file"
+            )
+        values = np.empty(width * height * image.channels, np.float32)
+        image.pixels.foreach_get(values)
+        values = values.reshape(height, width, image.channels)[::-1]
+        linear = image.is_float
+    finally:
+        bpy.data.images.remove(image)
+    pixels = np.ones((height, width, 4), np.float32)
+    colours = min(values.shape[2], 3)
+    pixels[..., :3] = values[..., :colours] if colours == 3 else values[..., :1]
+    if values.shape[2] in (2, 4):
+        pixels[..., 3] = values[..., -1]
+    if linear:  # 16 bits and more: linear light, multiplied by the opacity
+        opacity = pixels[..., 3:]
+        pixels[..., :3] /= np.where(opacity > 0, opacity, 1)
+        pixels[..., :3] = _srgb(pixels[..., :3])
+    return np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
+
+
+def _srgb(linear: np.ndarray) -> np.ndarray:
+    """The transfer curve of IEC 61966-2-1."""
+    linear = linear.clip(0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures through Blender's readers: bytes, opacity and rows as they stand in the file."""
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
+
+from scenes import fingerprint, save_picture  # noqa: E402
+
+
+@pytest.fixture
+def read(module):
+    from importlib import import_module
+
+    name = module("operators.generate").__package__.rpartition(".")[0]
+    return import_module(f"{name}.picture_read").read_picture
+
+
+@pytest.fixture
+def pixels():
+    """(24, 32, 4) values from 0 to 1, none of them wholly transparent."""
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 4)) / 255
+    pixels[..., 3] = np.maximum(pixels[..., 3], 0.5)
+    pixels[:, :8] = 1, 0.5, 0, 1
+    return np.round(pixels * 255) / 255
+
+
+def test_bytes_rows_and_opacity_are_those_of_the_file(scene, read, pixels, tmp_path):
+    path = save_picture(tmp_path / "ein Bild ü.png", pixels)
+    before = fingerprint()
+    found = read(path)
+    assert found.dtype == np.uint8 and found.shape == pixels.shape
+    np.testing.assert_array_equal(found, np.round(pixels * 255))
+    assert fingerprint() == before, "no image is left in the file"
+
+
+def test_an_image_already_in_the_file_stays(scene, read, pixels, tmp_path):
+    path = save_picture(tmp_path / "twice.png", pixels)
+    own = bpy.data.images.load(str(path))
+    read(path)
+    assert list(bpy.data.images) == [own] and own.size[:] == (32, 24)
+
+
+def test_linear_pictures_become_srgb(scene, read, tmp_path):
+    grey = np.full((16, 16, 4), 0.5)
+    grey[..., 3] = 1
+    found = read(save_picture(tmp_path / "grey.exr", grey, depth="32", form="OPEN_EXR"))
+    assert np.abs(found[..., :3].astype(int) - 188).max() <= 1 and (found[..., 3] == 255).all()
+
+
+def test_grey_without_opacity(scene, read, tmp_path):
+    header = b"P5 20 16 255\n"
+    (tmp_path / "grey.pgm").write_bytes(header + bytes(range(160)) * 2)
+    try:
+        found = read(tmp_path / "grey.pgm")
+    except ValueError as error:  # no reader for this format in this Blender
+        assert "choose a PNG" in str(error)
+    else:
+        assert (found[..., 3] == 255).all() and found[0, 5, 1] == 5
