@@ -15,7 +15,7 @@ import numpy as np
 
 from .triangle_mesh import TriangleMesh
 
-_LEAF = 4  # faces in a leaf; 4 to 8 are about equally fast
+_LEAF = 2  # faces in a leaf; measured: 1 is a tenth slower, 4 a third
 _ROUNDING = np.float32(1 + 1e-5)
 _CHUNK = 4096  # points at once: small enough to stay in the cache and to cancel in between
 

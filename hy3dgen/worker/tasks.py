@@ -14,6 +14,7 @@ import numpy as np
 
 from hy3dgen.errors import InvalidImageError, InvalidSettingError
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
+from hy3dgen.mesh.native.loader import METHODS
 from hy3dgen.worker.engines import Engine, NumpyEngine, TorchEngine
 from hy3dgen.worker.machine import cuda_driver_finds_device, peak_memory_mb
 from hy3dgen.worker.model_cache import CONFIG_FILE, SETTINGS, bundled_folder, choose_model
@@ -26,7 +27,7 @@ Values = dict[str, Any]
 MAX_FACES = 100_000_000
 _REDUCE = {
     "face_count": Parameter(int, 1, MAX_FACES, required=True),
-    "method": Parameter(str, choices=("quality", "fast", "pymeshlab"), default="quality"),
+    "method": Parameter(str, choices=(*METHODS, "pymeshlab"), default="quality"),
 }
 _GENERATE = {
     "picture": Parameter(str, high=4096),

@@ -54,6 +54,13 @@ def test_it_holds_one_library_and_no_sources(wheel):
     assert not [name for name in names if name.endswith((".cpp", ".h", ".pyc"))]
 
 
+def test_it_brings_the_command_line(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        info = f"hy3dgen_independent-{hy3dgen.__version__}.dist-info"
+        text = archive.read(f"{info}/entry_points.txt").decode()
+    assert text == "[console_scripts]\nhy3dgen = hy3dgen.cli:main\n"
+
+
 def test_metadata_comes_from_the_project(wheel):
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read(
