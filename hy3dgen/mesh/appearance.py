@@ -50,8 +50,11 @@ def with_appearance_of(
     per_vertex, per_face = _attributes(original)
     vertices, faces, normals = reduced.vertices, reduced.faces, None
     if per_vertex or per_face:
+        told = progress or (lambda _: None)
         charts = Charts(original, per_vertex)
+        told(0.0)  # a chance to stop between two long steps
         tree = NearestFaces(surface, charts.cells)
+        told(0.0)
         share = len(faces) / (len(faces) + (len(vertices) if per_vertex else 0))
         middles = reduced.vertices[reduced.faces].mean(axis=1, dtype=np.float64)
         nearest, places = tree.query(middles, progress=_part(progress, 0.0, share))
