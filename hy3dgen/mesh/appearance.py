@@ -221,14 +221,19 @@ class Charts:
 
 def _stretch(corners: np.ndarray, uvs: np.ndarray) -> np.ndarray:
     """(F,) the greatest length in the UV map of one unit of length along the faces' edges."""
-    in_map = np.linalg.norm(uvs - np.roll(uvs, 1, axis=1), axis=2)
-    in_space = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
-    return np.divide(in_map, in_space, out=np.zeros_like(in_map), where=in_space > 0).max(axis=1)
+    largest = np.zeros(len(uvs))
+    for i in range(3):
+        in_map, in_space = uvs[:, i] - uvs[:, i - 1], corners[:, i] - corners[:, i - 1]
+        in_map = np.einsum("ij,ij->i", in_map, in_map)
+        in_space = np.einsum("ij,ij->i", in_space, in_space)
+        ratio = np.divide(in_map, in_space, out=np.zeros_like(in_map), where=in_space > 0)
+        np.maximum(largest, ratio, out=largest)
+    return np.sqrt(largest)
 
 
 def _cells_in_chart(chart: np.ndarray, uvs: np.ndarray) -> np.ndarray:
     """(F,) 0 … _CELLS^2 - 1: the square of the chart's bounding box that a face's middle is in."""
-    middle = uvs.mean(axis=1)
+    middle = (uvs[:, 0] + uvs[:, 1] + uvs[:, 2]) / 3
     low = np.full((chart.max() + 1, 2), np.inf)
     high = -low
     np.minimum.at(low, chart, middle)

@@ -9,6 +9,7 @@ Source: closest point of a triangle by projection and clamped edges; tree order 
 al. 2009 (Morton codes), without their parallel construction.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -37,7 +38,9 @@ class NearestFaces:
         self._scale = 1 / (float((high - low).max()) or 1.0)
         corners = self._normalised(vertices)[mesh.faces]
         groups = np.zeros(len(corners), np.int64) if groups is None else groups.astype(np.int64)
-        order = np.lexsort((_morton_codes(corners.mean(axis=1)), groups))
+        order = np.lexsort(
+            (_morton_codes((corners[:, 0] + corners[:, 1] + corners[:, 2]) / 3), groups)
+        )
         leaves = 1 << max(0, int(np.ceil(np.log2(len(order) / _LEAF))))
         # Places without a face repeat the last one: found twice, it is the same answer.
         self._order = np.resize(order, leaves * _LEAF)
@@ -80,13 +83,15 @@ class NearestFaces:
 
     def _build_levels(self, leaves: int) -> list[tuple[np.ndarray, ...]]:
         """From the root down, for n boxes each: low, high, first and last group, a point inside."""
-        low = self._corners.min(axis=1).reshape(leaves, _LEAF, 3).min(axis=1)
-        high = self._corners.max(axis=1).reshape(leaves, _LEAF, 3).max(axis=1)
+        # Spelled out: numpy's reductions along an axis of two or three are slow.
+        points = self._corners.reshape(leaves, _LEAF * 3, 3)
+        low = functools.reduce(np.minimum, (points[:, i] for i in range(_LEAF * 3)))
+        high = functools.reduce(np.maximum, (points[:, i] for i in range(_LEAF * 3)))
         groups = self._groups.reshape(leaves, _LEAF)
         known = self._corners[_LEAF // 2 :: _LEAF].mean(axis=1)
         levels = [(low, high, groups[:, 0], groups[:, -1], known)]
         while len(low) > 1:
-            low, high = low.reshape(-1, 2, 3).min(axis=1), high.reshape(-1, 2, 3).max(axis=1)
+            low, high = np.minimum(low[::2], low[1::2]), np.maximum(high[::2], high[1::2])
             _, _, first, last, known = levels[-1]
             levels.append((low, high, first[::2], last[1::2], known[1::2]))
         return levels[::-1]
