@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import InvalidSettingError
 
+_BUSY_GPU = 1024  # tokens a row; between the bundled model's and the smallest published one's
+
 
 def retrieve_timesteps(
     scheduler: Any,
@@ -44,6 +46,16 @@ def draw_noise(
     return torch.cat(rows)
 
 
+def merge_equal_tokens(tokens: Tensor) -> tuple[Tensor, int]:
+    """`(B, N, X)` whose tokens are all equal in every row -> `(B, 1, X)` and N; else itself and 1.
+
+    The empty condition of the published models is such a case: all zeros.
+    """
+    if tokens.shape[1] > 1 and torch.equal(tokens, tokens[:, :1].expand_as(tokens)):
+        return tokens[:, :1], tokens.shape[1]
+    return tokens, 1
+
+
 def denoise(
     model: nn.Module,
     scheduler: Any,
@@ -54,11 +66,13 @@ def denoise(
     callback: Callable[[int, Tensor, Any], None] | None = None,
     callback_steps: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    merge_tokens: bool | None = None,
 ) -> Tensor:
     """Latents `(B, L, C)` at time 1, in steps of a scheduler whose timesteps are set.
 
     Steps of no length are left out, network call and callback included: the usual schedule ends
-    with one, because its last time is 1 already.
+    with one, because its last time is 1 already. What depends on the times alone is computed once,
+    before the first step.
 
     Parameters
     ----------
@@ -67,25 +81,41 @@ def denoise(
         to the network instead if that takes it
     callback : `callback(step, timestep, scheduler_output)` every `callback_steps` steps
     progress : `progress(steps_done, steps)` before the first step and after every one
+    merge_tokens : whether unconditional rows get calls of their own, in which their equal tokens
+        are one; the result is the same. None decides by what is faster.
     """
     rows = len(latents)
+    steps = [index for index, length in enumerate(scheduler.step_lengths()) if length != 0]
+    times = torch.stack([scheduler.timesteps[index] for index in steps]).to(latents)
+    times = times / scheduler.config.num_train_timesteps
     guidance = None
     if model.guidance_embed:
-        guidance = latents.new_full((rows,), guidance_scale)
-    lengths = scheduler.step_lengths()
-    steps = [index for index, length in enumerate(lengths) if length != 0]
+        guidance = times.new_full((len(steps),), guidance_scale)
+    time_values = model.time_values(times, guidance)
+    calls = [(condition, 1)]
+    if mix_guidance:
+        calls = _guided_calls(condition, rows, latents, merge_tokens)
+
     if progress is not None:
         progress(0, len(steps))
     for done, index in enumerate(steps):
         timestep = scheduler.timesteps[index]
-        time = timestep.to(latents.dtype) / scheduler.config.num_train_timesteps
+        velocities = []
+        for contexts, repeats in calls:
+            copies = len(contexts["main"]) // rows
+            velocities.append(
+                model(
+                    torch.cat([latents] * copies) if copies > 1 else latents,
+                    times[done].expand(copies * rows),
+                    contexts,
+                    time_values=time_values.at(done),
+                    condition_repeats=repeats,
+                )
+            )
+        velocity = torch.cat(velocities) if len(velocities) > 1 else velocities[0]
         if mix_guidance:
-            both = torch.cat([latents, latents])
-            velocity = model(both, time.expand(2 * rows), condition, guidance=guidance)
             conditional, unconditional = velocity.chunk(2)
             velocity = unconditional + guidance_scale * (conditional - unconditional)
-        else:
-            velocity = model(latents, time.expand(rows), condition, guidance=guidance)
         outputs = scheduler.step(velocity, timestep, latents)
         latents = outputs.prev_sample
         if callback is not None and index % callback_steps == 0:
@@ -93,3 +123,18 @@ def denoise(
         if progress is not None:
             progress(done + 1, len(steps))
     return latents
+
+
+def _guided_calls(
+    condition: Mapping[str, Tensor], rows: int, latents: Tensor, merge: bool | None
+) -> list[tuple[Mapping[str, Tensor], int]]:
+    """The network calls of a step with guidance: contexts, and what one of their tokens counts."""
+    tokens = condition["main"]
+    if merge is None:
+        # Below this a GPU is kept waiting for its next call rather than for arithmetic.
+        merge = latents.device.type == "cpu" or latents.shape[1] + tokens.shape[1] >= _BUSY_GPU
+    if merge and set(condition) == {"main"}:
+        merged, repeats = merge_equal_tokens(tokens[rows:])
+        if repeats > 1:
+            return [({"main": tokens[:rows]}, 1), ({"main": merged}, repeats)]
+    return [(condition, 1)]

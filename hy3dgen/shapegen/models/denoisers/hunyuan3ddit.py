@@ -7,8 +7,9 @@ single-stream blocks run over both. Module attributes keep the published checkpo
 mixing or images.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -60,15 +61,31 @@ class SelfAttention(nn.Module):
 
 
 class Modulation(nn.Module):
-    """`sets` times shift, scale and gate, each `(B, 1, D)`, from the time vector."""
+    """`sets` times shift, scale and gate from the time vector, `(B, 1, 3 * sets * D)`."""
 
     def __init__(self, width: int, sets: int) -> None:
         super().__init__()
-        self.chunks = 3 * sets
-        self.lin = nn.Linear(width, self.chunks * width)
+        self.lin = nn.Linear(width, 3 * sets * width)
 
-    def forward(self, vec: Tensor) -> tuple[Tensor, ...]:
-        return self.lin(F.silu(vec))[:, None, :].chunk(self.chunks, dim=-1)
+    def forward(self, vec: Tensor) -> Tensor:
+        return self.lin(F.silu(vec))[:, None, :]
+
+
+class TimeValues(NamedTuple):
+    """What depends on times and guidance only, for S times: modulations `(S, 1, chunks * D)`."""
+
+    double: list[tuple[Tensor, Tensor]]  # of latents, of condition
+    single: list[Tensor]
+    final: Tensor
+
+    def at(self, index: int) -> "TimeValues":
+        """Those of one time; they fit any batch."""
+        row = slice(index, index + 1)
+        return TimeValues(
+            [(img[row], txt[row]) for img, txt in self.double],
+            [values[row] for values in self.single],
+            self.final[row],
+        )
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -93,15 +110,28 @@ class DoubleStreamBlock(nn.Module):
         self.txt_attn = SelfAttention(width, num_heads, qkv_bias)
         self.txt_mlp = _mlp(width, hidden)
 
-    def forward(self, img: Tensor, txt: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.img_mod(vec)
-        txt_shift1, txt_scale1, txt_gate1, txt_shift2, txt_scale2, txt_gate2 = self.txt_mod(vec)
+    def time_values(self, vec: Tensor) -> tuple[Tensor, Tensor]:
+        return self.img_mod(vec), self.txt_mod(vec)
+
+    def forward(
+        self,
+        img: Tensor,
+        txt: Tensor,
+        time_values: tuple[Tensor, Tensor],
+        bias: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        img_values, txt_values = time_values
+        shift1, scale1, gate1, shift2, scale2, gate2 = img_values.chunk(6, dim=-1)
+        txt_shift1, txt_scale1, txt_gate1, txt_shift2, txt_scale2, txt_gate2 = txt_values.chunk(
+            6, dim=-1
+        )
         q, k, v = self.img_attn.heads(modulate(img, shift1, scale1))
         txt_q, txt_k, txt_v = self.txt_attn.heads(modulate(txt, txt_shift1, txt_scale1))
         joint = attention(
             torch.cat([txt_q, q], dim=2),
             torch.cat([txt_k, k], dim=2),
             torch.cat([txt_v, v], dim=2),
+            bias,
         )  # (B, Lc + L, D), condition tokens first
         txt_joint, img_joint = joint.split([txt.shape[1], img.shape[1]], dim=1)
         img = img + gate1 * self.img_attn.proj(img_joint)
@@ -123,12 +153,15 @@ class SingleStreamBlock(nn.Module):
         self.norm = QKNorm(width // num_heads)
         self.modulation = Modulation(width, 1)
 
-    def forward(self, x: Tensor, vec: Tensor) -> Tensor:
-        shift, scale, gate = self.modulation(vec)
+    def time_values(self, vec: Tensor) -> Tensor:
+        return self.modulation(vec)
+
+    def forward(self, x: Tensor, time_values: Tensor, bias: Tensor | None = None) -> Tensor:
+        shift, scale, gate = time_values.chunk(3, dim=-1)
         qkv, hidden = self.linear1(modulate(x, shift, scale)).split(self.widths, dim=-1)
         q, k, v = split_stacked_heads(qkv, 3, self.num_heads)
         q, k = self.norm(q, k)
-        joint = torch.cat([attention(q, k, v), F.gelu(hidden, approximate="tanh")], dim=-1)
+        joint = torch.cat([attention(q, k, v, bias), F.gelu(hidden, approximate="tanh")], dim=-1)
         return x + gate * self.linear2(joint)
 
 
@@ -138,8 +171,11 @@ class LastLayer(nn.Module):
         self.linear = nn.Linear(width, out_channels)
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width))
 
-    def forward(self, x: Tensor, vec: Tensor) -> Tensor:
-        shift, scale = self.adaLN_modulation(vec)[:, None, :].chunk(2, dim=-1)
+    def time_values(self, vec: Tensor) -> Tensor:
+        return self.adaLN_modulation(vec)[:, None, :]
+
+    def forward(self, x: Tensor, time_values: Tensor) -> Tensor:
+        shift, scale = time_values.chunk(2, dim=-1)
         return self.linear(modulate(x, shift, scale))
 
 
@@ -206,31 +242,59 @@ class Hunyuan3DDiT(nn.Module):
         t: Tensor,
         contexts: Mapping[str, Tensor],
         guidance: Tensor | None = None,
+        time_values: TimeValues | None = None,
+        condition_repeats: int = 1,
         **ignored: Any,
     ) -> Tensor:
         """Velocity `(B, L, C)` at latents `x (B, L, C)`, time `t (B,)` in [0, 1], 0 being noise.
 
-        `contexts["main"]` is `(B, Lc, X)`; `guidance (B,)` is the raw scale, for models with
-        `guidance_embed` only.
+        Parameters
+        ----------
+        contexts : `contexts["main"]` is `(B, Lc, X)`
+        guidance : (B,) raw scale, for models with `guidance_embed` only
+        time_values : what `self.time_values` made of `t` and `guidance`, which then do not count
+        condition_repeats : every condition token stands for so many equal ones. Equal tokens stay
+            equal in all blocks, so one of them with a larger weight as a key gives the same.
         """
         cond = contexts["main"]
-        vec = self.time_in(self._sinusoids(t).to(x.dtype))
+        if time_values is None:
+            time_values = self.time_values(t, guidance, x.dtype)
+        bias = None
+        if condition_repeats > 1:
+            bias = x.new_zeros(cond.shape[1] + x.shape[1])
+            bias[: cond.shape[1]] = math.log(condition_repeats)
+
+        # Under autocast these casts keep the residual streams in float32; else they do nothing.
+        latent = self.latent_in(x).to(x.dtype)
+        cond = self.cond_in(cond).to(x.dtype)
+        for block, values in zip(self.double_blocks, time_values.double, strict=True):
+            latent, cond = block(latent, cond, values, bias)
+        joint = torch.cat([cond, latent], dim=1)  # condition first
+        for block, values in zip(self.single_blocks, time_values.single, strict=True):
+            joint = block(joint, values, bias)
+        return self.final_layer(joint[:, cond.shape[1] :], time_values.final)
+
+    def time_values(
+        self, t: Tensor, guidance: Tensor | None = None, dtype: torch.dtype | None = None
+    ) -> TimeValues:
+        """Modulations of all blocks at times `t (S,)`, with `guidance (S,)` if the model takes it.
+
+        A sampler that knows its times asks once for all of them. `dtype` is that of the latents,
+        by default that of `t`.
+        """
+        dtype = dtype or t.dtype
+        vec = self.time_in(self._sinusoids(t).to(dtype))
         if self.guidance_embed:
             if guidance is None:
                 raise InvalidSettingError(
                     "this model takes the guidance scale as an input; pass guidance=(B,) values."
                 )
-            vec = vec + self.guidance_in(self._sinusoids(guidance).to(x.dtype))
-
-        # Under autocast these casts keep the residual streams in float32; else they do nothing.
-        latent = self.latent_in(x).to(x.dtype)
-        cond = self.cond_in(cond).to(x.dtype)
-        for block in self.double_blocks:
-            latent, cond = block(latent, cond, vec)
-        joint = torch.cat([cond, latent], dim=1)  # condition first
-        for block in self.single_blocks:
-            joint = block(joint, vec)
-        return self.final_layer(joint[:, cond.shape[1] :], vec)
+            vec = vec + self.guidance_in(self._sinusoids(guidance).to(dtype))
+        return TimeValues(
+            [block.time_values(vec) for block in self.double_blocks],
+            [block.time_values(vec) for block in self.single_blocks],
+            self.final_layer.time_values(vec),
+        )
 
     def _sinusoids(self, value: Tensor) -> Tensor:
         # The published weights have `time_factor` as the period and a fixed factor of 1000.

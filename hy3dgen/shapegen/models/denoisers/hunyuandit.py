@@ -9,7 +9,7 @@ about schedules, guidance mixing or images.
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -76,6 +76,16 @@ class TimestepEmbedder(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         return self.mlp(self.time_embed(t).to(self.mlp[0].weight.dtype))[:, None, :]
+
+
+class TimeValues(NamedTuple):
+    """What depends on times only: their tokens `(S, 1, H)`."""
+
+    tokens: Tensor
+
+    def at(self, index: int) -> "TimeValues":
+        """That of one time; it fits any batch."""
+        return TimeValues(self.tokens[index : index + 1])
 
 
 class MLP(nn.Module):
@@ -314,20 +324,32 @@ class HunYuanDiTPlain(nn.Module):
         self.final_layer = FinalLayer(hidden_size, in_channels)
 
     def forward(
-        self, x: Tensor, t: Tensor, contexts: Mapping[str, Tensor], **ignored: Any
+        self,
+        x: Tensor,
+        t: Tensor,
+        contexts: Mapping[str, Tensor],
+        time_values: TimeValues | None = None,
+        condition_repeats: int = 1,
+        **ignored: Any,
     ) -> Tensor:
         """Velocity `(B, L, C)` at latents `x (B, L, C)`, time `t (B,)` in [0, 1], 0 being noise.
 
-        `contexts["main"]` is `(B, Lc, X)`.
+        Parameters
+        ----------
+        contexts : `contexts["main"]` is `(B, Lc, X)`
+        time_values : what `self.time_values` made of `t`, which then does not count
+        condition_repeats : every condition token stands for so many equal ones; that changes
+            nothing where all tokens are only looked at, and they are repeated for pooling
         """
         cond = contexts["main"]
-        time = self.t_embedder(t)
+        time = (self.time_values(t) if time_values is None else time_values).tokens
         if self.use_attention_pooling:
-            time = time + self.extra_embedder(self.pooler(cond))[:, None, :]
+            repeated = cond.repeat_interleave(condition_repeats, dim=1)
+            time = time + self.extra_embedder(self.pooler(repeated))[:, None, :]
         tokens = self.x_embedder(x)
         if self.use_pos_emb:
             tokens = tokens + self.pos_embed.to(tokens.dtype)
-        tokens = torch.cat([time, tokens], dim=1)  # the time comes first
+        tokens = torch.cat([time.expand(len(x), -1, -1), tokens], dim=1)  # the time comes first
 
         half = len(self.blocks) // 2
         skips: list[Tensor] = []
@@ -336,6 +358,13 @@ class HunYuanDiTPlain(nn.Module):
             if i < half:
                 skips.append(tokens)
         return self.final_layer(tokens)
+
+    def time_values(self, t: Tensor, guidance: Tensor | None = None) -> TimeValues:
+        """The time tokens of `t (S,)`; a sampler that knows its times asks once for all of them.
+
+        `guidance` is mixed outside of this network and does not count.
+        """
+        return TimeValues(self.t_embedder(t))
 
 
 def _check_heads(width: int, heads: int) -> None:
