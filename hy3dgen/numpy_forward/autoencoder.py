@@ -13,6 +13,7 @@ import numpy as np
 
 from .checkpoint import Weights, part
 from .layers import attention, gelu, layer_norm, linear, split_interleaved
+from .products import product
 
 _EPS = np.float32(1e-6)
 _LAST_EPS = np.float32(1e-5)
@@ -100,14 +101,14 @@ class GeometryDecoder:
         x = tables[0][index[0]]
         x += tables[1][index[1]]
         x += tables[2][index[2]]
-        q = x @ self._query
+        q = product(x, self._query)
         q *= _spread(x, _EPS)[:, None]
         q += self._query_bias
         x += self._attend(q)
-        hidden = x @ self._expand
+        hidden = product(x, self._expand)
         hidden *= _spread(x, _EPS)[:, None]
         hidden += self._expand_bias
-        x += gelu(hidden) @ self._shrink
+        x += product(gelu(hidden), self._shrink)
         x += self._shrink_bias
         return (x @ self._last) * _spread(x, _LAST_EPS) + self._last_bias
 
@@ -118,14 +119,14 @@ class GeometryDecoder:
         weights = np.empty((count, self._heads * width), np.float32)
         for number in range(self._heads):
             own = q[:, number * head : (number + 1) * head]
-            scores = own @ self._keys[number]
+            scores = product(own, self._keys[number])
             scores *= _spread(own, _EPS)[:, None]
             scores += self._key_bias[number]
             scores -= scores.max(axis=1)[:, None]
             np.exp(scores, out=scores)
             share = np.reciprocal(scores.sum(axis=1))[:, None]
             np.multiply(scores, share, out=weights[:, number * width : (number + 1) * width])
-        out = weights @ self._values
+        out = product(weights, self._values)
         out += self._values_bias
         return out
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .checkpoint import Weights, part
 from .layers import attention, gelu, layer_norm, linear, split_stacked
+from .products import product
 
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)
 _STD = np.array((0.229, 0.224, 0.225), np.float32)
@@ -35,7 +36,7 @@ class ImageEncoder:
         patches = patches.transpose(0, 2, 4, 1, 3).reshape(side * side, -1)  # as the kernel lies
         weights = self._weights
         kernel = weights["embeddings.patch_embeddings.projection.weight"]
-        tokens = patches @ kernel.reshape(len(kernel), -1).T
+        tokens = product(patches, kernel.reshape(len(kernel), -1).T)
         tokens += weights["embeddings.patch_embeddings.projection.bias"]
         tokens = np.concatenate([weights["embeddings.cls_token"][0], tokens])
         tokens += weights["embeddings.position_embeddings"][0]

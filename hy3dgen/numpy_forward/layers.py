@@ -4,6 +4,7 @@
 import numpy as np
 
 from .checkpoint import Weights
+from .products import product
 
 # Abramowitz & Stegun 1964, formula 7.1.26: erf to 1.5e-7.
 _ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
@@ -12,7 +13,7 @@ _ERF_P = 0.3275911
 
 def linear(x: np.ndarray, weights: Weights, name: str) -> np.ndarray:
     """`x @ weight.T + bias`; the bias may be absent."""
-    out = x @ weights[f"{name}.weight"].T
+    out = product(x, weights[f"{name}.weight"].T)
     bias = weights.get(f"{name}.bias")
     if bias is not None:
         out += bias
@@ -81,12 +82,12 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Softmax attention, heads joined again: `(H, N, d)` x3 -> `(N, H * d)`."""
-    scores = q @ k.transpose(0, 2, 1)
+    scores = product(q, k.transpose(0, 2, 1))
     scores *= np.float32(1 / np.sqrt(q.shape[-1]))
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
-    return join_heads(scores @ v)
+    return join_heads(product(scores, v))
 
 
 def join_heads(x: np.ndarray) -> np.ndarray:

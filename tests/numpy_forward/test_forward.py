@@ -20,6 +20,7 @@ from hy3dgen.numpy_forward.dinov2 import ImageEncoder
 from hy3dgen.numpy_forward.layers import gelu
 from hy3dgen.numpy_forward.picture import resize_area, resize_cubic, square_picture
 from hy3dgen.numpy_forward.pipeline import NumpyPipeline
+from hy3dgen.numpy_forward.products import einsum_product, product
 from hy3dgen.numpy_forward.surface import extract_surface
 from hy3dgen.numpy_forward.volume import BOUND, decode_grid
 
@@ -101,6 +102,14 @@ def test_gelu():
     close(gelu(x.copy()), theirs, 1e-6)
 
 
+@pytest.mark.parametrize("shapes", [((9,), (9, 4)), ((6, 9), (9, 4)), ((2, 6, 9), (2, 9, 4))])
+def test_products_without_blas(shapes):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    close(einsum_product(a, b), a @ b, 1e-5)
+    close(product(a, b), a @ b, 1e-5)
+
+
 def test_the_image_encoder(pipeline, weights, config, cut_out):
     picture = square_picture(cut_out, 112, 0.15)
     ours = ImageEncoder(part(weights, "conditioner"), config["conditioner"])(picture)
@@ -165,7 +174,7 @@ def test_the_field(pipeline, weights, config, latents, resolution):
     vae, section = part(weights, "vae"), config["vae"]
     ours = decode_tokens(latents[0].numpy(), vae, section)
     close(ours, tokens[0])
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1) as pool:  # numpy's library has its own threads in this process
         grid = decode_grid(GeometryDecoder(ours, vae, section), resolution, pool, ignore)
     assert np.isnan(grid).any() == (resolution == 128)
     np.testing.assert_array_equal(np.isnan(grid), np.isnan(theirs))

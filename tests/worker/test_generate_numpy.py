@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task `generate` in a Python without torch and the libraries around it."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from hy3dgen.errors import Cancelled, TaskFailedError
+from hy3dgen.mesh import TriangleMesh, native_available
+from hy3dgen.worker.client import WorkerClient
+from hy3dgen.worker.model_cache import bundled_folder
+
+if not native_available():
+    pytest.skip("the mesh kernel is not built", allow_module_level=True)
+
+# This Python as if nothing but numpy were installed.
+BARE = """
+import sys
+for name in ("torch", "safetensors", "yaml", "PIL", "cv2", "skimage", "scipy", "trimesh"):
+    sys.modules[name] = None
+from hy3dgen.worker.__main__ import main
+main()
+"""
+QUICK = {"num_inference_steps": 3, "octree_resolution": 32, "seed": 2}
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with WorkerClient([sys.executable, "-c", BARE]) as client:
+        hello = client.start(30)
+        assert hello.device == "cpu (numpy)" and "generate" in hello.tasks
+        yield client
+
+
+def disc(background=(0, 0, 0, 0), side=96):
+    """A blue disc."""
+    y, x = np.mgrid[:side, :side]
+    image = np.empty((side, side, 4), np.uint8)
+    image[:] = background
+    image[(x - side / 2) ** 2 + (y - side / 2) ** 2 < (side / 3) ** 2] = (30, 60, 200, 255)
+    return image
+
+
+@pytest.mark.parametrize("background", [(0, 0, 0, 0), (250, 250, 250, 255)])
+def test_a_picture_becomes_a_mesh(worker, background):
+    seen = []
+    result = worker.run("generate", QUICK, {"image": disc(background)}, seen.append)
+    mesh = TriangleMesh(result.arrays["vertices"], result.arrays["faces"])
+    assert mesh.volume > 0.01 and np.abs(mesh.bounds).max() < 1.01
+    values = result.values
+    assert values["device"] == "cpu (numpy)" and values["guidance_scale"] == 2.0
+    assert values["seed"] == 2 and values["octree_resolution"] == 32
+    names = [name for name, _ in values["stages"]]
+    assert names == [
+        *("prepare picture", "load model"),
+        *("condition", "denoise", "decode", "extract", "clean"),
+    ]
+    assert {event.stage for event in seen} <= set(names)
+
+
+def test_the_defaults_are_the_models(worker):
+    settings = {"num_inference_steps": 2, "seed": 0, "octree_resolution": 24, "face_count": 200}
+    result = worker.run("generate", settings, {"image": disc()})
+    assert len(result.arrays["faces"]) <= 200 and result.values["guidance_scale"] == 2.0
+
+
+def test_cancel_while_denoising(worker):
+    def stop(event):
+        if event.stage == "denoise":
+            worker.cancel(event.request)
+
+    with pytest.raises(Cancelled):
+        worker.run("generate", {**QUICK, "num_inference_steps": 1000}, {"image": disc()}, stop)
+    assert worker.run("ping").values == {}
+
+
+BAD = [
+    ({"model": "somebody/something"}, disc(), "MissingDependencyError", "a Python with PyTorch"),
+    ({}, disc() * 0, "InvalidImageError", "transparent"),
+    ({}, disc()[:8], "InvalidImageError", "at least 16 x 16"),
+    (
+        {},
+        np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8),
+        *("InvalidImageError", "not plain; cut out the object"),
+    ),
+    ({}, disc().astype(np.float64), "InvalidImageError", "send uint8"),
+    ({"seed": -1}, disc(), "InvalidSettingError", "seed is -1"),
+]
+
+
+@pytest.mark.parametrize(("params", "image", "kind", "said"), BAD, ids=lambda v: str(v)[:20])
+def test_bad_input_gets_one_sentence(worker, params, image, kind, said):
+    with pytest.raises(TaskFailedError) as caught:
+        worker.run("generate", {**QUICK, **params}, {"image": image})
+    assert caught.value.kind == kind and said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_file_needs_a_library(worker):
+    picture = str(bundled_folder() / "config.json")
+    with pytest.raises(TaskFailedError, match=r"lacks torch.*PIL|lacks torch.*pillow") as caught:
+        worker.run("generate", {**QUICK, "picture": picture})
+    assert caught.value.kind == "MissingDependencyError"
+
+
+def test_another_folder_needs_torch(worker, tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {}")
+    with pytest.raises(TaskFailedError, match="bundled model only") as caught:
+        worker.run("generate", {**QUICK, "model": str(tmp_path)}, {"image": disc()})
+    assert caught.value.kind == "MissingDependencyError"
