@@ -22,7 +22,8 @@ constexpr int ROUNDS = 3;
 constexpr int SWEEPS = 6;              // over the vertices, in a round
 constexpr double STAY = 0.02;          // pull to the old place, relative to the normal matrix
 constexpr double MIN_AGREEMENT = 0.2;  // cosine between a sample's normal and its face's
-constexpr double MAX_TURN = 0.5;       // cosine a face may turn by
+constexpr double MAX_TURN = 0.7;       // cosine a face may turn by in a round
+constexpr double MAX_FOLD = 0.6;       // cosine between the faces before a flip and after
 constexpr double SMOOTH = 0.9;         // length of the mean normal around a vertex that is no crease
 constexpr double WORTHWHILE = 1.0;     // part of the distance that must be left at most
 constexpr double FLIP_WORTHWHILE = 0.98; // the same for flips, of the squared distance
@@ -263,7 +264,7 @@ private:
         if (!(length1 > 0) || !(length2 > 0)) return;
         const Vec3 n1 = (1 / length1) * first, n2 = (1 / length2) * second;
         for (const int32_t face : pair)
-            if (dot(n1, normals_[face]) < MIN_AGREEMENT || dot(n2, normals_[face]) < MIN_AGREEMENT)
+            if (dot(n1, normals_[face]) < MAX_FOLD || dot(n2, normals_[face]) < MAX_FOLD)
                 return;
         const double shape1 = shape(pc, pa, pd), shape2 = shape(pd, pb, pc);
         if (shape1 < MIN_SHAPE || shape2 < MIN_SHAPE) return;
