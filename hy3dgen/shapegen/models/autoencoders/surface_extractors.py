@@ -9,6 +9,10 @@ import numpy as np
 from ....errors import InvalidSettingError, SurfaceExtractionError
 from .volume_grids import box_corners
 
+# Values nearer to the level than this share of the field's range are moved away to it. Where one
+# equals the level, marching cubes makes several vertices in one place, empty faces and gaps.
+_CLEARANCE = 1e-4
+
 
 class Latent2MeshOutput:
     """Vertices `mesh_v (V, 3) float32` and faces `mesh_f (F, 3)` as marching cubes orders them.
@@ -25,11 +29,14 @@ class Latent2MeshOutput:
 class MCSurfaceExtractor:
     """Marching cubes (Lewiner et al. 2003, through scikit-image).
 
+    A field that is outside on the whole border of its grid gives a closed surface: every edge has
+    two faces of opposite direction, and every face has an area.
+
     Parameters
     ----------
     compatibility : place vertices by the published formula, which divides by
         `octree_resolution + 1` instead of the number of cells: meshes come out slightly small and
-        off centre, equal to those of the original
+        off centre, equal to those of the original, with its faces without area
     """
 
     def __init__(self, compatibility: bool = False) -> None:
@@ -81,7 +88,12 @@ class MCSurfaceExtractor:
                 "picture."
             )
         try:
-            vertices, faces, _, _ = marching_cubes(values, mc_level, method="lewiner")
+            if self.compatibility:
+                vertices, faces, _, _ = marching_cubes(values, mc_level, method="lewiner")
+            else:
+                vertices, faces = _closed_surface(
+                    values, mc_level, _CLEARANCE * (largest - smallest)
+                )
         except RuntimeError as error:  # values on both sides, but never next to each other
             raise SurfaceExtractionError(
                 f"the field has no surface at level {mc_level:g}; try another seed, more steps or "
@@ -92,6 +104,32 @@ class MCSurfaceExtractor:
             cells = octree_resolution + 1
         vertices = (vertices / cells * (high - low) + low).astype(np.float32)
         return Latent2MeshOutput(*_without_nan(vertices, faces))
+
+
+def _closed_surface(
+    values: np.ndarray, level: float, clearance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Marching cubes on values none of which is nearer to the level than `clearance`."""
+    from skimage.measure import marching_cubes
+
+    close = np.abs(values - level) < clearance
+    moved = np.where(values > level, level + clearance, level - clearance).astype(np.float32)
+    values = np.where(close, moved, values)
+    vertices, faces, _, _ = marching_cubes(values, level, method="lewiner")
+    if _has_repeated_edges(faces):
+        # Where a cell's side has its signs crosswise and its products equal, as in fields with two
+        # values, the cells on both sides of it can disagree. The least noise settles it.
+        noise = np.random.default_rng(0).random(values.shape, dtype=np.float32) - 0.5
+        noisy = values + clearance * noise
+        vertices, faces, _, _ = marching_cubes(noisy, level, method="lewiner")
+    return vertices, faces
+
+
+def _has_repeated_edges(faces: np.ndarray) -> bool:
+    """Whether two faces run along the same two vertices in the same direction."""
+    start, end = faces.astype(np.int64), np.roll(faces, -1, axis=1)
+    edges = np.sort((start << 32 | end).reshape(-1))
+    return bool((edges[1:] == edges[:-1]).any())
 
 
 def _without_nan(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
