@@ -190,7 +190,8 @@ def compare(options: argparse.Namespace, report: dict) -> None:
             "ratios: cpu mean p99.9"
         )
         first = None
-        for name, (package, _) in ENGINES.items():
+        for name in options.engines:
+            package = ENGINES[name][0]
             if importlib.util.find_spec(package) is None:
                 print(f"{name:34} not installed")
                 continue
@@ -241,6 +242,7 @@ def draw(results: list[Path], picture: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES))
     parser.add_argument("--faces", type=int, default=200_000)
     parser.add_argument("--target", type=int, default=40_000)
     parser.add_argument("--repeat", type=int, default=3)

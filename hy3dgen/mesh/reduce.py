@@ -27,7 +27,7 @@ def reduce_faces(
     mesh : V vertices in any length unit, F faces
     target_faces : at least 1
     method : "fast", or "quality", which then flips edges and moves vertices towards the surface of
-        `mesh`: 2 to 20 % less error, most on noisy shapes, for some four times the time
+        `mesh`: 1 to 16 % less error, most on noisy shapes, for some four times the time
         (docs/reduction.md)
     progress : called with a fraction 0..1, at most 50 times a second; raising
         `hy3dgen.errors.Cancelled`, or anything else, from it stops the work
