@@ -12,7 +12,7 @@ from hy3dgen.shapegen.models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from hy3dgen.shapegen.sampling import denoise, merge_equal_tokens
 from hy3dgen.shapegen.schedulers import FlowMatchEulerDiscreteScheduler
 
-NETWORKS = ["dit_cfg", "dit_guidance", "dit_nobias_tf", "plain_moe", "plain_pool_posemb"]
+NETWORKS = ["dit_cfg", "dit_guidance", "dit_nobias_tf", "plain_eps", "plain_pool_posemb"]
 
 
 def inputs(case, tokens=None):
@@ -102,7 +102,7 @@ def run(module, case, rows=2, **options):
         return denoise(module, scheduler, latents, condition, 4.0, True, **options)
 
 
-@pytest.mark.parametrize("name", ["dit_cfg", "plain_moe"])
+@pytest.mark.parametrize("name", ["dit_cfg", "plain_eps"])
 def test_sampling_with_and_without_merging(name):
     case = Case(name)
     module = case.build()
