@@ -223,7 +223,7 @@ def draw(results: list[Path], picture: Path) -> None:
 
     rows = [row for path in results for row in json.loads(path.read_text())["rows"]]
     shapes = list(dict.fromkeys((row["shape"], row["from"]) for row in rows))
-    width = min(3, len(shapes))
+    width = 1 if len(shapes) == 1 else 2 if len(shapes) <= 4 else 3
     figure, axes = plt.subplots(
         -(-len(shapes) // width), width, figsize=(5 * width, 8), squeeze=False
     )
@@ -235,6 +235,8 @@ def draw(results: list[Path], picture: Path) -> None:
                 own = row["engine"].startswith("ours")
                 axis.scatter(row["cpu_seconds"], row["mean"], c="tab:red" if own else "tab:gray")
                 axis.annotate(row["engine"], (row["cpu_seconds"], row["mean"]), fontsize=7)
+    for axis in axes.flat[len(shapes) :]:
+        axis.remove()
     figure.tight_layout()
     figure.savefig(picture, dpi=90)
 

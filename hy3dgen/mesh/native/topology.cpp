@@ -157,20 +157,6 @@ Status drop_degenerate_and_repeated(Array<Face>& faces) {
     return HY3D_OK;
 }
 
-Status mark_open_vertices(size_t vertex_count, const Array<Face>& faces, Array<uint8_t>& open) {
-    Adjacency around;
-    Array<int32_t> seen_by, neighbours;
-    Array<uint32_t> counts;
-    if (!open.resize_zeroed(vertex_count)) return HY3D_OUT_OF_MEMORY;
-    const Status status = around.build(vertex_count, faces);
-    if (status != HY3D_OK) return status;
-    return for_each_edge(around, faces, seen_by, counts, neighbours,
-                         [&](int32_t u, int32_t v, uint32_t count) -> Status {
-                             if (count != 2) open[u] = open[v] = 1;
-                             return HY3D_OK;
-                         });
-}
-
 Status label_components(size_t vertex_count, const Array<Face>& faces, int32_t* labels,
                         int64_t* component_count) {
     const size_t count = faces.size();
