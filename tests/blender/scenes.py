@@ -30,14 +30,12 @@ def positions(obj: bpy.types.Object) -> np.ndarray:
     return flat.reshape(-1, 3)
 
 
-def save_picture(path: Path, pixels: np.ndarray, depth: str = "8", form: str = "PNG") -> Path:
-    """A file of `(H, W, 4)` values from 0 to 1, row 0 at the top, written by Blender itself."""
+def save_picture(path: Path, pixels: np.ndarray) -> Path:
+    """A PNG of `(H, W, 4)` values from 0 to 1, row 0 at the top, written by Blender itself."""
     height, width, _ = pixels.shape
-    image = bpy.data.images.new("saved", width, height, alpha=True, float_buffer=depth != "8")
+    image = bpy.data.images.new("saved", width, height, alpha=True)
     image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
-    settings = bpy.context.scene.render.image_settings
-    settings.file_format, settings.color_mode, settings.color_depth = form, "RGBA", depth
-    image.filepath_raw, image.file_format = str(path), form
+    image.filepath_raw, image.file_format = str(path), "PNG"
     image.save()
     bpy.data.images.remove(image)
     return path

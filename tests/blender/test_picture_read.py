@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures through Blender's readers: bytes, opacity and rows as they stand in the file."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 
@@ -42,11 +45,25 @@ def test_an_image_already_in_the_file_stays(scene, read, pixels, tmp_path):
     assert list(bpy.data.images) == [own] and own.size[:] == (32, 24)
 
 
-def test_linear_pictures_become_srgb(scene, read, tmp_path):
-    grey = np.full((16, 16, 4), 0.5)
-    grey[..., 3] = 1
-    found = read(save_picture(tmp_path / "grey.exr", grey, depth="32", form="OPEN_EXR"))
-    assert np.abs(found[..., :3].astype(int) - 188).max() <= 1 and (found[..., 3] == 255).all()
+def test_sixteen_bits_become_the_same_colours(scene, read, tmp_path):
+    """Blender keeps them as linear light times opacity."""
+    pixel = struct.pack(">4H", *(257 * value for value in (188, 100, 20, 128)))
+    parts = (
+        (b"IHDR", struct.pack(">2I5B", 16, 16, 16, 6, 0, 0, 0)),
+        (b"IDAT", zlib.compress((b"\0" + 16 * pixel) * 16)),
+        (b"IEND", b""),
+    )
+    path = tmp_path / "deep.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in parts
+        )
+    )
+    found = read(path)
+    assert found.shape == (16, 16, 4)
+    assert np.abs(found.astype(int) - (188, 100, 20, 128)).max() <= 1
 
 
 def test_grey_without_opacity(scene, read, tmp_path):
