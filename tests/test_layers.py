@@ -67,18 +67,21 @@ MAKERS = ("training", "benchmarks", "build_tools", "build", "tests")
 APACHE, GPL = "Apache-2.0", "GPL-3.0-or-later"
 LICENCES = {  # the longest path that fits decides
     "hy3dgen": APACHE,
+    "hy3dshape": APACHE,
     "training": APACHE,
     "benchmarks": APACHE,
     "tests": APACHE,
     "tests/blender": GPL,
     "tests/build_tools": GPL,
-    "tests/mesh/test_wheels.py": GPL,  # tests build_tools
     "hunyuan3d_blender": GPL,
     "build_tools": GPL,
     "examples": GPL,
     "build.py": GPL,
 }
-PRODUCT = ("hy3dgen", "hunyuan3d_blender", "training", "benchmarks", "build_tools", "build.py")
+PRODUCT = (
+    *("hy3dgen", "hy3dshape", "hunyuan3d_blender"),
+    *("training", "benchmarks", "build_tools", "build.py"),
+)
 
 
 @dataclass(frozen=True)
