@@ -90,7 +90,7 @@ class HY3D_PT_jobs(_SidebarPanel, bpy.types.Panel):
             _draw_open(column, job)
         hello = job_timer.queue.hello("generation")
         if hello is not None:
-            text = f"Generating on {hello.device} with Python {hello.python}"
+            text = f"Runs on {hello.device}, Python {hello.python}"
             column.label(text=text, icon="SYSTEM")
         last = job_timer.queue.last
         if last is not None and not job_timer.queue.jobs:

@@ -52,12 +52,11 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
 
     def make_job(self, context: bpy.types.Context) -> Job:
         picture = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
-        if picture is None or not picture.is_file():
-            raise InvalidImageError(
-                f"picture {str(picture)!r} does not exist; choose a PNG or JPEG file"
-                if picture
-                else "no picture is chosen; give a PNG or JPEG file"
-            )
+        if picture is None:
+            raise InvalidImageError("no picture is chosen; give a PNG or JPEG file")
+        if not picture.is_file():
+            what = "is a folder" if picture.is_dir() else "does not exist"
+            raise InvalidImageError(f"picture '{picture}' {what}; choose a PNG or JPEG file")
         params = {
             "model": _model(self.model),
             "seed": self.seed,
