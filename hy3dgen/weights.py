@@ -7,7 +7,7 @@ about what the networks are: it asks them for their state dict. Needs torch only
 
 import json
 import os
-import pickle
+import pickle  # for the name of the error that torch raises; nothing is unpickled here
 import re
 import struct
 from collections.abc import Iterable, Mapping

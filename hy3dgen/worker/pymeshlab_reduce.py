@@ -46,6 +46,7 @@ def reduce_with_pymeshlab(
         while True:
             for event in worker.poll():
                 if isinstance(event, Result):
+                    assert isinstance(event.arrays, dict)  # descriptors only cross the border
                     if progress is not None:
                         progress(1.0)
                     return TriangleMesh(event.arrays["vertices"], event.arrays["faces"])
