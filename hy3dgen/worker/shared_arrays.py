@@ -11,7 +11,7 @@ three traps less than with `multiprocessing.shared_memory`:
   truncated block is an OSError or a short read, where touching a mapping would be a SIGBUS;
 - nothing stays mapped, so Windows can delete the file at once.
 
-The price is one copy on each side (a million triangles: a few milliseconds).
+The price is one copy on each side.
 
 **One owner.** The client makes the folders and removes them; the side that makes a block frees it.
 The client holds a file lock in each folder as long as it lives (`hy3dgen.private_folders`), so the

@@ -46,9 +46,11 @@ def test_handle_stays(method):
     reduced = reduce_faces(torus(), 300, method)
     assert len(reduced.faces) == 300
     assert reduced.is_watertight and euler_number(reduced) == 0
-    # A face of 300 has edges of 0.3, so its middle may lie 0.03 below the surface; where that is
-    # evened out, vertices lie as far above it.
-    assert distance_to_torus(reduced.vertices).max() < 0.035
+    # A face of 300 has edges of 0.3, so its middle may lie 0.03 below the surface; where the refit
+    # evens that out, vertices lie as far above it and a little more (the mean error is smaller: the
+    # next test).
+    limit = {"fast": 0.03, "quality": 0.035}[method]
+    assert distance_to_torus(reduced.vertices).max() < limit
 
 
 def test_quality_is_closer_to_the_surface_than_fast():
