@@ -11,7 +11,7 @@ from hy3dgen.shapegen.models.denoisers.hunyuandit import HunYuanDiTPlain, Timest
 from hy3dgen.shapegen.models.denoisers.moe_layers import MoEBlock
 
 CASES = [
-    *(f"plain_{kind}" for kind in ("pool_posemb", "eps", "qk_eps")),
+    *(f"plain_{kind}" for kind in ("eps", "qk_eps")),
     *("plain_part_self_attention", "plain_part_cross_attention"),
 ]
 

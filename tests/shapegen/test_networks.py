@@ -10,13 +10,12 @@ from hy3dgen.errors import CheckpointError, InputError, InvalidSettingError
 from hy3dgen.shapegen.models import Hunyuan3DDiT, ShapeVAE
 from hy3dgen.shapegen.models.autoencoders import PointSelection, farthest_points
 
-DIT = ["dit_cfg", "dit_guidance", "dit_nobias_tf", "dit_eps", "dit_qk_eps"]
-DECODE = ["vae_decode_std", "vae_decode_turbo", "vae_decode_options", "vae_decode_eps"]
-ENCODE = ["vae_encode_sharp", "vae_encode_uniform", "vae_encode_normals_nolnpost", "vae_encode_eps"]
+DIT = ["dit_cfg", "dit_eps"]
+DECODE = ["vae_decode_std", "vae_decode_options", "vae_decode_eps"]
+ENCODE = ["vae_encode_sharp", "vae_encode_eps"]
 CONDITION = [
-    *(f"cond_dino_{kind}" for kind in ("mlp", "swiglu", "interp", "nocls", "noscale", "eps")),
-    *("cond_clip", "cond_dual"),
-    *("cond_single", "cond_mv1_idx", "cond_mv2_noidx", "cond_mv3_idx", "cond_mv4"),
+    *(f"cond_dino_{kind}" for kind in ("mlp", "swiglu", "interp", "eps")),
+    *("cond_dual", "cond_mv3_idx"),
 ]
 
 

@@ -22,7 +22,6 @@ CASES = [
     "e2e_flow_cfg",
     "e2e_fast_guidance",
     "e2e_mv_cfg",
-    "e2e_mv_turbo_batch2",
     "e2e_v21_cfg",
 ]
 
