@@ -214,7 +214,7 @@ class Hunyuan3DDiTPipeline:
     ) -> Tensor:
         """Sinusoids `[sin | cos]` of guidance scales, `(B,)` -> `(B, embedding_dim)`."""
         half = embedding_dim // 2
-        exponents = -math.log(10000.0) * torch.arange(half, dtype=dtype) / (half - 1)
+        exponents = -math.log(10000.0) / (half - 1) * torch.arange(half, dtype=dtype)
         angles = (1000.0 * w.to(dtype))[:, None] * exponents.exp().to(w.device)
         embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
         return torch.nn.functional.pad(embedding, (0, embedding_dim % 2))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FlashVDM: the recorded selections, grids and run, and what our own grids promise."""
+"""FlashVDM: what our own grids promise, and switching it on and off."""
 
 import logging
 
 import numpy as np
 import pytest
 import torch
-from golden import FOLDER, Case, resolve
-from test_surfaces import AnalyticField, check_mesh, sphere
+from golden import FOLDER, Case
+from test_surfaces import AnalyticField, sphere
 from torch import nn
 
 from hy3dgen.errors import InvalidSettingError
@@ -24,19 +24,6 @@ from hy3dgen.shapegen.models.autoencoders import (
 from hy3dgen.shapegen.models.autoencoders.flash_vdm import flash_levels
 from hy3dgen.shapegen.pipelines import export_to_trimesh
 
-DECODERS = ("VanillaVolumeDecoder", "HierarchicalVolumeDecoding", "FlashVDMVolumeDecoding")
-
-
-@pytest.mark.parametrize("name", ["proc_mean_512", "proc_merge_40"])
-def test_recorded_selections(name):
-    case = Case(name)
-    processor = case.build()
-    for call in case.calls:
-        processor.topk = call["topk"]
-        got = processor(**case.values(call["kwargs"]))
-        case.check(got, call["outputs"]["return"])
-        assert processor.topk is False
-
 
 def test_of_3072_keys_1024_are_kept():
     generator = torch.Generator().manual_seed(0)
@@ -47,33 +34,6 @@ def test_of_3072_keys_1024_are_kept():
     assert kept.sum(dim=-1).eq(1024).all()
     logits = (q @ k.transpose(-1, -2) / 8**0.5).masked_fill(~kept[:, :, None], -torch.inf)
     assert torch.allclose(got, logits.softmax(-1) @ v, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["volume_std", "volume_round"])
-def test_recorded_grids_and_meshes(name):
-    case = Case(name)
-    vae = case.build()
-    grids, meshes = [], []
-    for call in case.calls:
-        owner = call["method"].split(".")[-2]
-        arguments = case.values(call["kwargs"])
-        tensor = call["outputs"].get("return")
-        if owner in DECODERS and tensor and not tensor.endswith("reference_bug"):
-            options = dict(call["decoder_init"])
-            if owner != "VanillaVolumeDecoder":
-                options["compatibility"] = True
-            decoder = resolve(call["method"].rsplit(".", 1)[0])(**options)
-            with torch.inference_mode():
-                got = decoder(**(arguments | {"geo_decoder": vae.geo_decoder}))
-            case.check(got, tensor)
-            grids.append(tensor)
-        elif owner == "MCSurfaceExtractor" and "return[0].mesh_f" in call["outputs"]:
-            faces = call["outputs"]["return[0].mesh_f"]
-            mesh = MCSurfaceExtractor(compatibility=True)(**arguments)[0]
-            check_mesh(case, mesh, faces.replace("_f_", "_v_"), faces)
-            meshes.append(faces)
-    assert "out.grid_flash_mean" in grids and "out.mesh_f_flash_mean" in meshes
-    assert type(vae.geo_decoder.cross_attention_processor) is CrossAttentionProcessor
 
 
 @pytest.mark.parametrize(
@@ -142,41 +102,6 @@ def load(name):
         local_files_only=True,
     )  # fmt: skip
     return case, pipe
-
-
-def test_recorded_run():
-    case, pipe = load("e2e_turbo_flashvdm")
-    image, options, to_mesh, to_trimesh = (case.calls[i] for i in (0, 2, 3, 4))
-    assert torch.equal(
-        pipe.prepare_image(**case.values(image["kwargs"]))["image"], case["out.processed_image"]
-    )
-    seen = []
-    final = pipe(
-        **case.values(options["kwargs"]),
-        latents=case["in.initial_latents"],
-        callback=lambda step, timestep, outputs: seen.append(outputs.prev_sample),
-    )
-    for step, latents in enumerate(seen):
-        case.check(latents, f"out.latents_after_step_{step}")
-    case.check(final, "out.final_latents")
-
-    flash, settings = to_mesh["flashvdm"], to_mesh["kwargs"]
-    pipe.vae.enable_flashvdm_decoder(topk_mode=flash["topk_mode"], compatibility=True)
-    where = dict(
-        bounds=settings["box_v"],
-        octree_resolution=settings["octree_resolution"],
-        num_chunks=settings["num_chunks"],
-        min_resolution=flash["min_resolution"],
-    )
-    with torch.inference_mode():
-        tokens = pipe.vae(final / pipe.vae.scale_factor)
-        grid = pipe.vae.volume_decoder(tokens, pipe.vae.geo_decoder, **where)
-        case.check(grid, "out.grid_logits", tolerance=2e-4)
-        mesh = export_to_trimesh(pipe.vae.latents2mesh(tokens, **where))[0]
-    want = to_trimesh["result"][0]
-    assert mesh.area == pytest.approx(want["area"], rel=1e-3)
-    assert len(mesh.vertices) == pytest.approx(want["n_vertices"], rel=0.01)
-    assert np.abs(mesh.bounds - want["bounds"]).max() <= 2e-3
 
 
 def test_the_pipeline_switches_it_on_and_off(caplog):
@@ -261,11 +186,3 @@ def test_offload_keeps_one_network_on_the_device_at_a_time():
     assert list(dict.fromkeys(moves)) == ["conditioner", "model", "vae", "rest"]
     pipe.to("cpu")
     assert not pipe.model._forward_pre_hooks
-
-
-def test_guidance_embedding():
-    case = Case("embeddings")
-    call = case.calls[-1]
-    got = Pipeline.get_guidance_scale_embedding(**case.values(call["kwargs"]))
-    slack = 1000.0 * case["in.w"].max().item() * 2.0**-23  # one bit of the largest angle
-    case.check(got, call["outputs"]["return"], case.tolerance + slack)

@@ -1,98 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks give the recorded results, hidden layers included."""
+"""What the networks promise beyond the recorded results, which `test_goldens.py` compares."""
 
 import numpy as np
 import pytest
 import torch
-from golden import Case, record_submodules, resolve, submodule_outputs
+from golden import Case, resolve
 
 from hy3dgen.errors import CheckpointError, InputError, InvalidSettingError
 from hy3dgen.shapegen.models import Hunyuan3DDiT, ShapeVAE
 from hy3dgen.shapegen.models.autoencoders import PointSelection, farthest_points
 
-DIT = ["dit_cfg", "dit_eps"]
-DECODE = ["vae_decode_std", "vae_decode_options", "vae_decode_eps"]
-ENCODE = ["vae_encode_sharp", "vae_encode_eps"]
-CONDITION = [
-    *(f"cond_dino_{kind}" for kind in ("mlp", "swiglu", "interp", "eps")),
-    *("cond_dual", "cond_mv3_idx"),
-]
 
-
-def run_module_call(case, module, call):
-    """Run one recorded call of a module and check its result and its submodules' outputs."""
-    places = submodule_outputs(case, call)
-    owner_name, _, method = call["method"].rpartition(".")
-    owner = module.get_submodule(owner_name)
-    seen = record_submodules(module, [name for name, _ in places.values()])
-    with torch.inference_mode():
-        # Through __call__ rather than forward, so that hooks run.
-        run = owner if method == "forward" else getattr(owner, method)
-        result = run(**case.values(call["kwargs"]))
-    for place, tensor in call["outputs"].items():
-        if place == "return":
-            case.check(result, tensor)
-        elif place.startswith("return["):
-            case.check(result[place.removeprefix("return['").removesuffix("']")], tensor)
-    for tensor, (name, index) in places.items():
-        # Hidden layers only help to find a mistake; half as strict, because of `test_sinusoids`.
-        got = seen[name] if index is None else seen[name][index]
-        case.check(got, tensor, 2 * case.tolerance)
-    return result
-
-
-@pytest.mark.parametrize("name", [*DIT, *DECODE, *CONDITION])
-def test_recorded_outputs(name):
-    case = Case(name)
-    module = case.build()
-    for call in case.calls:
-        if call["method"] == "geo_decoder.forward":
-            # The block runs in two halves, so its own hook would not fire.
-            call["outputs"].pop("hook:geo_decoder.cross_attn_decoder", None)
-        if call["method"] != "unconditional_embedding":
-            run_module_call(case, module, call)
-        elif call["result"] == "raises TypeError":
-            with pytest.raises(InvalidSettingError, match="view_idxs"):
-                module.unconditional_embedding(**call["kwargs"])
-        else:
-            empty = module.unconditional_embedding(**call["kwargs"])
-            shape = call["result"]["shape"]
-            if not isinstance(empty, dict):
-                empty, shape = {"main": empty}, {"main": shape}
-            assert {name: list(zeros.shape) for name, zeros in empty.items()} == shape
-            assert not any(zeros.any() for zeros in empty.values())
-
-
-@pytest.mark.parametrize("name", ["fourier_pub", "fourier_pi", "fourier_linear_noinput"])
-def test_fourier_features(name):
-    case = Case(name)
-    embedder = case.build()
-    case.check(embedder(case["in.x"]), "out.y")
-    case.check(embedder.frequencies, "out.frequencies")
-    assert embedder.out_dim == case.calls[0]["attrs"]["out_dim"]
-
-
-def test_sinusoids():
-    case = Case("embeddings")
-    checked = 0
-    for call in case.calls:
-        if not call["method"].endswith(("timestep_embedding", "pos_embed_from_grid")):
-            continue  # helpers of other denoisers
-        checked += 1
-        arguments = case.values(call["kwargs"])
-        # The recording processor rounded two of the 128 frequencies differently in the last bit,
-        # and angles reach 7,250 radians: allow that bit on top of the group's tolerance. A wrong
-        # period or factor is off by about 1.
-        largest_angle = 1000.0 * arguments["t"].max().item() if "t" in arguments else 0.0
-        case.check(
-            resolve(call["method"])(**arguments),
-            call["outputs"]["return"],
-            case.tolerance + largest_angle * 2.0**-23,
-        )
-    assert checked == 5
-
-
-@pytest.mark.parametrize("name", DECODE)
+@pytest.mark.parametrize("name", ["vae_decode_std", "vae_decode_options"])
 def test_geometry_decoder_gives_the_same_logits_when_keys_are_projected_once(name):
     case = Case(name)
     decoder = case.build().geo_decoder
@@ -102,32 +21,7 @@ def test_geometry_decoder_gives_the_same_logits_when_keys_are_projected_once(nam
     case.check(torch.cat(halves, dim=1).detach(), "out.logits")
 
 
-@pytest.mark.parametrize("name", ENCODE)
-def test_encoding_with_recorded_seed(name):
-    case = Case(name)
-    vae = case.build()
-    surface = case["in.surface"]
-    with torch.inference_mode():
-        torch.manual_seed(case.calls[0]["rng_seed"])
-        query, data, points = vae.encoder.sample_points_and_latents(
-            surface[..., :3], surface[..., 3:]
-        )
-        case.check(query, "out.query")
-        case.check(data, "out.data")
-        case.check(points[0], "out.query_pc")
-        case.check(points[1], "out.input_pc")
-
-        torch.manual_seed(case.calls[1]["rng_seed"])
-        seen = record_submodules(vae, ["encoder.cross_attn", "pre_kl"])
-        case.check(vae.encode(surface, sample_posterior=False), "out.mode")
-        case.check(seen["encoder.cross_attn"], "out.cross_attn")
-        case.check(seen["pre_kl"], "out.moments")
-
-        torch.manual_seed(case.calls[2]["rng_seed"])
-        case.check(vae.encode(surface), "out.sample")
-
-
-@pytest.mark.parametrize("name", ENCODE)
+@pytest.mark.parametrize("name", ["vae_encode_sharp", "vae_encode_eps"])
 def test_encoding_with_given_points_and_with_a_generator(name):
     case = Case(name)
     vae = case.build()
@@ -144,13 +38,6 @@ def test_encoding_with_given_points_and_with_a_generator(name):
         case.check(vae.encode(surface, sample_posterior=False, selection=selection), "out.mode")
         generator.manual_seed(case.calls[2]["rng_seed"])
         case.check(vae.encode(surface, generator=generator), "out.sample")
-
-
-def test_farthest_points_of_a_list_of_clouds():
-    case = Case("fps")
-    call = case.calls[0]
-    got = resolve(call["method"])(**case.values(call["kwargs"]))
-    assert torch.equal(got, case["out.idx"])
 
 
 def test_farthest_points_of_a_square_are_its_corners():
@@ -173,13 +60,8 @@ def test_a_random_start_is_drawn_from_the_generator():
     assert all(max(pick[:5]) < 50 <= min(pick[5:]) for pick in picks)
 
 
-def test_diagonal_gaussian():
-    case = Case("diagonal_gaussian")
-    posterior = case.build()
-    for attribute in ("mean", "logvar", "std", "var"):
-        case.check(getattr(posterior, attribute), f"out.{attribute}")
-    case.check(posterior.kl(dims=(1, 2)), "out.kl")
-    case.check(posterior.nll(case["in.sample"], dims=(1, 2)), "out.nll")
+def test_a_posterior_does_not_diverge_from_itself():
+    posterior = Case("diagonal_gaussian").build()
     assert torch.allclose(posterior.kl(posterior, dims=(1, 2)), torch.zeros(()), atol=1e-6)
 
 

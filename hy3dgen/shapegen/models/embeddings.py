@@ -2,6 +2,7 @@
 """Fixed embeddings: Fourier features of points, sinusoids of times and of view numbers."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -51,18 +52,24 @@ def timestep_embedding(
 
     Angles are float32; an odd `dim` ends in a column of zeros.
     """
-    half = dim // 2
-    steps = torch.arange(half, dtype=torch.float32, device=t.device)
-    exponents = -math.log(max_period) * steps / half
-    # Float32 exponentials differ in the last bit between processors, which a guidance scale times
-    # 1000 makes visible; rounding a float64 one gives the same everywhere (Apple's GPUs have none).
-    precise = torch.float32 if t.device.type == "mps" else torch.float64
-    frequencies = torch.exp(exponents.to(precise)).float()
+    frequencies = _frequencies(dim // 2, max_period).to(t.device)
     angles = (time_factor * t)[:, None].float() * frequencies
     embedding = torch.cat([angles.cos(), angles.sin()], dim=-1)
     if dim % 2:
         embedding = torch.nn.functional.pad(embedding, (0, 1))
     return embedding.to(t.dtype)
+
+
+@lru_cache(maxsize=16)
+def _frequencies(count: int, max_period: float) -> Tensor:
+    """`max_period^(-i / count)` as float32, `(count,)`.
+
+    Always made on the CPU: other processors' exponentials differ in the last bit, which a guidance
+    scale times 1000 makes visible, and the published numbers are these.
+    """
+    with torch.inference_mode(False):  # it is kept, and training may use it later
+        steps = torch.arange(count, dtype=torch.float32, device="cpu")
+        return torch.exp(-math.log(max_period) * steps / count)
 
 
 def get_1d_sincos_pos_embed_from_grid(embed_dim: int, pos: np.ndarray) -> np.ndarray:
