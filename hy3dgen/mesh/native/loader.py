@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 METHODS = {"fast": 0, "quality": 1}
 MAX_THREADS = 64  # the kernel uses no more
 
@@ -35,6 +35,7 @@ _ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_double)
 _Size = ctypes.c_int64
 _Floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
 _Ints = np.ctypeslib.ndpointer(np.int32, flags="C_CONTIGUOUS")
+_Bytes = np.ctypeslib.ndpointer(np.uint8, flags="C_CONTIGUOUS")
 _SizeOut = ctypes.POINTER(ctypes.c_int64)
 
 _SIGNATURES: dict[str, list[object]] = {
@@ -47,6 +48,19 @@ _SIGNATURES: dict[str, list[object]] = {
     "hy3d_reduce": [
         *(_Floats, _Size, _Ints, _Size, _Size, ctypes.c_int32, ctypes.c_int32, _ProgressCallback),
         *(_Floats, _SizeOut, _Ints, _SizeOut),
+    ],
+    "hy3d_rasterize": [
+        *(_Floats, _Size, _Ints, _Size, _Size, _Size, ctypes.c_void_p, ctypes.c_int32),
+        *(_Ints, _Floats),
+    ],
+    "hy3d_interpolate": [
+        *(_Floats, _Size, _Ints, _Ints, _Floats, _Size, ctypes.c_float, ctypes.c_int32, _Floats),
+    ],
+    "hy3d_spread": [_Bytes, _Size, _Size, _Size, _Bytes],
+    "hy3d_splat": [_Floats, _Floats, _Size, _Size, _Size, _Size, _Floats, _Floats],
+    "hy3d_edges": [_Bytes, _Size, _Size, ctypes.c_int32, ctypes.c_int32, _Bytes],
+    "hy3d_fill_vertices": [
+        *(_Floats, _Size, _Ints, _Size, _Ints, _Size, _ProgressCallback, _Bytes, _Floats),
     ],
 }
 
@@ -113,18 +127,7 @@ def reduce(
 
     `method` is a key of METHODS; 0 threads are as many as the machine runs at once.
     """
-    raised: list[BaseException] = []
-
-    def report(fraction: float) -> int:
-        # ctypes prints and forgets an exception that leaves a callback; carry it over instead.
-        try:
-            progress(fraction)  # type: ignore[misc]
-        except BaseException as error:
-            raised.append(error)
-            return 1
-        return 0
-
-    callback = _ProgressCallback(report) if progress else _ProgressCallback()
+    callback, raised = _callback(progress)
     out_vertices, out_faces = np.empty_like(vertices), np.empty_like(faces)
     vertex_count, face_count = _Size(), _Size()
     status = _library().hy3d_reduce(
@@ -136,6 +139,105 @@ def reduce(
         raise raised[0]
     _raise_for(status)
     return out_vertices[: vertex_count.value].copy(), out_faces[: face_count.value].copy()
+
+
+def rasterize(
+    points: np.ndarray,
+    faces: np.ndarray,
+    size: tuple[int, int],
+    prior: np.ndarray | None = None,
+    threads: int = 0,
+) -> Arrays:
+    """(H, W) int32 face numbers from 1, and (H, W, 3) float32 weights; see texgen/rasterizer.py."""
+    out_faces = np.empty(size, np.int32)
+    out_weights = np.empty((*size, 3), np.float32)
+    status = _library().hy3d_rasterize(
+        *(points, len(points), faces, len(faces), *size),
+        *(None if prior is None else prior.ctypes.data, threads, out_faces, out_weights),
+    )
+    _raise_for(status)
+    return out_faces, out_weights
+
+
+def interpolate(
+    attributes: np.ndarray,
+    faces: np.ndarray,
+    numbers: np.ndarray,
+    weights: np.ndarray,
+    background: float,
+    threads: int = 0,
+) -> np.ndarray:
+    """(…, C) vertex attributes (V, C) at drawn pixels, `background` where no face is."""
+    channels = attributes.shape[1]
+    out = np.empty((*numbers.shape, channels), np.float32)
+    status = _library().hy3d_interpolate(
+        *(attributes, channels, faces, numbers, weights, numbers.size, background, threads, out)
+    )
+    _raise_for(status)
+    return out
+
+
+def spread(image: np.ndarray, radius: int) -> np.ndarray:
+    """(H, W) uint8: 1 within `radius` pixels, across and down, of a pixel that is not 0."""
+    out = np.empty_like(image)
+    _raise_for(_library().hy3d_spread(image, *image.shape, radius, out))
+    return out
+
+
+def splat(places: np.ndarray, values: np.ndarray, sums: np.ndarray, weights: np.ndarray) -> None:
+    """Add values (N, C) at places (N, 2) to `sums` (H, W, C) and their shares to `weights`."""
+    height, width, channels = sums.shape
+    _raise_for(
+        _library().hy3d_splat(places, values, len(places), channels, height, width, sums, weights)
+    )
+
+
+def edges(image: np.ndarray, low: int, high: int) -> np.ndarray:
+    """Canny's edges of an (H, W) uint8 image: 1 where there is one."""
+    out = np.empty_like(image)
+    _raise_for(_library().hy3d_edges(image, *image.shape, low, high, out))
+    return out
+
+
+def fill_vertices(
+    positions: np.ndarray,
+    faces: np.ndarray,
+    waiting: np.ndarray,
+    coloured: np.ndarray,
+    colours: np.ndarray,
+    progress: Callable[[float], object] | None,
+) -> None:
+    """Colour the `waiting` vertices in place; whatever `progress` raises ends it early."""
+    callback, raised = _callback(progress)
+    status = _library().hy3d_fill_vertices(
+        *(positions, len(positions), faces, len(faces), waiting, len(waiting)),
+        *(callback, coloured, colours),
+    )
+    if raised:
+        raise raised[0]
+    _raise_for(status)
+
+
+def _callback(
+    progress: Callable[[float], object] | None,
+) -> tuple["ctypes._FuncPointer", list[BaseException]]:
+    """`progress` for the kernel, and the list that takes what it raises.
+
+    ctypes prints and forgets an exception that leaves a callback, so it is carried over instead.
+    """
+    raised: list[BaseException] = []
+    if progress is None:
+        return _ProgressCallback(), raised
+
+    def report(fraction: float) -> int:
+        try:
+            progress(fraction)
+        except BaseException as error:
+            raised.append(error)
+            return 1
+        return 0
+
+    return _ProgressCallback(report), raised
 
 
 @cache

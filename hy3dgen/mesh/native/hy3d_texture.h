@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C ABI's second half: pixels. Same rules as in hy3d_mesh.h; images are packed rows, row 0
+// first. Indices are trusted here: the callers in Python have checked them.
+#ifndef HY3D_TEXTURE_H
+#define HY3D_TEXTURE_H
+
+#include "hy3d_mesh.h"
+
+// Draws triangles. `points` are V x 4 clip coordinates, V x 4; `prior` is null or H x W depths
+// below which nothing is drawn. Writes the 1-based number of the face in front (0: none) and the
+// three weights of its corners, corrected for perspective. Bands of rows go to up to `threads`
+// threads.
+HY3D_API int32_t hy3d_rasterize(const float* points, int64_t point_count, const int32_t* faces,
+                                int64_t face_count, int64_t height, int64_t width,
+                                const float* prior, int32_t threads, int32_t* out_faces,
+                                float* out_weights);
+
+// Vertex attributes V x C at each of `count` pixels of a drawn image, `background` where no face is.
+HY3D_API int32_t hy3d_interpolate(const float* attributes, int64_t channels, const int32_t* faces,
+                                  const int32_t* numbers, const float* weights, int64_t count,
+                                  float background, int32_t threads, float* out);
+
+// 1 where any pixel of the square of 2 * radius + 1 around it is not 0; outside counts as 0.
+HY3D_API int32_t hy3d_spread(const uint8_t* image, int64_t height, int64_t width, int64_t radius,
+                             uint8_t* out);
+
+// Adds `count` values of C channels to the four texels around each place (row, column in [0, 1]),
+// bilinearly. `sums` is H x W x C, `weights` H x W; both are added to.
+HY3D_API int32_t hy3d_splat(const float* places, const float* values, int64_t count,
+                            int64_t channels, int64_t height, int64_t width, float* sums,
+                            float* weights);
+
+// Canny's edges of an 8-bit image, 1 where there is one.
+HY3D_API int32_t hy3d_edges(const uint8_t* image, int64_t height, int64_t width, int32_t low,
+                            int32_t high, uint8_t* out);
+
+// Colours vertices from their neighbours until nothing more is reached; see texgen/inpaint.py.
+// `positions` V x 3, `faces` F x 3; `coloured` V and `colours` V x 3 hold what is known and take
+// the result; `waiting` lists the N vertices to do, in order, with repetitions. Cancelled means
+// stopped early: the outputs then hold what was done so far.
+HY3D_API int32_t hy3d_fill_vertices(const float* positions, int64_t vertex_count,
+                                    const int32_t* faces, int64_t face_count,
+                                    const int32_t* waiting, int64_t waiting_count,
+                                    hy3d_progress progress, uint8_t* coloured, float* colours);
+
+#endif
