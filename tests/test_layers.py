@@ -29,7 +29,10 @@ ROWS = {
         "hy3dgen.shapegen.__init__",
         "hy3dgen.texgen.__init__",
     ),
-    1: ("hy3dgen.mesh",),
+    1: (
+        *("hy3dgen.mesh", "hy3dgen.shapegen.cost_model"),
+        "hy3dgen.shapegen.models.autoencoders.grid_levels",
+    ),
     2: ("hy3dgen.worker.__init__", *(f"hy3dgen.worker.{name}" for name in LIGHT_WORKER)),
     3: ("hy3dgen.weights", "hy3dgen.numpy_forward"),
     4: ("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.shapegen", "hy3dgen.texgen"),

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from .field import Field, Progress
-from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, halved_levels, refine_mask
+from .grid_levels import exact_levels
+from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, refine_mask
 
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
 # at least s / sqrt(3) a step along its steepest axis, so 1.5 would do for a true distance.
@@ -54,10 +55,7 @@ def follow_surface(
     field: Field, octree_resolution: int, min_resolution: int, mc_level: float
 ) -> Tensor:
     """Grid `(n, n, n) float32` of one object, known near its surface."""
-    levels = halved_levels(octree_resolution, min_resolution)
-    while levels[-1] != octree_resolution:  # odd somewhere on the way: fewer halvings
-        min_resolution = levels[0] + 1
-        levels = halved_levels(octree_resolution, min_resolution)
+    levels = exact_levels(octree_resolution, min_resolution)
     grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
     for i, level in enumerate(levels[1:], start=2):
         grid = _refined(field, grid, level, len(levels) - i, mc_level)

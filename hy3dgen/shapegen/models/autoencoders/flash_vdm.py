@@ -21,8 +21,8 @@ from .attention_processors import (
 )
 from .coarse_to_fine import follow_surface
 from .field import Field, Progress
+from .grid_levels import halved_levels
 from .hierarchical import decode_levels
-from .volume_grids import halved_levels
 
 _PROCESSORS = {
     "mean": FlashVDMCrossAttentionProcessor,

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from .field import Field, Progress
+from .grid_levels import halved_levels
 from .volume_grids import (
     NEAR_LEVEL,
     UNKNOWN,
     dilate,
     extract_near_surface_volume_fn,
-    halved_levels,
     refine_mask,
 )
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from .coarse_to_fine import CoarseToFineVolumeDecoder
 from .field import Field, Progress
 from .flash_vdm import FlashVDMVolumeDecoding
+from .grid_levels import halved_levels
 from .hierarchical import HierarchicalVolumeDecoding
 from .volume_grids import (
     NEAR_LEVEL,
@@ -23,7 +24,6 @@ from .volume_grids import (
     dilate,
     extract_near_surface_volume_fn,
     generate_dense_grid_points,
-    halved_levels,
     refine_mask,
 )
 

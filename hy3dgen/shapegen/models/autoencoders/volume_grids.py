@@ -67,20 +67,6 @@ def _shifted(values: Tensor, axis: int, shift: int) -> Tensor:
     return values.index_select(axis, index.clamp(0, side - 1))
 
 
-def halved_levels(octree_resolution: int, min_resolution: int) -> list[int]:
-    """Resolutions from coarse to fine, each twice the one before, none below `min_resolution`.
-
-    The last is `octree_resolution` or a little less: halving drops remainders.
-    """
-    levels = []
-    resolution = octree_resolution
-    while resolution >= min_resolution:
-        levels.append(resolution)
-        resolution //= 2
-    coarsest = levels[-1] if levels else octree_resolution
-    return [coarsest * 2**i for i in range(max(len(levels), 1))]
-
-
 def dilate(mask: Tensor) -> Tensor:
     """A boolean grid grown by one point in all 26 directions."""
     for axis in range(3):
