@@ -35,7 +35,10 @@ ROWS = {
     ),
     2: ("hy3dgen.worker.__init__", *(f"hy3dgen.worker.{name}" for name in LIGHT_WORKER)),
     3: ("hy3dgen.weights", "hy3dgen.numpy_forward"),
-    4: ("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.shapegen", "hy3dgen.texgen"),
+    4: (
+        *("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.gpu", "hy3dgen.shapegen"),
+        "hy3dgen.texgen",
+    ),
     5: ("hy3dgen.shapegen.pipelines", "hy3dgen.texgen.pipelines"),
     6: (
         *("hy3dgen.worker.model_cache", "hy3dgen.worker.engines", "hy3dgen.worker.tasks"),
@@ -50,7 +53,7 @@ LIBRARIES = {
     2: (("numpy",), ()),
     3: (("numpy", "yaml", "safetensors"), ("torch", "huggingface_hub")),
     4: (
-        ("numpy", "torch"),
+        ("numpy", "torch", "triton"),
         ("cv2", "PIL", "skimage", "trimesh", "yaml", "safetensors", "rembg", "onnxruntime"),
     ),
     5: (("numpy", "torch", "yaml"), ("PIL", "trimesh", "safetensors")),
