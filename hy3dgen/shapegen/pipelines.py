@@ -37,7 +37,7 @@ _VOLUME_DECODERS = {
     "coarse_to_fine": CoarseToFineVolumeDecoder,
     "flashvdm": FlashVDMVolumeDecoding,
 }
-_COARSE_TO_FINE_FROM = 64
+_COARSE_TO_FINE_FROM, _SPARSE_FROM = 64, 512
 
 
 class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
@@ -64,6 +64,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         mask: Tensor | None = None,
         latents: Tensor | None = None,
         volume_decoder: str | None = None,
+        face_count: int | None = None,
         callback: Callable[[int, Tensor, Any], None] | None = None,
         callback_steps: int = 1,
         progress: Progress | None = None,
@@ -87,7 +88,9 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         mask : goes with an `image` tensor
         latents : start from these instead of noise
         volume_decoder : 'dense', 'coarse_to_fine', or None: what the VAE has been given, or if that
-            is the dense default, coarse-to-fine from a resolution of 64 on
+            is the dense default, coarse-to-fine from a resolution of 64 on, without full grids from
+            512 on
+        face_count : reduce to at most so many faces, on the device; None keeps all
         callback : `callback(step, timestep, outputs)` every `callback_steps` denoising steps
         progress : `progress(stage, step, total)` with stages 'condition', 'denoise', 'decode' and
             'extract'; an exception it raises ends the call and reaches the caller
@@ -148,7 +151,11 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         self.maybe_free_model_hooks()
         report("extract", 0, 1)
         meshes = extractor(
-            grid, mc_level=mc_level, bounds=box_v, octree_resolution=octree_resolution
+            grid,
+            mc_level=mc_level,
+            bounds=box_v,
+            octree_resolution=octree_resolution,
+            face_count=face_count,
         )
         report("extract", 1, 1)
         return export_to_trimesh(meshes) if output_type == "trimesh" else meshes
@@ -158,7 +165,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             return _VOLUME_DECODERS[name]()
         own = self.vae.volume_decoder
         if type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM:
-            return CoarseToFineVolumeDecoder()
+            return CoarseToFineVolumeDecoder(_SPARSE_FROM)
         return own
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ....gpu.sparse_grid import SparseGrid, coordinates, near_surface, open_corners, refined
 from .field import Field, Progress
 from .grid_levels import exact_levels
 from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, refine_mask
@@ -25,7 +26,16 @@ _STEPS = 2.0
 
 
 class CoarseToFineVolumeDecoder:
-    """The field near the surface; other points are NaN."""
+    """The field near the surface; other points are NaN.
+
+    Parameters
+    ----------
+    sparse_from : from this resolution on no full grid is made; a call then returns a list of
+        `SparseGrid`, which surface extractors take as well. None: never
+    """
+
+    def __init__(self, sparse_from: int | None = None) -> None:
+        self.sparse_from = sparse_from
 
     def __call__(
         self,
@@ -38,17 +48,19 @@ class CoarseToFineVolumeDecoder:
         min_resolution: int = 63,
         progress: Progress | None = None,
         **ignored: Any,
-    ) -> Tensor:
+    ) -> Tensor | list[SparseGrid]:
         """Grid `(B, n, n, n) float32`; `octree_resolution` is kept exactly.
 
         A resolution that cannot be halved is decoded densely, as is one below twice
         `min_resolution`.
         """
+        sparse = self.sparse_from is not None and octree_resolution >= self.sparse_from
+        follow = follow_surface_sparsely if sparse else follow_surface
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
-            grids.append(follow_surface(field, octree_resolution, min_resolution, mc_level))
-        return torch.stack(grids)
+            grids.append(follow(field, octree_resolution, min_resolution, mc_level))
+        return grids if sparse else torch.stack(grids)
 
 
 def follow_surface(
@@ -60,6 +72,24 @@ def follow_surface(
     for i, level in enumerate(levels[1:], start=2):
         grid = _refined(field, grid, level, len(levels) - i, mc_level)
     return torch.where(grid == UNKNOWN, torch.nan, grid + mc_level)
+
+
+def follow_surface_sparsely(
+    field: Field, octree_resolution: int, min_resolution: int, mc_level: float
+) -> SparseGrid:
+    """The same points and values as `follow_surface`, without full grids but the coarsest."""
+    levels = exact_levels(octree_resolution, min_resolution)
+    side = levels[0] + 1
+    values = field.everywhere(levels[0], later_levels=len(levels) - 1)[0].reshape(-1) - mc_level
+    grid = SparseGrid(side, torch.arange(side**3, device=values.device), values)
+    for i, level in enumerate(levels[1:], start=2):
+        keys = refined(near_surface(grid, NEAR_LEVEL, _STEPS), grid.side)
+        grid = SparseGrid(level + 1, keys[:0], values[:0])
+        while len(keys):
+            found = field.at(coordinates(keys, level + 1), level, len(levels) - i) - mc_level
+            grid = grid.with_points(keys, found)
+            keys = open_corners(grid)
+    return grid._replace(values=grid.values + mc_level)
 
 
 def _refined(field: Field, grid: Tensor, level: int, later_levels: int, mc_level: float) -> Tensor:

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ....errors import InvalidSettingError, SurfaceExtractionError
+from ....gpu.reduce import reduce_surface
+from ....gpu.sparse_grid import SparseGrid
+from ....gpu.surface import extract_surface
+from ....mesh import TriangleMesh, reduce_faces
 from .volume_grids import box_corners
 
 # Values nearer to the level than this share of the field's range are moved away to it. Where one
@@ -49,11 +55,18 @@ class MCSurfaceExtractor:
         mc_level: float = 0.0,
         bounds: float | Sequence[float] = 1.01,
         octree_resolution: int | None = None,
+        face_count: int | None = None,
         **ignored: Any,
     ) -> list[Latent2MeshOutput]:
-        """One mesh per grid of `(B, n, n, n)`.
+        """One mesh per grid of `(B, n, n, n)`, or of a list of them or of sparse grids.
 
-        Points that are NaN are unknown; the surface ends where it meets them.
+        Points that are NaN are unknown; the surface ends where it meets them. Grids on a GPU, and
+        sparse ones, become surfaces where they are (`hy3dgen.gpu.surface`, which cuts cells by
+        another table).
+
+        Parameters
+        ----------
+        face_count : at most so many faces where the shape allows; None keeps all
 
         Raises
         ------
@@ -61,7 +74,16 @@ class MCSurfaceExtractor:
             If a field does not cross `mc_level`.
         """
         low, high = box_corners(bounds)
-        return [self._extract(grid, mc_level, low, high, octree_resolution) for grid in grid_logits]
+        meshes = []
+        for grid in grid_logits:
+            if isinstance(grid, SparseGrid) or (grid.is_cuda and not self.compatibility):
+                meshes.append(_extract_in_place(grid, mc_level, low, high, face_count))
+                continue
+            mesh = self._extract(grid, mc_level, low, high, octree_resolution)
+            if face_count is not None:
+                mesh = _reduced(mesh, face_count)
+            meshes.append(mesh)
+        return meshes
 
     def _extract(
         self,
@@ -76,17 +98,10 @@ class MCSurfaceExtractor:
         values = np.ascontiguousarray(grid.detach().cpu().float().numpy())
         known = np.isfinite(values)
         if not known.any():
-            raise SurfaceExtractionError(
-                "the decoded field is not finite anywhere, so the model's weights or precision do "
-                "not fit; load it again in float32."
-            )
+            raise _not_finite()
         smallest, largest = float(values[known].min()), float(values[known].max())
         if not smallest < mc_level < largest:
-            raise SurfaceExtractionError(
-                f"the field has no surface at level {mc_level:g}: its values run from "
-                f"{smallest:.3g} to {largest:.3g}; try another seed, more steps or a clearer "
-                "picture."
-            )
+            raise _no_surface(mc_level, smallest, largest)
         try:
             if self.compatibility:
                 vertices, faces, _, _ = marching_cubes(values, mc_level, method="lewiner")
@@ -104,6 +119,48 @@ class MCSurfaceExtractor:
             cells = octree_resolution + 1
         vertices = (vertices / cells * (high - low) + low).astype(np.float32)
         return Latent2MeshOutput(*_without_nan(vertices, faces))
+
+
+def _not_finite() -> SurfaceExtractionError:
+    return SurfaceExtractionError(
+        "the decoded field is not finite anywhere, so the model's weights or precision do not fit; "
+        "load it again in float32."
+    )
+
+
+def _no_surface(level: float, smallest: float, largest: float) -> SurfaceExtractionError:
+    return SurfaceExtractionError(
+        f"the field has no surface at level {level:g}: its values run from {smallest:.3g} to "
+        f"{largest:.3g}; try another seed, more steps or a clearer picture."
+    )
+
+
+def _extract_in_place(
+    grid: Tensor | SparseGrid,
+    level: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    face_count: int | None,
+) -> Latent2MeshOutput:
+    """Surface and reduction on the device of the grid; the result is numpy's."""
+    sparse = isinstance(grid, SparseGrid)
+    vertices, faces = extract_surface(grid if sparse else grid.float(), level)
+    if len(faces) == 0:
+        known = grid.values if sparse else grid.reshape(-1)
+        known = known[torch.isfinite(known)]
+        if len(known) == 0:
+            raise _not_finite()
+        raise _no_surface(level, float(known.min()), float(known.max()))
+    if face_count is not None:
+        vertices, faces = reduce_surface(vertices, faces, face_count)
+    cells = (grid.side if sparse else grid.shape[0]) - 1
+    places = vertices.cpu().numpy() / np.float32(cells) * (high - low) + low
+    return Latent2MeshOutput(places.astype(np.float32), faces.flip(1).cpu().numpy())
+
+
+def _reduced(mesh: Latent2MeshOutput, face_count: int) -> Latent2MeshOutput:
+    small = reduce_faces(TriangleMesh(mesh.mesh_v, mesh.mesh_f), face_count)
+    return Latent2MeshOutput(small.vertices, small.faces)
 
 
 def _closed_surface(
