@@ -4,20 +4,95 @@
 Knows nothing about which network calls it. Every tensor inside is `(B, heads, tokens, d)`.
 """
 
+import logging
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+logger = logging.getLogger(__name__)
+
+
+class Repeats(NamedTuple):
+    """The first `tokens` keys stand for `times` equal ones each."""
+
+    tokens: int
+    times: int
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None = None) -> Tensor:
     """Softmax attention, `(B, H, N, d)` x3 -> `(B, H, N, d)`.
 
     Queries and keys may be in a higher precision than the values (normalised under autocast);
-    the values' dtype decides. `bias (keys,)` is added to every query's logits.
+    the values' dtype decides.
     """
-    if bias is not None:
-        bias = bias.to(v.dtype).expand(1, 1, q.shape[2], -1)
-    return F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, attn_mask=bias)
+    q, k = q.to(v.dtype), k.to(v.dtype)
+    if repeats is None:
+        return F.scaled_dot_product_attention(q, k, v)
+    fast = _attention_with_sums(v.device, v.dtype, v.shape[-1])
+    if fast is None or repeats.tokens != 1:
+        return attend_biased(q, k, v, repeats)
+    return attend_merged(q, k, v, repeats.times, fast)
+
+
+def attend_biased(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats) -> Tensor:
+    """The plain way: repeated keys have the logarithm of their number added to their logits.
+
+    On a GPU a bias costs the fast kernel.
+    """
+    bias = v.new_zeros(k.shape[2])
+    bias[: repeats.tokens] = math.log(repeats.times)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(1, 1, q.shape[2], -1))
+
+
+def attend_merged(
+    q: Tensor, k: Tensor, v: Tensor, times: int, with_sums: Callable[..., tuple[Tensor, Tensor]]
+) -> Tensor:
+    """The same for one repeated key, without a bias: its other copies are added afterwards.
+
+    Attention over all keys once is `sum(e_i v_i) / S` with `S = sum(e_i)`, and the kernel knows
+    log S. With `w = (times - 1) e_0 / S` more of the first key it is `(that + w v_0) / (1 + w)`.
+    """
+    once, log_sum = with_sums(q, k, v)
+    logit = (q.float() * k[:, :, :1].float()).sum(dim=-1) / math.sqrt(q.shape[-1])
+    more = ((times - 1) * torch.exp(logit - log_sum))[..., None]
+    return ((once.float() + more * v[:, :, :1].float()) / (1 + more)).to(v.dtype)
+
+
+@cache
+def _attention_with_sums(
+    device: torch.device, dtype: torch.dtype, width: int
+) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    """This device's fast kernel that also gives the logarithms of its sums, tried once.
+
+    None where there is none, or where it does not give what the plain way gives.
+    """
+    if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
+        return None
+    try:
+        with torch.random.fork_rng(devices=[device]):
+            torch.manual_seed(0)
+            q, k, v = torch.randn(3, 1, 2, 70, width, device=device, dtype=dtype).unbind(0)
+        got = attend_merged(q, k, v, 1000, flash_with_sums).float()
+        error = (got - attend_biased(q.float(), k.float(), v.float(), Repeats(1, 1000))).abs().max()
+        if error < 0.02:
+            return flash_with_sums
+        logger.info("flash attention is off by %.3g here; repeated tokens get a bias.", error)
+    except (RuntimeError, AttributeError, TypeError) as reason:
+        logger.info("no flash attention here (%s); repeated tokens get a bias.", reason)
+    return None
+
+
+def flash_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention, and the logarithm of each query's sum of exponentials `(B, H, N)` float32."""
+    if v.device.type == "cpu":
+        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)
+    return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v)[:2]
 
 
 def join_heads(x: Tensor) -> Tensor:
@@ -25,9 +100,9 @@ def join_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+def attention(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None = None) -> Tensor:
     """`attend` with its heads joined."""
-    return join_heads(attend(q, k, v, bias))
+    return join_heads(attend(q, k, v, repeats))
 
 
 def split_stacked_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
@@ -48,4 +123,6 @@ class RMSNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.is_cuda and x.dtype == self.scale.dtype:  # one kernel, float32 inside
+            return F.rms_norm(x, x.shape[-1:], self.scale, eps=1e-6)
         return F.rms_norm(x.float(), x.shape[-1:], eps=1e-6).to(x.dtype) * self.scale

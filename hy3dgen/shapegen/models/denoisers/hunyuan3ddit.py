@@ -7,7 +7,6 @@ single-stream blocks run over both. Module attributes keep the published checkpo
 mixing or images.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....errors import InvalidSettingError
-from ..attention import RMSNorm, attention, split_stacked_heads
+from ..attention import Repeats, RMSNorm, attention, split_stacked_heads
 from ..embeddings import timestep_embedding
 
 __all__ = ["Hunyuan3DDiT", "timestep_embedding"]
@@ -90,6 +89,8 @@ class TimeValues(NamedTuple):
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Layer norm without parameters, then an affine map that depends on the time."""
+    if shift.shape[:-1] == (1, 1) and x.dtype == shift.dtype:  # one time for all rows: one kernel
+        return F.layer_norm(x, x.shape[-1:], (1 + scale)[0, 0], shift[0, 0], eps=1e-6)
     return (1 + scale) * F.layer_norm(x, x.shape[-1:], eps=1e-6) + shift
 
 
@@ -118,7 +119,7 @@ class DoubleStreamBlock(nn.Module):
         img: Tensor,
         txt: Tensor,
         time_values: tuple[Tensor, Tensor],
-        bias: Tensor | None = None,
+        repeats: Repeats | None = None,
     ) -> tuple[Tensor, Tensor]:
         img_values, txt_values = time_values
         shift1, scale1, gate1, shift2, scale2, gate2 = img_values.chunk(6, dim=-1)
@@ -131,13 +132,14 @@ class DoubleStreamBlock(nn.Module):
             torch.cat([txt_q, q], dim=2),
             torch.cat([txt_k, k], dim=2),
             torch.cat([txt_v, v], dim=2),
-            bias,
+            repeats,
         )  # (B, Lc + L, D), condition tokens first
         txt_joint, img_joint = joint.split([txt.shape[1], img.shape[1]], dim=1)
-        img = img + gate1 * self.img_attn.proj(img_joint)
-        img = img + gate2 * self.img_mlp(modulate(img, shift2, scale2))
-        txt = txt + txt_gate1 * self.txt_attn.proj(txt_joint)
-        txt = txt + txt_gate2 * self.txt_mlp(modulate(txt, txt_shift2, txt_scale2))
+        img = torch.addcmul(img, gate1, self.img_attn.proj(img_joint))
+        img = torch.addcmul(img, gate2, self.img_mlp(modulate(img, shift2, scale2)))
+        txt = torch.addcmul(txt, txt_gate1, self.txt_attn.proj(txt_joint))
+        txt_mlp = self.txt_mlp(modulate(txt, txt_shift2, txt_scale2))
+        txt = torch.addcmul(txt, txt_gate2, txt_mlp)
         return img, txt
 
 
@@ -156,13 +158,13 @@ class SingleStreamBlock(nn.Module):
     def time_values(self, vec: Tensor) -> Tensor:
         return self.modulation(vec)
 
-    def forward(self, x: Tensor, time_values: Tensor, bias: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, time_values: Tensor, repeats: Repeats | None = None) -> Tensor:
         shift, scale, gate = time_values.chunk(3, dim=-1)
         qkv, hidden = self.linear1(modulate(x, shift, scale)).split(self.widths, dim=-1)
         q, k, v = split_stacked_heads(qkv, 3, self.num_heads)
         q, k = self.norm(q, k)
-        joint = torch.cat([attention(q, k, v, bias), F.gelu(hidden, approximate="tanh")], dim=-1)
-        return x + gate * self.linear2(joint)
+        joint = torch.cat([attention(q, k, v, repeats), F.gelu(hidden, approximate="tanh")], dim=-1)
+        return torch.addcmul(x, gate, self.linear2(joint))
 
 
 class LastLayer(nn.Module):
@@ -259,19 +261,18 @@ class Hunyuan3DDiT(nn.Module):
         cond = contexts["main"]
         if time_values is None:
             time_values = self.time_values(t, guidance, x.dtype)
-        bias = None
+        repeats = None
         if condition_repeats > 1:
-            bias = x.new_zeros(cond.shape[1] + x.shape[1])
-            bias[: cond.shape[1]] = math.log(condition_repeats)
+            repeats = Repeats(cond.shape[1], condition_repeats)
 
         # Under autocast these casts keep the residual streams in float32; else they do nothing.
         latent = self.latent_in(x).to(x.dtype)
         cond = self.cond_in(cond).to(x.dtype)
         for block, values in zip(self.double_blocks, time_values.double, strict=True):
-            latent, cond = block(latent, cond, values, bias)
+            latent, cond = block(latent, cond, values, repeats)
         joint = torch.cat([cond, latent], dim=1)  # condition first
         for block, values in zip(self.single_blocks, time_values.single, strict=True):
-            joint = block(joint, values, bias)
+            joint = block(joint, values, repeats)
         return self.final_layer(joint[:, cond.shape[1] :], time_values.final)
 
     def time_values(
