@@ -31,13 +31,13 @@ def with_copies(q, k, v):
 
 def test_bias_and_sums_give_what_copies_give():
     q, k, v = drawn()
-    want = with_copies(q, k, v)
+    want = with_copies(q.double(), k.double(), v.double())  # in float32 it is the least exact
     for got in (
         attend_biased(q, k, v, Repeats(1, TIMES)),
         attend_merged(q, k, v, TIMES, flash_with_sums),
         attend(q, k, v, Repeats(1, TIMES)),
     ):
-        assert (got - want).abs().max() < 1e-5
+        assert (got - want).abs().max() < 5e-6
     assert (F.scaled_dot_product_attention(q, k, v) - want).abs().max() > 0.1
 
 
