@@ -44,6 +44,17 @@ public:
         if (size_) memset(data_, 0, size_ * sizeof(T));
     }
 
+    void swap(Array& other) {
+        T* const data = data_;
+        const size_t size = size_, capacity = capacity_;
+        data_ = other.data_;
+        size_ = other.size_;
+        capacity_ = other.capacity_;
+        other.data_ = data;
+        other.size_ = size;
+        other.capacity_ = capacity;
+    }
+
     [[nodiscard]] bool push(const T& value) {
         const T copy = value;  // `value` may live in this array
         if (!grow(size_ + 1)) return false;

@@ -6,232 +6,142 @@
 // source find their closest points on the reduced mesh. Then, in each round,
 //   - edges are flipped where that brings the samples of their two faces closer, and
 //   - a few sweeps of block Gauss-Seidel over the vertices lower the summed squared distance,
-//     measured along the samples' normals.
+//     measured along normals between the source's and the mesh's.
+// A step is kept only where it helped: a vertex goes back if its samples did not come closer, or if
+// it left the source by more than that; so do the vertices of a face that turned. As in
+// Levenberg's method, what went back takes shorter steps in the next round, and what did not,
+// longer ones: noisy and flat places want short ones, smooth places long ones.
 //
-// The closest face is searched from the vertex a sample's own vertex merged into, by descent over
-// the faces around the closest point: no search tree. The step is kept only where it helped: a
-// vertex whose samples did not come closer goes back, and so do the vertices of a face that turned.
+// Flips are judged on all threads and made on one; vertices are moved one colour after the other,
+// and those of one colour share no face. So the result does not depend on the number of threads.
 #include "refit.h"
 
+#include "samples.h"
 #include "threads.h"
 
 namespace hy3d {
 namespace {
 
-constexpr int ROUNDS = 3;
-constexpr int SWEEPS = 6;              // over the vertices, in a round
-constexpr double STAY = 0.02;          // pull to the old place, relative to the normal matrix
-constexpr double MIN_AGREEMENT = 0.2;  // cosine between a sample's normal and its face's
+// Rounds: as many as there are source faces to each that is left, within these limits. Their cost
+// does not grow with the source, that of the collapse does.
+constexpr size_t MIN_ROUNDS = 8, MAX_ROUNDS = 28;
+constexpr int SWEEPS = 3;  // over the vertices, in a round
+// Pull to the old place, relative to the normal matrix: at first, its limits, and what it is
+// multiplied by where a step did not help and where it did.
+constexpr float STAY = 0.001f, MIN_STAY = 5e-5f, MAX_STAY = 0.3f, SHORTER = 8, LONGER = 0.3f;
+constexpr double OWN_NORMAL = 0.25;    // part of the mesh's normal in the one that is measured along
+constexpr double BACK = 0.15;          // weight of a vertex's distance to the source, by area
 constexpr double MAX_TURN = 0.7;       // cosine a face may turn by in a round
 constexpr double MAX_FOLD = 0.6;       // cosine between the faces before a flip and after
-constexpr double SMOOTH = 0.9;         // length of the mean normal around a vertex that is no crease
-constexpr double WORTHWHILE = 1.0;     // part of the distance that must be left at most
-constexpr double FLIP_WORTHWHILE = 0.98; // the same for flips, of the squared distance
+constexpr double WORTHWHILE = 0.98;    // part of the squared distance that a flip must leave at most
 constexpr double NEAR = 3e-7;          // near enough to be the rounding of the samples
 constexpr double MIN_SHAPE = 2.5e-5;   // area^2 over squared sum of squared edges, as in collapse.cpp
-constexpr size_t SAMPLES_PER_FACE = 12;
-constexpr size_t SAMPLES_PER_JOB = 8192;
-
-struct Sample {
-    float position[3], normal[3];
-    float weight;        // source area it stands for
-    float residual;      // signed distance along the normal
-    float distance2;     // to the closest point
-    float weights[3];    // of the face's corners at the closest point
-    int32_t start;       // vertex to search from
-    int32_t face;        // the closest; -1 before it is known, or if there is none
-    int32_t next;        // of the same face; while edges are flipped
-
-    Vec3 at() const { return {position[0], position[1], position[2]}; }
-    Vec3 up() const { return {normal[0], normal[1], normal[2]}; }
-};
+constexpr size_t COLOURS = 64;
+constexpr size_t FACES_PER_JOB = 1024, VERTICES_PER_JOB = 1024;
 
 class Refit {
 public:
     Refit(ReducedMesh& mesh, const Source& source, int32_t threads, Progress& progress)
-        : mesh_(mesh), source_(source), threads_(threads), progress_(progress) {}
+        : mesh_(mesh),
+          source_(source),
+          threads_(threads),
+          progress_(progress),
+          samples_(mesh, threads, progress) {}
 
     Status run() {
         const size_t vertex_count = mesh_.positions.size(), face_count = mesh_.faces.size();
         if (face_count == 0) return HY3D_OK;
-        if (!normals_.resize(face_count) || !before_.resize(vertex_count) ||
-            !put_back_.resize(vertex_count) || !changed_.resize_zeroed(vertex_count))
+        if (!before_.resize(vertex_count) || !flags_.resize(vertex_count) ||
+            !changed_.resize_zeroed(vertex_count) || !error_before_.resize(vertex_count) ||
+            !error_after_.resize(vertex_count) || !stay_.resize(vertex_count) ||
+            !face_errors_.resize(face_count) ||
+            !worthwhile_.resize(3 * face_count) ||
+            !colour_.resize(vertex_count) || !by_colour_.resize(vertex_count))
             return HY3D_OUT_OF_MEMORY;
-        Status status = around_.build(vertex_count, mesh_.faces);
-        if (status == HY3D_OK) status = take_samples();
-        if (status != HY3D_OK) return status;
-        if (!find_closest()) return HY3D_CANCELLED;
-        for (int round = 0; round < ROUNDS; round++) {
-            if (!flip_edges()) return HY3D_OUT_OF_MEMORY;
-            status = around_.build(vertex_count, mesh_.faces);
-            if (status != HY3D_OK) return status;
-            if (!find_closest()) return HY3D_CANCELLED;
-            status = move();
-            if (status != HY3D_OK) return status;
+        for (size_t v = 0; v < vertex_count; v++) stay_[v] = STAY;
+        size_t rounds = source_.face_count / face_count;
+        if (rounds < MIN_ROUNDS) rounds = MIN_ROUNDS;
+        if (rounds > MAX_ROUNDS) rounds = MAX_ROUNDS;
+        Status status = samples_.link();
+        if (status == HY3D_OK) status = samples_.take(source_);
+        if (status == HY3D_OK) status = samples_.find_closest(0, nullptr);
+        if (status == HY3D_OK && !samples_.sort()) return HY3D_OUT_OF_MEMORY;
+        for (size_t round = 0; round < rounds && status == HY3D_OK; round++) {
+            done_ = static_cast<double>(round + 1) / static_cast<double>(rounds + 1);
+            status = flip_edges();
+            if (status == HY3D_OK) status = move();
         }
         for (size_t v = 0; v < vertex_count; v++)
             if (changed_[v]) mesh_.source[v] = -1;
-        return HY3D_OK;
+        return status;
     }
 
 private:
     Vec3 corner(const Face& face, int i) const { return mesh_.positions[face.v[i]]; }
 
-    // ---- samples ----
-
-    // Centroids of source faces and smooth source vertices, with their normals; half the area each.
-    Status take_samples() {
-        const size_t vertex_count = source_.vertex_count, face_count = source_.face_count;
-        Array<Vec3> normal_sums;
-        Array<float> areas;
-        if (!normal_sums.resize_zeroed(vertex_count) || !areas.resize_zeroed(vertex_count))
-            return HY3D_OUT_OF_MEMORY;
-        size_t stride = (face_count + vertex_count) / (SAMPLES_PER_FACE * mesh_.faces.size());
-        if (stride < 1) stride = 1;
-        for (size_t f = 0; f < face_count; f++) {
-            const int32_t* corners = source_.faces + 3 * f;
-            const Vec3 a = source_.position(corners[0]), b = source_.position(corners[1]),
-                       c = source_.position(corners[2]);
-            const Vec3 doubled = cross(b - a, c - a);
-            const double length = sqrt(squared(doubled));
-            if (!(length > 0)) continue;
-            for (int i = 0; i < 3; i++) {
-                normal_sums[corners[i]] = normal_sums[corners[i]] + doubled;
-                areas[corners[i]] += static_cast<float>(length);
-            }
-            if (f % stride == 0 &&
-                !add_sample((1.0 / 3) * (a + b + c), (1 / length) * doubled, length, corners[0]))
-                return HY3D_OUT_OF_MEMORY;
-        }
-        for (size_t v = 0; v < vertex_count; v += stride) {
-            const double length = sqrt(squared(normal_sums[v]));
-            if (!(length > SMOOTH * static_cast<double>(areas[v])) || !(length > 0)) continue;
-            if (!add_sample(source_.position(static_cast<int32_t>(v)),
-                            (1 / length) * normal_sums[v], static_cast<double>(areas[v]) / 3,
-                            static_cast<int32_t>(v)))
-                return HY3D_OUT_OF_MEMORY;
-        }
-        return HY3D_OK;
-    }
-
-    bool add_sample(Vec3 position, Vec3 normal, double weight, int32_t source_vertex) {
-        if (mesh_.went_to[source_vertex] < 0) return true;
-        Sample sample = {};
-        const double p[3] = {position.x, position.y, position.z};
-        const double n[3] = {normal.x, normal.y, normal.z};
-        for (int i = 0; i < 3; i++) {
-            sample.position[i] = static_cast<float>(p[i]);
-            sample.normal[i] = static_cast<float>(n[i]);
-        }
-        sample.weight = static_cast<float>(weight);
-        sample.start = mesh_.went_to[source_vertex];
-        sample.face = -1;
-        return samples_.push(sample);
-    }
-
-    // Closest point of the reduced mesh for every sample; false if cancelled.
-    bool find_closest() {
-        for (size_t f = 0; f < mesh_.faces.size(); f++) {
-            const Face& face = mesh_.faces[f];
-            const Vec3 n = cross(corner(face, 1) - corner(face, 0), corner(face, 2) - corner(face, 0));
-            const double length = sqrt(squared(n));
-            normals_[f] = length > 0 ? (1 / length) * n : Vec3{0, 0, 0};
-        }
-        int32_t cancelled = 0;
-        const double done = searches_++ / (1.0 + 3 * ROUNDS);
-        for_each_range(threads_, samples_.size(), SAMPLES_PER_JOB, [&](size_t begin, size_t end) {
-            for (size_t i = begin; i < end; i++) {
-                if (i % 512 == 0 && !progress_.report(done)) {
-                    __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
-                    return;
-                }
-                descend(samples_[i]);
-            }
-        });
-        return cancelled == 0;
-    }
-
-    void descend(Sample& sample) const {
-        const Vec3 at = sample.at(), up = sample.up();
-        double best = INFINITY, weights[3] = {0, 0, 0};
-        int32_t best_face = -1;
-        const auto try_face = [&](int32_t f) {
-            if (dot(normals_[f], up) < MIN_AGREEMENT) return;
-            const Face& face = mesh_.faces[f];
-            double w[3];
-            const double distance2 =
-                closest_on_triangle(at, corner(face, 0), corner(face, 1), corner(face, 2), w);
-            if (distance2 < best) {
-                best = distance2;
-                best_face = f;
-                for (int i = 0; i < 3; i++) weights[i] = w[i];
-            }
-        };
-        const auto try_around = [&](int32_t v) {
-            for (uint32_t k = 0; k < around_.degree[v]; k++)
-                try_face(around_.incident[around_.first[v] + k]);
-        };
-        if (sample.face >= 0) try_face(sample.face);
-        if (best_face < 0) try_around(sample.start);
-        for (int step = 0; step < 8 && best_face >= 0; step++) {
-            // Inside a face no neighbour is closer; on its rim, one around that rim may be.
-            const int32_t from = best_face;
-            const double w[3] = {weights[0], weights[1], weights[2]};
-            for (int i = 0; i < 3; i++)
-                if (w[i] > 0 && (w[(i + 1) % 3] <= 0 || w[(i + 2) % 3] <= 0))
-                    try_around(mesh_.faces[from].v[i]);
-            if (best_face == from) break;
-        }
-        sample.face = best_face;
-        if (best_face < 0) return;
-        const Face& face = mesh_.faces[best_face];
-        Vec3 offset = at;
-        for (int i = 0; i < 3; i++) {
-            sample.weights[i] = static_cast<float>(weights[i]);
-            offset = offset - static_cast<double>(sample.weights[i]) * corner(face, i);
-        }
-        sample.residual = static_cast<float>(dot(up, offset));
-        sample.distance2 = static_cast<float>(best);
+    // Calls visit(sample) for the samples on a face.
+    template <typename Visit>
+    void for_each_on(int32_t face, Visit visit) {
+        const size_t end = samples_.row[static_cast<size_t>(face) + 1];
+        for (size_t k = samples_.row[face]; k < end; k++) visit(samples_.all[samples_.order[k]]);
     }
 
     // ---- flipping edges ----
 
-    // One pass over the edges; those around a flipped one wait for the next round.
-    bool flip_edges() {
-        if (!first_.resize(mesh_.faces.size())) return false;
-        for (size_t f = 0; f < first_.size(); f++) first_[f] = -1;
-        for (size_t i = samples_.size(); i-- > 0;) {
-            if (samples_[i].face < 0) continue;
-            samples_[i].next = first_[samples_[i].face];
-            first_[samples_[i].face] = static_cast<int32_t>(i);
-        }
-        put_back_.zero();  // here: 1 for vertices whose rows of faces are out of date
+    struct Pair {
+        int32_t f, g;        // the faces at the edge from a to b
+        int32_t a, b, c, d;  // c is the third vertex of f, d that of g
+    };
+
+    Status flip_edges() {
+        int32_t cancelled = 0;
+        worthwhile_.zero();
+        for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
+            if (!progress_.report(done_)) __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
+            if (__atomic_load_n(&cancelled, __ATOMIC_RELAXED)) return;
+            for (size_t f = begin; f < end; f++)
+                for (int i = 0; i < 3; i++) {
+                    Pair pair;
+                    worthwhile_[3 * f + static_cast<size_t>(i)] =
+                        find_pair(static_cast<int32_t>(f), i, pair) && is_worthwhile(pair);
+                }
+        });
+        if (cancelled) return HY3D_CANCELLED;
+        // Those around a flipped edge wait for the next round: what was judged is no more.
+        flags_.zero();
+        bool any = false;
         for (size_t f = 0; f < mesh_.faces.size(); f++)
             for (int i = 0; i < 3; i++) {
-                const int32_t a = mesh_.faces[f].v[i], b = mesh_.faces[f].v[(i + 1) % 3];
-                if (a < b && !put_back_[a] && !put_back_[b]) flip(static_cast<int32_t>(f), i);
+                Pair pair;
+                if (!worthwhile_[3 * f + static_cast<size_t>(i)] ||
+                    !find_pair(static_cast<int32_t>(f), i, pair) || flags_[pair.a] ||
+                    flags_[pair.b] || flags_[pair.c] || flags_[pair.d])
+                    continue;
+                flip(pair);
+                any = true;
             }
-        return true;
+        if (!any) return HY3D_OK;
+        return samples_.group() ? samples_.link() : HY3D_OUT_OF_MEMORY;
     }
 
-    // The other face at the edge from a to b, which `face` has; -1 if that is not just one face,
-    // running from b to a. `third` is its third vertex.
-    int32_t across(int32_t face, int32_t a, int32_t b, int32_t& third) const {
-        int32_t found = -1;
-        for (uint32_t k = 0; k < around_.degree[a]; k++) {
-            const int32_t g = around_.incident[around_.first[a] + k];
-            if (g == face || !mesh_.faces[g].has(b)) continue;
-            if (found >= 0) return -1;
-            found = g;
+    // The faces at edge i of face f, if they are two that run along it in opposite directions, and
+    // f's runs upwards.
+    bool find_pair(int32_t f, int i, Pair& pair) const {
+        const Face& face = mesh_.faces[f];
+        const int32_t a = face.v[i], b = face.v[(i + 1) % 3];
+        if (a > b) return false;
+        pair = {f, -1, a, b, face.v[(i + 2) % 3], -1};
+        for (uint32_t k = 0; k < samples_.around.degree[a]; k++) {
+            const int32_t g = samples_.around.incident[samples_.around.first[a] + k];
+            if (g == f || !mesh_.faces[g].has(b)) continue;
+            if (pair.g >= 0) return false;
+            pair.g = g;
         }
-        if (found < 0) return -1;
-        const int32_t* v = mesh_.faces[found].v;
-        for (int i = 0; i < 3; i++)
-            if (v[i] == b && v[(i + 1) % 3] == a) {
-                third = v[(i + 2) % 3];
-                return found;
-            }
-        return -1;
+        if (pair.g < 0) return false;
+        const int32_t* v = mesh_.faces[pair.g].v;
+        for (int j = 0; j < 3; j++)
+            if (v[j] == b && v[(j + 1) % 3] == a) pair.d = v[(j + 2) % 3];
+        return pair.d >= 0 && pair.d != pair.c;
     }
 
     static double shape(Vec3 a, Vec3 b, Vec3 c) {
@@ -239,169 +149,315 @@ private:
         return sum > 0 ? squared(cross(b - a, c - a)) / (sum * sum) : 0;
     }
 
-    // Flips the edge i of face f if that is allowed and worthwhile.
-    void flip(int32_t f, int i) {
-        const int32_t a = mesh_.faces[f].v[i], b = mesh_.faces[f].v[(i + 1) % 3],
-                      c = mesh_.faces[f].v[(i + 2) % 3];
-        int32_t d = -1;
-        const int32_t g = across(f, a, b, d);
-        if (g < 0 || d == c || put_back_[c] || put_back_[d]) return;
-        const int32_t pair[2] = {f, g};
-        double now = 0, weight = 0;
-        int count = 0;
-        for (const int32_t face : pair)
-            for (int32_t s = first_[face]; s >= 0; s = samples_[s].next) {
-                now += static_cast<double>(samples_[s].weight * samples_[s].distance2);
-                weight += static_cast<double>(samples_[s].weight);
-                count++;
-            }
-        if (count < 4 || now < NEAR * NEAR * weight) return;
-        const Vec3 pa = mesh_.positions[a], pb = mesh_.positions[b], pc = mesh_.positions[c],
-                   pd = mesh_.positions[d];
-        // The new faces: c, a, d and d, b, c.
-        const Vec3 first = cross(pa - pc, pd - pc), second = cross(pb - pd, pc - pd);
-        const double length1 = sqrt(squared(first)), length2 = sqrt(squared(second));
-        if (!(length1 > 0) || !(length2 > 0)) return;
-        const Vec3 n1 = (1 / length1) * first, n2 = (1 / length2) * second;
-        for (const int32_t face : pair)
-            if (dot(n1, normals_[face]) < MAX_FOLD || dot(n2, normals_[face]) < MAX_FOLD)
-                return;
-        const double shape1 = shape(pc, pa, pd), shape2 = shape(pd, pb, pc);
-        if (shape1 < MIN_SHAPE || shape2 < MIN_SHAPE) return;
-        for (uint32_t k = 0; k < around_.degree[c]; k++)
-            if (mesh_.faces[around_.incident[around_.first[c] + k]].has(d)) return;
+    // The faces c, a, d and d, b, c that a flip leaves.
+    struct Flipped {
+        Vec3 a, b, c, d, normal1, normal2;
 
-        const auto closest = [&](const Sample& sample, bool& in_second) {
-            double w[3], best = INFINITY;
-            if (dot(n1, sample.up()) >= MIN_AGREEMENT)
-                best = closest_on_triangle(sample.at(), pc, pa, pd, w);
+        Flipped(const Array<Vec3>& positions, const Pair& pair)
+            : a(positions[pair.a]),
+              b(positions[pair.b]),
+              c(positions[pair.c]),
+              d(positions[pair.d]) {
+            normal1 = cross(a - c, d - c);
+            normal2 = cross(b - d, c - d);
+            const double length1 = sqrt(squared(normal1)), length2 = sqrt(squared(normal2));
+            normal1 = length1 > 0 ? (1 / length1) * normal1 : Vec3{0, 0, 0};
+            normal2 = length2 > 0 ? (1 / length2) * normal2 : Vec3{0, 0, 0};
+        }
+
+        // Squared distance to the closer of the two; INFINITY if both face away from the sample.
+        double closest(const Sample& sample, double weights[3], bool& in_second) const {
+            double best = INFINITY, other[3];
             in_second = false;
-            if (dot(n2, sample.up()) >= MIN_AGREEMENT) {
-                const double other = closest_on_triangle(sample.at(), pd, pb, pc, w);
-                in_second = other < best;
-                if (in_second) best = other;
+            if (dot(normal1, sample.up()) >= MIN_AGREEMENT)
+                best = closest_on_triangle(sample.at(), c, a, d, weights);
+            if (dot(normal2, sample.up()) >= MIN_AGREEMENT) {
+                const double second = closest_on_triangle(sample.at(), d, b, c, other);
+                in_second = second < best;
+                if (in_second) {
+                    best = second;
+                    for (int i = 0; i < 3; i++) weights[i] = other[i];
+                }
             }
             return best;
-        };
-        double then = 0;
-        bool in_second;
-        const double wanted = FLIP_WORTHWHILE * now;
-        for (const int32_t face : pair)
-            for (int32_t s = first_[face]; s >= 0; s = samples_[s].next) {
-                then += static_cast<double>(samples_[s].weight) * closest(samples_[s], in_second);
-                if (!(then < wanted)) return;
-            }
+        }
+    };
 
-        int32_t lists[2] = {-1, -1};
-        for (const int32_t face : pair)
-            for (int32_t s = first_[face]; s >= 0;) {
-                Sample& sample = samples_[s];
-                const int32_t following = sample.next;
-                sample.distance2 = static_cast<float>(closest(sample, in_second));
-                sample.face = in_second ? g : f;
-                sample.next = lists[in_second];
-                lists[in_second] = s;
-                s = following;
+    // True if a flip is allowed and lowers the squared distance of the samples on both faces.
+    bool is_worthwhile(const Pair& pair) {
+        const int32_t faces[2] = {pair.f, pair.g};
+        double now = 0, weight = 0;
+        int count = 0;
+        for (const int32_t face : faces)
+            for_each_on(face, [&](const Sample& sample) {
+                now += static_cast<double>(sample.weight * sample.distance2);
+                weight += static_cast<double>(sample.weight);
+                count++;
+            });
+        if (count < 4 || now < NEAR * NEAR * weight) return false;
+        const Flipped then(mesh_.positions, pair);
+        for (const int32_t face : faces)
+            if (dot(then.normal1, samples_.normals[face]) < MAX_FOLD ||
+                dot(then.normal2, samples_.normals[face]) < MAX_FOLD)
+                return false;
+        if (shape(then.c, then.a, then.d) < MIN_SHAPE || shape(then.d, then.b, then.c) < MIN_SHAPE)
+            return false;
+        const Adjacency& around = samples_.around;
+        for (uint32_t k = 0; k < around.degree[pair.c]; k++)
+            if (mesh_.faces[around.incident[around.first[pair.c] + k]].has(pair.d)) return false;
+        const double wanted = WORTHWHILE * now;
+        double sum = 0;
+        for (const int32_t face : faces) {
+            const size_t end = samples_.row[static_cast<size_t>(face) + 1];
+            for (size_t k = samples_.row[face]; k < end; k++) {
+                const Sample& sample = samples_.all[samples_.order[k]];
+                double weights[3];
+                bool in_second;
+                sum += static_cast<double>(sample.weight) * then.closest(sample, weights, in_second);
+                if (!(sum < wanted)) return false;
             }
-        first_[f] = lists[0];
-        first_[g] = lists[1];
-        mesh_.faces[f] = {{c, a, d}};
-        mesh_.faces[g] = {{d, b, c}};
-        normals_[f] = n1;
-        normals_[g] = n2;
-        put_back_[a] = put_back_[b] = put_back_[c] = put_back_[d] = 1;
+        }
+        return true;
+    }
+
+    void flip(const Pair& pair) {
+        const Flipped then(mesh_.positions, pair);
+        mesh_.faces[pair.f] = {{pair.c, pair.a, pair.d}};
+        mesh_.faces[pair.g] = {{pair.d, pair.b, pair.c}};
+        samples_.normals[pair.f] = then.normal1;
+        samples_.normals[pair.g] = then.normal2;
+        const int32_t faces[2] = {pair.f, pair.g};
+        for (const int32_t face : faces)
+            for_each_on(face, [&](Sample& sample) {
+                double weights[3] = {0, 0, 0};
+                bool in_second;
+                const double distance2 = then.closest(sample, weights, in_second);
+                samples_.attach(sample, in_second ? pair.g : pair.f, weights, distance2);
+            });
+        flags_[pair.a] = flags_[pair.b] = flags_[pair.c] = flags_[pair.d] = 1;
     }
 
     // ---- moving vertices ----
 
     Status move() {
-        Array<double> error_before, error_after;
         memcpy(before_.data(), mesh_.positions.data(), before_.size() * sizeof(Vec3));
-        put_back_.zero();
-        if (!sum_errors(error_before) || !group_samples()) return HY3D_OUT_OF_MEMORY;
-        for (int sweep = 0; sweep < SWEEPS; sweep++) move_vertices();
-        undo_turns();
-        if (!find_closest()) return HY3D_CANCELLED;
-        if (!sum_errors(error_after)) return HY3D_OUT_OF_MEMORY;
-        bool any = false;
-        for (size_t v = 0; v < before_.size(); v++)
-            if (!(error_after[v] < WORTHWHILE * error_before[v]) && differs(v)) {
-                put_back(v);
-                any = true;
+        if (!systems_.resize(mesh_.faces.size())) return HY3D_OUT_OF_MEMORY;
+        for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
+            if (!progress_.report(done_)) return;
+            for (size_t f = begin; f < end; f++) sum_system(static_cast<int32_t>(f));
+        });
+        sum_errors(error_before_);
+        colour_vertices();
+        for (int sweep = 0; sweep < SWEEPS; sweep++)
+            for (size_t colour = 0; colour <= COLOURS; colour++) {
+                const size_t begin = colour_begin_[colour];
+                const size_t count = colour_begin_[colour + 1] - begin;
+                // The last holds what found no colour.
+                for_each_range(colour == COLOURS ? 1 : threads_, count, VERTICES_PER_JOB,
+                               [&](size_t from, size_t to) {
+                                   for (size_t i = from; i < to; i++)
+                                       move_vertex(by_colour_[begin + i]);
+                               });
+                if (!progress_.report(done_)) return HY3D_CANCELLED;
             }
+        flags_.zero();
+        undo_turns();
+        Status status = samples_.find_closest(done_, nullptr);
+        if (status != HY3D_OK) return status;
+        if (!samples_.group()) return HY3D_OUT_OF_MEMORY;
+        sum_errors(error_after_);
+        flags_.zero();
+        bool any = false;
+        for (size_t v = 0; v < before_.size(); v++) {
+            if (error_after_[v] < error_before_[v]) {
+                stay_[v] = LONGER * stay_[v] < MIN_STAY ? MIN_STAY : LONGER * stay_[v];
+                continue;
+            }
+            stay_[v] = SHORTER * stay_[v] > MAX_STAY ? MAX_STAY : SHORTER * stay_[v];
+            if (!differs(v)) continue;
+            put_back(v);
+            any = true;
+        }
         if (any) {
             undo_turns();
-            if (!find_closest()) return HY3D_CANCELLED;
+            status = samples_.find_closest(done_, flags_.data());
+            if (status != HY3D_OK) return status;
+            if (!samples_.group()) return HY3D_OUT_OF_MEMORY;
         }
         for (size_t v = 0; v < before_.size(); v++) changed_[v] |= differs(v);
         return HY3D_OK;
     }
 
-    // Per vertex, the weighted distance of the samples on the faces around it.
-    bool sum_errors(Array<double>& errors) const {
-        if (!errors.resize_zeroed(mesh_.positions.size())) return false;
-        for (size_t i = 0; i < samples_.size(); i++) {
-            const Sample& sample = samples_[i];
-            if (sample.face < 0) continue;
+    // Per vertex, the weighted distance of the samples on the faces around it, and its own.
+    void sum_errors(Array<double>& errors) {
+        for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
+            for (size_t f = begin; f < end; f++) sum_face_error(static_cast<int32_t>(f));
+        });
+        for_each_range(threads_, errors.size(), VERTICES_PER_JOB, [&](size_t begin, size_t end) {
+            for (size_t v = begin; v < end; v++) errors[v] = error_around(static_cast<int32_t>(v));
+        });
+    }
+
+    struct FaceError {
+        double sum;           // of the samples' distances by the area they stand for
+        double doubled_area;
+        float distance2[3];   // from the corners to the nearest of the samples
+        uint32_t nearest[3];
+    };
+
+    void sum_face_error(int32_t f) {
+        const Face& face = mesh_.faces[f];
+        const Vec3 corners[3] = {corner(face, 0), corner(face, 1), corner(face, 2)};
+        FaceError error = {0, 0, {INFINITY, INFINITY, INFINITY}, {0, 0, 0}};
+        error.doubled_area =
+            sqrt(squared(cross(corners[1] - corners[0], corners[2] - corners[0])));
+        for_each_on(f, [&](const Sample& sample) {
             const double distance = sqrt(static_cast<double>(sample.distance2)) - NEAR;
-            if (distance < 0) continue;
-            const double error = static_cast<double>(sample.weight) * distance;
-            for (const int32_t v : mesh_.faces[sample.face].v) errors[v] += error;
-        }
-        return true;
+            if (distance > 0) error.sum += static_cast<double>(sample.weight) * distance;
+            for (int i = 0; i < 3; i++) {
+                const float distance2 = static_cast<float>(squared(corners[i] - sample.at()));
+                if (!(distance2 < error.distance2[i])) continue;
+                error.distance2[i] = distance2;
+                error.nearest[i] = static_cast<uint32_t>(&sample - samples_.all.data());
+            }
+        });
+        face_errors_[f] = error;
     }
 
-    // The samples that each vertex has a part in, in rows.
-    bool group_samples() {
-        const size_t vertex_count = mesh_.positions.size();
-        if (!row_.resize_zeroed(vertex_count + 1)) return false;
-        for (size_t i = 0; i < samples_.size(); i++)
-            if (samples_[i].face >= 0)
-                for (const int32_t v : mesh_.faces[samples_[i].face].v) row_[v + 1]++;
-        for (size_t v = 0; v < vertex_count; v++) row_[v + 1] += row_[v];
-        if (!members_.resize(row_[vertex_count])) return false;
-        for (size_t i = samples_.size(); i-- > 0;)
-            if (samples_[i].face >= 0)
-                for (int c = 0; c < 3; c++)
-                    members_[--row_[mesh_.faces[samples_[i].face].v[c] + 1]] = {
-                        static_cast<uint32_t>(i), static_cast<uint32_t>(c)};
-        // Each entry was taken down to its row's beginning, one place late.
-        for (size_t v = 0; v < vertex_count; v++) row_[v] = row_[v + 1];
-        row_[vertex_count] = static_cast<uint32_t>(members_.size());
-        return true;
+    double error_around(int32_t v) const {
+        const Adjacency& around = samples_.around;
+        double sum = 0, doubled_area = 0;
+        float distance2 = INFINITY;
+        uint32_t nearest = 0;
+        for (uint32_t k = 0; k < around.degree[v]; k++) {
+            const int32_t f = around.incident[around.first[v] + k];
+            const FaceError& error = face_errors_[f];
+            const int i = corner_of(f, v);
+            sum += error.sum;
+            doubled_area += error.doubled_area;
+            if (!(error.distance2[i] < distance2)) continue;
+            distance2 = error.distance2[i];
+            nearest = error.nearest[i];
+        }
+        if (distance2 == INFINITY) return INFINITY;  // nothing says where the surface is
+        // Above the plane of the nearest sample, or beyond its neighbours.
+        const Sample& sample = samples_.all[nearest];
+        const double above = fabs(dot(sample.up(), mesh_.positions[v] - sample.at()));
+        const double beyond = sqrt(static_cast<double>(distance2)) -
+                              sqrt(static_cast<double>(sample.weight));
+        const double distance = (above > beyond ? above : beyond) - NEAR;
+        return distance > 0 ? sum + BACK * doubled_area * distance : sum;
     }
 
-    // One sweep: each vertex to the minimum over its samples, the others held.
-    void move_vertices() {
-        for (size_t v = 0; v < mesh_.positions.size(); v++) {
-            if (row_[v] == row_[v + 1] || mesh_.kind[v] != INTERIOR) continue;
-            Sym3 matrix = {};
-            Vec3 gradient = {0, 0, 0};
-            for (uint32_t k = row_[v]; k < row_[v + 1]; k++) {
-                const Sample& sample = samples_[members_[k].sample];
-                const double w = static_cast<double>(sample.weights[members_[k].corner]);
-                const double weight = static_cast<double>(sample.weight) * w;
-                matrix.add_outer(sample.up(), weight * w);
-                gradient = gradient + (weight * static_cast<double>(sample.residual)) * sample.up();
+    int corner_of(int32_t f, int32_t v) const {
+        const int32_t* corners = mesh_.faces[f].v;
+        return corners[0] == v ? 0 : corners[1] == v ? 1 : 2;
+    }
+
+    // Gives the vertices that may move the lowest colour that no neighbour has.
+    void colour_vertices() {
+        constexpr uint8_t NONE = 255;
+        memset(colour_.data(), NONE, colour_.size());
+        uint32_t count[COLOURS + 1] = {};
+        const Adjacency& around = samples_.around;
+        for (size_t v = 0; v < colour_.size(); v++) {
+            if (mesh_.kind[v] != INTERIOR) continue;
+            uint64_t taken = 0;
+            for (uint32_t k = 0; k < around.degree[v]; k++)
+                for (const int32_t w : mesh_.faces[around.incident[around.first[v] + k]].v)
+                    if (colour_[w] < COLOURS) taken |= 1ull << colour_[w];
+            uint8_t colour = 0;
+            while (colour < COLOURS && taken >> colour & 1) colour++;
+            colour_[v] = colour;
+            count[colour]++;
+        }
+        uint32_t begin = 0;
+        for (size_t colour = 0; colour <= COLOURS; colour++) {
+            colour_begin_[colour] = begin;
+            begin += count[colour];
+            count[colour] = colour_begin_[colour];
+        }
+        colour_begin_[COLOURS + 1] = begin;
+        for (size_t v = 0; v < colour_.size(); v++)
+            if (colour_[v] != NONE) by_colour_[count[colour_[v]]++] = static_cast<int32_t>(v);
+    }
+
+    // The least squares problem of a face's samples: their squared distance along their normals is,
+    // but for a constant, the sum over corners i and j of d_i'block(i, j) d_j - 2 pull[i]'d_i, where
+    // d_i is how far corner i has moved.
+    struct System {
+        float blocks[6][6];  // (0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0)
+        float pull[3][3];
+
+        Sym3 block(int index) const {
+            const float* m = blocks[index];
+            return {m[0], m[1], m[2], m[3], m[4], m[5]};
+        }
+    };
+
+    void sum_system(int32_t face) {
+        Sym3 blocks[6] = {};
+        Vec3 pull[3] = {};
+        const Vec3 own = OWN_NORMAL * samples_.normals[face];
+        const Vec3 corners[3] = {corner(mesh_.faces[face], 0), corner(mesh_.faces[face], 1),
+                                 corner(mesh_.faces[face], 2)};
+        for_each_on(face, [&](const Sample& sample) {
+            const Vec3 sum = (1 - OWN_NORMAL) * sample.up() + own;
+            const Vec3 up = (1 / sqrt(squared(sum))) * sum;
+            double shares[3];
+            Vec3 offset = sample.at();
+            for (int i = 0; i < 3; i++) {
+                shares[i] = static_cast<double>(sample.weights[i]);
+                offset = offset - shares[i] * corners[i];
             }
-            const double ridge = STAY * matrix.trace();
-            if (!(ridge > 0)) continue;
-            gradient = gradient - ridge * (mesh_.positions[v] - before_[v]);
-            const Vec3 step = matrix.solve(gradient, ridge);
-            mesh_.positions[v] = mesh_.positions[v] + step;
-            for (uint32_t k = row_[v]; k < row_[v + 1]; k++) {
-                Sample& sample = samples_[members_[k].sample];
-                sample.residual -= sample.weights[members_[k].corner] *
-                                   static_cast<float>(dot(sample.up(), step));
+            const double residual = dot(up, offset);
+            for (int i = 0; i < 3; i++) {
+                const double weight = static_cast<double>(sample.weight) * shares[i];
+                if (!(weight > 0)) continue;
+                blocks[i].add_outer(up, weight * shares[i]);
+                blocks[3 + i].add_outer(up, weight * shares[(i + 1) % 3]);
+                pull[i] = pull[i] + (weight * residual) * up;
             }
+        });
+        System& system = systems_[face];
+        for (int i = 0; i < 6; i++) {
+            const Sym3& m = blocks[i];
+            const double entries[6] = {m.xx, m.xy, m.xz, m.yy, m.yz, m.zz};
+            for (int j = 0; j < 6; j++) system.blocks[i][j] = static_cast<float>(entries[j]);
+        }
+        for (int i = 0; i < 3; i++) {
+            const double entries[3] = {pull[i].x, pull[i].y, pull[i].z};
+            for (int j = 0; j < 3; j++) system.pull[i][j] = static_cast<float>(entries[j]);
         }
     }
+
+    // To the minimum over the samples around, the other vertices held.
+    void move_vertex(int32_t v) {
+        const Adjacency& around = samples_.around;
+        Sym3 matrix = {};
+        Vec3 pull = {0, 0, 0};
+        for (uint32_t k = 0; k < around.degree[v]; k++) {
+            const int32_t f = around.incident[around.first[v] + k];
+            const int32_t* corners = mesh_.faces[f].v;
+            const System& system = systems_[f];
+            const int i = corner_of(f, v);
+            const int32_t after = corners[(i + 1) % 3], before = corners[(i + 2) % 3];
+            matrix.add(system.block(i));
+            pull = pull + Vec3{system.pull[i][0], system.pull[i][1], system.pull[i][2]} -
+                   system.block(3 + i) * moved(after) -
+                   system.block(3 + (i + 2) % 3) * moved(before);
+        }
+        const double ridge = static_cast<double>(stay_[v]) * matrix.trace();
+        if (ridge > 0) mesh_.positions[v] = before_[v] + matrix.solve(pull, ridge);
+    }
+
+    Vec3 moved(int32_t v) const { return mesh_.positions[v] - before_[v]; }
 
     bool differs(size_t v) const { return squared(mesh_.positions[v] - before_[v]) > 0; }
 
     void put_back(size_t v) {
         mesh_.positions[v] = before_[v];
-        put_back_[v] = 1;
+        flags_[v] = 1;
     }
 
     // Puts vertices back until no face has turned; ends, as each goes back once.
@@ -420,7 +476,7 @@ private:
                     turn * turn >= MAX_TURN * MAX_TURN * squared(old_normal) * squared(normal))
                     continue;
                 for (int i = 0; i < 3; i++)
-                    if (!put_back_[v[i]]) {
+                    if (!flags_[v[i]]) {
                         put_back(v[i]);
                         again = true;
                     }
@@ -428,22 +484,21 @@ private:
         }
     }
 
-    struct Member {
-        uint32_t sample, corner;
-    };
-
     ReducedMesh& mesh_;
     const Source& source_;
     const int32_t threads_;
     Progress& progress_;
-    Adjacency around_;
-    Array<Sample> samples_;
-    Array<Vec3> normals_, before_;
-    Array<uint8_t> put_back_, changed_;
-    Array<uint32_t> row_;
-    Array<Member> members_;
-    Array<int32_t> first_;
-    int searches_ = 0;
+    Samples samples_;
+    Array<Vec3> before_;
+    Array<System> systems_;  // per face
+    Array<FaceError> face_errors_;
+    Array<double> error_before_, error_after_;
+    Array<float> stay_;
+    // Per vertex: its faces were flipped, or it was put back. Per face corner: flip the edge there.
+    Array<uint8_t> flags_, changed_, worthwhile_, colour_;
+    Array<int32_t> by_colour_;
+    uint32_t colour_begin_[COLOURS + 2] = {};
+    double done_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// See samples.h. The closest face is searched from the vertex a sample's own vertex merged into, by
+// descent over the faces around the closest point: no search tree.
+#include "samples.h"
+
+#include "threads.h"
+
+namespace hy3d {
+namespace {
+
+constexpr size_t SAMPLES_PER_FACE = 12;
+constexpr size_t SAMPLES_PER_JOB = 4096, FACES_PER_JOB = 16384;
+constexpr size_t PER_REPORT = 65536;  // faces or vertices between two looks at the progress
+
+}  // namespace
+
+Status Samples::take(const Source& source) {
+    const size_t vertex_count = source.vertex_count, face_count = source.face_count;
+    Array<Vec3> normal_sums;
+    Array<float> areas;
+    if (!normals.resize(mesh_.faces.size()) || !normal_sums.resize_zeroed(vertex_count) ||
+        !areas.resize_zeroed(vertex_count))
+        return HY3D_OUT_OF_MEMORY;
+    size_t stride = (face_count + vertex_count) / (SAMPLES_PER_FACE * mesh_.faces.size());
+    if (stride < 1) stride = 1;
+    if (!all.resize((face_count + vertex_count) / stride + 2)) return HY3D_OUT_OF_MEMORY;
+    all.truncate(0);
+    for (size_t f = 0; f < face_count; f++) {
+        if (f % PER_REPORT == 0 && !progress_.report(0)) return HY3D_CANCELLED;
+        const int32_t* corners = source.faces + 3 * f;
+        const Vec3 a = source.position(corners[0]), b = source.position(corners[1]),
+                   c = source.position(corners[2]);
+        const Vec3 doubled = cross(b - a, c - a);
+        const double length = sqrt(squared(doubled));
+        if (!(length > 0)) continue;
+        for (int i = 0; i < 3; i++) {
+            normal_sums[corners[i]] = normal_sums[corners[i]] + doubled;
+            areas[corners[i]] += static_cast<float>(length);
+        }
+        if (f % stride == 0 &&
+            !add((1.0 / 3) * (a + b + c), (1 / length) * doubled, length, corners[0]))
+            return HY3D_OUT_OF_MEMORY;
+    }
+    for (size_t v = 0; v < vertex_count; v += stride) {
+        if (v % PER_REPORT < stride && !progress_.report(0)) return HY3D_CANCELLED;
+        const double length = sqrt(squared(normal_sums[v]));
+        if (!(length > 0)) continue;
+        if (!add(source.position(static_cast<int32_t>(v)), (1 / length) * normal_sums[v],
+                 static_cast<double>(areas[v]) / 3, static_cast<int32_t>(v)))
+            return HY3D_OUT_OF_MEMORY;
+    }
+    return HY3D_OK;
+}
+
+bool Samples::add(Vec3 position, Vec3 normal, double weight, int32_t source_vertex) {
+    if (mesh_.went_to[source_vertex] < 0) return true;
+    Sample sample = {};
+    const double p[3] = {position.x, position.y, position.z};
+    const double n[3] = {normal.x, normal.y, normal.z};
+    for (int i = 0; i < 3; i++) {
+        sample.position[i] = static_cast<float>(p[i]);
+        sample.normal[i] = static_cast<float>(n[i]);
+    }
+    sample.weight = static_cast<float>(weight);
+    sample.start = mesh_.went_to[source_vertex];
+    sample.face = -1;
+    return all.push(sample);
+}
+
+Status Samples::find_closest(double done, const uint8_t* moved) {
+    for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
+        for (size_t f = begin; f < end; f++) {
+            const Face& face = mesh_.faces[f];
+            const Vec3 n =
+                cross(corner(face, 1) - corner(face, 0), corner(face, 2) - corner(face, 0));
+            const double length = sqrt(squared(n));
+            normals[f] = length > 0 ? (1 / length) * n : Vec3{0, 0, 0};
+        }
+    });
+    int32_t cancelled = 0;
+    for_each_range(threads_, all.size(), SAMPLES_PER_JOB, [&](size_t begin, size_t end) {
+        if (!progress_.report(done)) {
+            __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        for (size_t i = begin; i < end; i++) {
+            if (moved && all[i].face >= 0) {
+                const int32_t* v = mesh_.faces[all[i].face].v;
+                if (!moved[v[0]] && !moved[v[1]] && !moved[v[2]]) continue;
+            }
+            descend(all[i]);
+        }
+    });
+    return cancelled ? HY3D_CANCELLED : HY3D_OK;
+}
+
+void Samples::descend(Sample& sample) const {
+    const Vec3 at = sample.at(), up = sample.up();
+    double best = INFINITY, weights[3] = {0, 0, 0};
+    int32_t best_face = -1;
+    const auto try_face = [&](int32_t f) {
+        if (dot(normals[f], up) < MIN_AGREEMENT) return;
+        const Face& face = mesh_.faces[f];
+        double w[3];
+        const double distance2 =
+            closest_on_triangle(at, corner(face, 0), corner(face, 1), corner(face, 2), w);
+        if (distance2 < best) {
+            best = distance2;
+            best_face = f;
+            for (int i = 0; i < 3; i++) weights[i] = w[i];
+        }
+    };
+    const auto try_around = [&](int32_t v) {
+        for (uint32_t k = 0; k < around.degree[v]; k++)
+            try_face(around.incident[around.first[v] + k]);
+    };
+    if (sample.face >= 0) try_face(sample.face);
+    if (best_face < 0) try_around(sample.start);
+    for (int step = 0; step < 8 && best_face >= 0; step++) {
+        // Inside a face no neighbour is closer; on its rim, one around that rim may be.
+        const int32_t from = best_face;
+        const double w[3] = {weights[0], weights[1], weights[2]};
+        for (int i = 0; i < 3; i++)
+            if (w[i] > 0 && (w[(i + 1) % 3] <= 0 || w[(i + 2) % 3] <= 0))
+                try_around(mesh_.faces[from].v[i]);
+        if (best_face == from) break;
+    }
+    sample.face = best_face;
+    if (best_face >= 0) attach(sample, best_face, weights, best);
+}
+
+void Samples::attach(Sample& sample, int32_t face, const double weights[3],
+                     double distance2) {
+    sample.face = face;
+    for (int i = 0; i < 3; i++) sample.weights[i] = static_cast<float>(weights[i]);
+    sample.distance2 = static_cast<float>(distance2);
+}
+
+bool Samples::group() {
+    const size_t face_count = mesh_.faces.size();
+    if (!row.resize_zeroed(face_count + 2) || !order.resize(all.size())) return false;
+    for (size_t i = 0; i < all.size(); i++)
+        if (all[i].face >= 0) row[static_cast<size_t>(all[i].face) + 2]++;
+    for (size_t f = 0; f < face_count; f++) row[f + 2] += row[f + 1];
+    for (size_t i = 0; i < all.size(); i++)
+        if (all[i].face >= 0)
+            order[row[static_cast<size_t>(all[i].face) + 1]++] = static_cast<uint32_t>(i);
+    return true;
+}
+
+bool Samples::sort() {
+    if (!group()) return false;
+    Array<Sample> sorted;
+    const size_t count = row[mesh_.faces.size()];  // those that found a face
+    if (!sorted.resize(count)) return false;
+    for (size_t i = 0; i < count; i++) sorted[i] = all[order[i]];
+    all.swap(sorted);
+    for (size_t i = 0; i < count; i++) order[i] = static_cast<uint32_t>(i);
+    return true;
+}
+
+}  // namespace hy3d

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Points of the source surface and their closest points on the reduced mesh.
+#ifndef HY3D_SAMPLES_H
+#define HY3D_SAMPLES_H
+
+#include "refit.h"
+
+namespace hy3d {
+
+struct Sample {
+    float position[3], normal[3];
+    float weight;      // source area it stands for
+    float distance2;   // to the closest point, squared
+    float weights[3];  // of the face's corners at the closest point
+    int32_t start;     // vertex to search from
+    int32_t face;      // the closest; -1 before it is known, or if there is none
+
+    Vec3 at() const { return {position[0], position[1], position[2]}; }
+    Vec3 up() const { return {normal[0], normal[1], normal[2]}; }
+};
+
+class Samples {
+public:
+    Samples(ReducedMesh& mesh, int32_t threads, Progress& progress)
+        : mesh_(mesh), threads_(threads), progress_(progress) {}
+
+    // Centroids of the source's faces and its vertices, with their normals; half the area each.
+    [[nodiscard]] Status take(const Source& source);
+
+    // After a change of the mesh's faces: who is around each vertex.
+    [[nodiscard]] Status link() { return around.build(mesh_.positions.size(), mesh_.faces); }
+
+    // Closest points; of all samples, or of those on faces with a vertex for which moved[v] is not 0.
+    [[nodiscard]] Status find_closest(double done, const uint8_t* moved);
+
+    // Sorts by closest face: those of face f are order[row[f]], …, order[row[f + 1] - 1].
+    [[nodiscard]] bool group();
+
+    // The same, and puts them into that order in memory: few leave their face from round to round.
+    [[nodiscard]] bool sort();
+
+    // Enters the closest point on `face`.
+    static void attach(Sample& sample, int32_t face, const double weights[3], double distance2);
+
+    Array<Sample> all;
+    Array<uint32_t> row, order;
+    Array<Vec3> normals;  // of the mesh's faces
+    Adjacency around;
+
+private:
+    [[nodiscard]] bool add(Vec3 position, Vec3 normal, double weight, int32_t source_vertex);
+    void descend(Sample& sample) const;
+    Vec3 corner(const Face& face, int i) const { return mesh_.positions[face.v[i]]; }
+
+    ReducedMesh& mesh_;
+    const int32_t threads_;
+    Progress& progress_;
+};
+
+// Cosine between a sample's normal and that of a face it may lie on, at least.
+constexpr double MIN_AGREEMENT = 0.2;
+
+}  // namespace hy3d
+
+#endif
