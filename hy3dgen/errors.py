@@ -6,11 +6,13 @@
     Hy3DError
     ├── InputError (ValueError)         something a caller or a user gave
     │   ├── InvalidImageError           a picture that cannot be used
+    │   │   └── ImageNotFoundError (FileNotFoundError)
     │   ├── InvalidMeshError            vertices or faces that cannot be used
     │   └── InvalidSettingError         a number or name out of range
     ├── CheckpointError                 model folders, configs, weights
     │   ├── CheckpointNotFoundError (FileNotFoundError)
     │   └── CheckpointMismatchError     keys, shapes or config do not fit the network
+    │       └── ConfigKeyError (KeyError)
     ├── SurfaceExtractionError          a field without a usable surface
     ├── MissingDependencyError (ImportError)
     ├── Cancelled                       the caller asked to stop; nothing is wrong
@@ -37,6 +39,10 @@ class InvalidImageError(InputError):
     """A picture is missing, unreadable, too large, or shows nothing."""
 
 
+class ImageNotFoundError(InvalidImageError, FileNotFoundError):
+    """There is no picture file of that name."""
+
+
 class InvalidMeshError(InputError):
     """Vertices or faces are empty, not finite, or inconsistent."""
 
@@ -55,6 +61,12 @@ class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
 
 class CheckpointMismatchError(CheckpointError):
     """Weights do not fit the network that the config describes."""
+
+
+class ConfigKeyError(CheckpointMismatchError, KeyError):
+    """A config lacks a key."""
+
+    __str__ = Exception.__str__  # a KeyError puts its message in quotes
 
 
 class SurfaceExtractionError(Hy3DError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InvalidImageError
+from .errors import ImageNotFoundError, InvalidImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,7 +68,7 @@ def _from_file(path: Path) -> np.ndarray:
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        raise InvalidImageError(f"there is no picture at {path}; check the path.") from error
+        raise ImageNotFoundError(f"there is no picture at {path}; check the path.") from error
     if stat.S_ISDIR(status.st_mode):
         raise InvalidImageError(f"{path} is a folder, not a picture; choose a file in it.")
     if not stat.S_ISREG(status.st_mode):

@@ -5,11 +5,10 @@ A model is a folder with `config.yaml` and `model[.variant].safetensors` or `.ck
 about what the networks are: it asks them for their state dict. Needs torch only inside functions.
 """
 
-import json
 import os
 import pickle  # for the name of the error that torch raises; nothing is unpickled here
 import re
-import struct
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ from .errors import (
     CheckpointNotFoundError,
     MissingDependencyError,
 )
+from .mapped_weights import map_safetensors
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CONFIG_NAME = "config.yaml"
 _FORMATS = ("safetensors", "ckpt")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_LONGEST_HEADER = 100_000_000  # the limit of the safetensors format
 
 
 class ModelFiles(NamedTuple):
@@ -195,61 +194,27 @@ def read_config(path: str | os.PathLike[str], sections: Iterable[str]) -> dict[s
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The tensors of a weight file on the CPU: flat, or a dict of dicts from some `.ckpt` files."""
+    """The tensors of a weight file on the CPU: flat, or a dict of dicts from some `.ckpt` files.
+
+    They are mapped into memory: what is read of the file is what is used.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointNotFoundError(f"there is no weight file at {path}; check the path.")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return map_safetensors(path)
     if path.suffix == ".ckpt":
         return _read_ckpt(path)
     raise CheckpointError(f"{path.name} is neither .safetensors nor .ckpt; give one of those.")
-
-
-def _read_safetensors(path: Path) -> "dict[str, Tensor]":
-    check_safetensors(path)
-    from safetensors.torch import load_file
-
-    return load_file(path)
-
-
-def check_safetensors(path: str | os.PathLike[str]) -> None:
-    """Raise CheckpointError if a safetensors file is cut off or is something else.
-
-    The file starts with the length of a JSON header as 8 little-endian bytes; the header names each
-    tensor's place in the bytes after it, so the file's size is known from the header.
-    """
-    path = Path(path)
-    size = path.stat().st_size
-    again = "download or copy it again."
-    with path.open("rb") as file:
-        start = file.read(8)
-        if len(start) < 8:
-            raise CheckpointError(f"{path} has only {size} bytes, so it is no weight file; {again}")
-        (length,) = struct.unpack("<Q", start)
-        if length > _LONGEST_HEADER or length < 2:
-            raise CheckpointError(f"{path} is not a safetensors file, or is damaged; {again}")
-        raw = file.read(length)
-    try:
-        if len(raw) < length:
-            raise CheckpointError(
-                f"{path} is cut off: it has {size:,} bytes, less than its own header; {again}"
-            )
-        header = json.loads(raw)
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-        wanted = 8 + length + max(ends, default=0)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise CheckpointError(f"{path} has a damaged header; {again}") from error
-    if size != wanted:
-        state = "cut off" if size < wanted else "longer than its header says"
-        raise CheckpointError(f"{path} is {state}: {size:,} bytes of {wanted:,}; {again}")
 
 
 def _read_ckpt(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Only files in the old format, which is no zip archive, cannot be mapped.
+        mapped = zipfile.is_zipfile(path)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds Python objects other than weights, or is damaged, and is not loaded for "
@@ -286,14 +251,16 @@ def split_parts(
 
 def load_strictly(
     module: "nn.Module",
-    state: "Mapping[str, Tensor]",
+    state: "dict[str, Tensor]",
     source: str,
     dtype: "torch.dtype | None" = None,
+    device: "torch.device | None" = None,
 ) -> None:
-    """Make `state` the weights of `module`, converted to `dtype`; names and shapes must all fit.
+    """Make `state` the weights of `module`, on `device` in `dtype`; names and shapes must all fit.
 
     The tensors become the parameters themselves, so a module built on the "meta" device costs no
-    time and no memory before.
+    time and no memory before. They leave `state` one by one as they are converted, so that there is
+    never a second copy of all of them.
 
     Raises
     ------
@@ -321,10 +288,12 @@ def load_strictly(
             f"{source} does not fit the {type(module).__name__} that its config describes: "
             f"{', '.join(problems)}; use the weights and the config.yaml that belong together."
         )
-    converted = {
-        name: value.to(dtype) if value.is_floating_point() else value
-        for name, value in state.items()
-    }
+    converted = {}
+    for name in wanted:
+        value = state.pop(name)
+        if device is not None:
+            value = value.to(device)  # as narrow as it is in the file
+        converted[name] = value.to(dtype) if value.is_floating_point() else value
     module.load_state_dict(converted, strict=True, assign=True)
 
 

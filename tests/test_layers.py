@@ -34,7 +34,7 @@ ROWS = {
         "hy3dgen.shapegen.models.autoencoders.grid_levels",
     ),
     2: ("hy3dgen.worker.__init__", *(f"hy3dgen.worker.{name}" for name in LIGHT_WORKER)),
-    3: ("hy3dgen.weights", "hy3dgen.numpy_forward"),
+    3: ("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
     4: (
         *("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.gpu", "hy3dgen.shapegen"),
         "hy3dgen.texgen",

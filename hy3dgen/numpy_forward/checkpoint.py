@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError, CheckpointMismatchError, CheckpointNotFoundError
-from ..weights import check_safetensors
+from ..mapped_weights import read_header
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.fp16.safetensors"
@@ -40,14 +40,10 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointNotFoundError(f"there is no weight file at {path}; check the path.")
-    check_safetensors(path)
+    header, start = read_header(path)
     data = path.read_bytes()
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
     tensors = {}
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
         dtype = _DTYPES.get(str(entry.get("dtype")))
         if dtype is None:
             raise CheckpointMismatchError(

@@ -7,19 +7,26 @@ from ..errors import InvalidSettingError
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """The wanted device; for None a CUDA GPU if there is one, else the CPU."""
+    """The wanted device; for None a CUDA GPU, else an Apple GPU, else the CPU."""
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise InvalidSettingError(
-            f"{device!r} is not a device; use 'cpu', 'cuda' or 'cuda:1'."
+            f"{device!r} is not a device; use 'cpu', 'cuda', 'cuda:1' or 'mps'."
         ) from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InvalidSettingError(
             f"device {str(device)!r} was asked for, but this PyTorch ({torch.__version__}) sees no "
             "CUDA GPU; use device='cpu', or install a CUDA build and a driver."
+        )
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise InvalidSettingError(
+            f"device {str(device)!r} was asked for, but this PyTorch ({torch.__version__}) sees no "
+            "Apple GPU; use device='cpu'."
         )
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise InvalidSettingError(
@@ -27,6 +34,24 @@ def pick_device(device: str | torch.device | None) -> torch.device:
             "GPUs, counted from 0; choose one of them."
         )
     return chosen
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a computation failed because the device, or the machine, has no memory left."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)  # the CPU's allocator and Apple's raise a plain RuntimeError
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
+    )
+
+
+def free_cached_memory(device: torch.device) -> None:
+    """Give back what torch keeps for later on a GPU."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def default_dtype(device: torch.device) -> torch.dtype:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..errors import CheckpointError
-from .utils import logger
+from .log import logger
 
 
 class ModelSource(NamedTuple):

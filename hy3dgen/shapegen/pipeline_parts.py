@@ -95,9 +95,9 @@ class Hunyuan3DDiTPipeline:
         state = split_parts(read_weights(weights), _NETWORKS, str(weights))
         with torch.device("meta"):
             parts = {name: instantiate_from_config(config[name]) for name in _NETWORKS}
-        parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype)
+        parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype, device)
         for name in ("model", "conditioner"):
-            load_strictly(parts[name], state[name], f"{weights} ({name})", dtype)
+            load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, device)
         for name in ("scheduler", "image_processor"):
             parts[name] = instantiate_from_config(config[name])
         return cls(**parts, device=device, dtype=dtype)

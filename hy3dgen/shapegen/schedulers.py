@@ -153,7 +153,7 @@ class FlowMatchEulerDiscreteScheduler(_EulerScheduler):
         else:
             shift = self.config.shift
             times = shift * times / (1 + (shift - 1) * times)
-        chosen = torch.from_numpy(np.asarray(times)).to(device=device, dtype=torch.float32)
+        chosen = torch.from_numpy(np.asarray(times)).float().to(device)  # MPS has no float64
         self.timesteps = chosen * total
         self.sigmas = self._times = torch.cat([chosen, chosen.new_ones(1)])
         self._reset()

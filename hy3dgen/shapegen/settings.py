@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from ..errors import CheckpointMismatchError
+from ..errors import CheckpointMismatchError, ConfigKeyError
 
 _PACKAGE = "hy3dgen.shapegen"
 _OTHER_PREFIX = "hy3dshape"  # the package's name in the 2.1 release
@@ -60,7 +60,7 @@ def resolve_target(target: str) -> type:
 def instantiate_from_config(config: Mapping[str, Any], **kwargs: Any) -> Any:
     """An object of the config's `target` class; its `params` win over `kwargs`."""
     if not isinstance(config, Mapping) or "target" not in config:
-        raise CheckpointMismatchError(
+        raise ConfigKeyError(
             f"a section of the config is {config!r}, without a target; use the config.yaml that "
             "was published with the model."
         )

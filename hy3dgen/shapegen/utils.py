@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The names that scripts import from here: the log, a timer, and finding a model's files."""
 
-import logging
 import os
 import time
 from contextlib import ContextDecorator
@@ -10,16 +9,9 @@ from typing import Any
 import torch
 
 from ..weights import locate
+from .log import get_logger, logger
 
-
-def get_logger(name: str) -> logging.Logger:
-    """The log of that name, showing what is at least of level INFO."""
-    log = logging.getLogger(name)
-    log.setLevel(logging.INFO)
-    return log
-
-
-logger = get_logger("hy3dgen.shapgen")  # the published spelling, which log settings refer to
+__all__ = ["get_logger", "logger", "smart_load_model", "synchronize_timer"]
 
 
 class synchronize_timer(ContextDecorator):

@@ -94,6 +94,22 @@ def test_groups_stay_below_the_chunk_size_and_cover_all_points():
     assert sum(sum(sizes) for _, sizes in groups) + 33**3 == field.asked
 
 
+def test_regions_are_asked_in_smaller_groups_where_memory_is_short(caplog):
+    settings = dict(octree_resolution=64, min_resolution=24, num_chunks=6000)
+
+    class Short(AnalyticRegions):
+        def query(self, projected, points):
+            if points[..., 0].numel() > 1500:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return super().query(projected, points)
+
+    want = FlashVDMVolumeDecoding()(LATENTS, AnalyticRegions(sphere), **settings)
+    with caplog.at_level(logging.WARNING, logger="hy3dgen.shapgen"):
+        got = FlashVDMVolumeDecoding()(LATENTS, Short(sphere), **settings)
+    assert torch.equal(got.nan_to_num(9), want.nan_to_num(9))
+    assert len(caplog.messages) == 1
+
+
 def load(name):
     case = Case(name)
     folder = FOLDER / case.spec["checkpoint"]["folder"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volume decoding and surface extraction: geometry on known fields."""
 
+import logging
 from itertools import pairwise
 
 import numpy as np
@@ -105,6 +106,43 @@ def test_coarse_to_fine_follows_a_surface_that_the_coarse_grid_missed():
     assert len(sparse.faces) == len(dense.faces)
 
 
+def check_fallback(distance, caplog, sentence):
+    """A field whose coarse grid does not show everything: what the check says, and the surface."""
+    settings = dict(octree_resolution=64, min_resolution=16)
+    dense = VanillaVolumeDecoder()(LATENTS, AnalyticField(distance), **settings)
+    with caplog.at_level(logging.INFO, logger="hy3dgen.shapgen"):
+        sparse = CoarseToFineVolumeDecoder()(LATENTS, AnalyticField(distance), **settings)
+    assert sentence in caplog.text
+    unknown_cells = torch.nn.functional.max_pool3d(sparse.isnan().float()[None], 2, stride=1) > 0
+    assert mixed_cells(dense).any()
+    assert not (mixed_cells(dense) & unknown_cells[0, 0]).any()
+
+
+def test_a_part_between_coarse_points_widens_the_band(caplog):
+    """A ball in the middle of a coarse cell, in a field that is not saturated around it."""
+    cell = 2.02 / 16
+
+    def two(points):
+        hidden = points.new_tensor([4.5, 4.5, 4.5]) * cell - 1.01
+        ball = (points - hidden).norm(dim=-1) - 0.3 * cell
+        # Outside the value is the same everywhere but for the large ball, so nothing leads to it.
+        return torch.where(ball < 0, -0.05, torch.clamp(sphere(points, 0.3), -0.1, 0.09))
+
+    check_fallback(two, caplog, "more of it is refined")
+
+
+def test_parts_in_a_saturated_field_lead_to_dense_decoding(caplog):
+    """Balls in all cells, smaller than the grid and without a rim that would show them."""
+    cell = 2.02 / 16
+
+    def many(points):
+        place = (points + 1.01) / cell
+        apart = ((place - place.floor() - 0.5).norm(dim=-1) - 0.3) * cell
+        return torch.where((apart < 0) | (sphere(points, 0.3) < 0), -1.0, 1.0)
+
+    check_fallback(many, caplog, "decoded densely")
+
+
 @pytest.mark.parametrize("resolution", [20, 63, 100, 127, 130])
 def test_coarse_to_fine_keeps_the_resolution_asked_for(resolution):
     grid = CoarseToFineVolumeDecoder()(
@@ -156,6 +194,46 @@ def test_progress_counts_up_to_its_total_and_can_stop_the_work(decoder):
     with pytest.raises(Cancelled):
         decoder(LATENTS, field, progress=stop, **settings)
     assert field.asked <= 5000
+
+
+class ShortOfMemory(AnalyticField):
+    """Fails as a GPU does when asked for more than `limit` points at a time."""
+
+    def __init__(self, distance, limit, error):
+        super().__init__(distance)
+        self.limit, self.error, self.failures = limit, error, 0
+
+    def query(self, projected, points):
+        if points.shape[1] > self.limit:
+            self.failures += 1
+            raise self.error
+        return super().query(projected, points)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize("decoder", [VanillaVolumeDecoder(), CoarseToFineVolumeDecoder()])
+def test_chunks_are_halved_until_memory_does(decoder, error, caplog):
+    settings = dict(octree_resolution=40, min_resolution=20, num_chunks=2000)
+    field = ShortOfMemory(sphere, 300, error)
+    with caplog.at_level(logging.WARNING, logger="hy3dgen.shapgen"):
+        got = decoder(LATENTS, field, **settings)
+    assert torch.equal(
+        got.nan_to_num(9), decoder(LATENTS, AnalyticField(sphere), **settings).nan_to_num(9)
+    )
+    assert field.failures == 3  # 2000, 1000, 500
+    (line,) = caplog.messages
+    assert "2,000 points at a time" in line
+    with pytest.raises(type(error)):
+        decoder(LATENTS, ShortOfMemory(sphere, 10, error), **settings)
+    with pytest.raises(RuntimeError, match="something else"):
+        decoder(LATENTS, ShortOfMemory(sphere, 10, RuntimeError("something else")), **settings)
 
 
 def test_extracted_points_lie_on_the_sphere():

@@ -178,9 +178,11 @@ def _fit_square(image: Tensor, size: int) -> Tensor:
     if min(height, width) != size:
         short = min(height, width)
         new = (int(size * height / short), int(size * width / short))
+        # Apple's GPUs lack this filter in some versions of torch; a picture is small.
+        where = "cpu" if image.device.type == "mps" else image.device
         image = F.interpolate(
-            image.float(), size=new, mode="bilinear", align_corners=False, antialias=True
-        ).to(image.dtype)
+            image.to(where).float(), size=new, mode="bilinear", align_corners=False, antialias=True
+        ).to(image)
     height, width = image.shape[-2:]
     top, left = round((height - size) / 2), round((width - size) / 2)
     return image[..., top : top + size, left : left + size]

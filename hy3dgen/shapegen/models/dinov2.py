@@ -95,9 +95,11 @@ class Embeddings(nn.Module):
         if rows == self.side and columns == self.side:
             return positions
         grid = positions[:, 1:].unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)
+        # Apple's GPUs lack this filter in some versions of torch; the table is small.
+        where = "cpu" if grid.device.type == "mps" else grid.device
         grid = F.interpolate(
-            grid.float(), size=(rows, columns), mode="bicubic", align_corners=False
-        ).to(positions.dtype)
+            grid.to(where).float(), size=(rows, columns), mode="bicubic", align_corners=False
+        ).to(positions)
         return torch.cat([positions[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
 
 

@@ -6,7 +6,11 @@ Where it departs from the published scheme (`HierarchicalVolumeDecoding`):
 - a coarse point counts as near the surface if the field there is small against its change to the
   next point, rather than small in itself, so fewer points are asked;
 - afterwards the surface is followed: as long as a cell has both signs and a corner not yet asked,
-  that corner is asked. A part that shows up anywhere is therefore completed, however thin it is.
+  that corner is asked. A part that shows up anywhere is therefore completed, however thin it is;
+- what was left out is checked: the field is asked in the middle of every coarse cell that is not
+  clearly away from the surface, and of some that are. A sign that the corners do not have means
+  that something lies between them; then all points whose value is not saturated are refined, or if
+  it was in a clear cell, the whole grid is decoded.
 """
 
 from collections.abc import Sequence
@@ -16,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ....gpu.sparse_grid import SparseGrid, coordinates, near_surface, open_corners, refined
+from ...log import logger
 from .field import Field, Progress
 from .grid_levels import exact_levels
 from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, refine_mask
@@ -23,6 +28,7 @@ from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, refine_mask
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
 # at least s / sqrt(3) a step along its steepest axis, so 1.5 would do for a true distance.
 _STEPS = 2.0
+_SAMPLED_CELLS = 4096  # of those clearly away from the surface, for the check
 
 
 class CoarseToFineVolumeDecoder:
@@ -70,7 +76,13 @@ def follow_surface(
     levels = exact_levels(octree_resolution, min_resolution)
     grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
     for i, level in enumerate(levels[1:], start=2):
-        grid = _refined(field, grid, level, len(levels) - i, mc_level)
+        near = _near_surface(grid)
+        if i == 2:
+            checked = _check_left_out(field, grid, near, level, mc_level)
+            if checked is None:
+                return field.everywhere(octree_resolution)[0]
+            near = checked
+        grid = _refined(field, near, level, len(levels) - i, mc_level)
     return torch.where(grid == UNKNOWN, torch.nan, grid + mc_level)
 
 
@@ -83,7 +95,19 @@ def follow_surface_sparsely(
     values = field.everywhere(levels[0], later_levels=len(levels) - 1)[0].reshape(-1) - mc_level
     grid = SparseGrid(side, torch.arange(side**3, device=values.device), values)
     for i, level in enumerate(levels[1:], start=2):
-        keys = refined(near_surface(grid, NEAR_LEVEL, _STEPS), grid.side)
+        near = near_surface(grid, NEAR_LEVEL, _STEPS)
+        if i == 2:
+            coarse = values.view(side, side, side)
+            mask = torch.zeros_like(values, dtype=torch.bool)
+            mask[near] = True
+            checked = _check_left_out(field, coarse, mask.view_as(coarse), level, mc_level)
+            if checked is None:
+                full = field.everywhere(octree_resolution)[0].reshape(-1)
+                return SparseGrid(
+                    octree_resolution + 1, torch.arange(len(full), device=full.device), full
+                )
+            near = checked.reshape(-1).nonzero()[:, 0]
+        keys = refined(near, grid.side)
         grid = SparseGrid(level + 1, keys[:0], values[:0])
         while len(keys):
             found = field.at(coordinates(keys, level + 1), level, len(levels) - i) - mc_level
@@ -92,9 +116,36 @@ def follow_surface_sparsely(
     return grid._replace(values=grid.values + mc_level)
 
 
-def _refined(field: Field, grid: Tensor, level: int, later_levels: int, mc_level: float) -> Tensor:
+def _check_left_out(
+    field: Field, grid: Tensor, near: Tensor, level: int, mc_level: float
+) -> Tensor | None:
+    """The points to refine: `near`, or more of them; None if all are needed."""
+    left_out = ~_any_corner(near)  # cells; the corners of each have one sign
+    unsaturated = grid.abs() < NEAR_LEVEL
+    doubtful = left_out & _any_corner(unsaturated)
+    clear = (left_out & ~doubtful).nonzero()
+    # Always the same ones, so that a call can be repeated.
+    chosen = torch.randperm(len(clear), generator=torch.Generator().manual_seed(0))[:_SAMPLED_CELLS]
+    clear = clear[chosen.to(clear.device)]
+    asked = doubtful.nonzero()
+    if len(asked) + len(clear) == 0:
+        return near
+    cells = torch.cat([asked, clear])
+    # The middle of a cell is a point of the next grid.
+    inside = field.at(2 * cells + 1, level, None) > mc_level
+    hidden = inside != (grid[tuple(cells.T)] > 0)
+    if hidden[len(asked) :].any():
+        logger.info("The coarse grid does not show the whole surface; the grid is decoded densely.")
+        return None
+    if hidden.any():
+        logger.info("The coarse grid does not show the whole surface; more of it is refined.")
+        return near | unsaturated | _corners(doubtful)
+    return near
+
+
+def _refined(field: Field, near: Tensor, level: int, later_levels: int, mc_level: float) -> Tensor:
     """Values minus the level near the surface, on a grid of twice the resolution."""
-    marked = dilate(dilate(refine_mask(_near_surface(grid), level + 1)))
+    marked = dilate(dilate(refine_mask(near, level + 1)))
     fine = torch.full_like(marked, UNKNOWN, dtype=torch.float32)
     while marked.any():
         fine[marked] = field.at(marked.nonzero(), level, later_levels) - mc_level
@@ -126,14 +177,18 @@ def _open_corners(grid: Tensor) -> Tensor:
     known = grid != UNKNOWN
     inside = known & (grid > 0)
     outside = known & ~inside
-    mixed = _any_corner(inside) & _any_corner(outside)  # cells, (n - 1)^3
-    corners = torch.zeros_like(known)
-    side = mixed.shape[0]
+    return _corners(_any_corner(inside) & _any_corner(outside)) & ~known
+
+
+def _corners(cells: Tensor) -> Tensor:
+    """All corners `(n, n, n)` of marked cells `(n - 1, n - 1, n - 1)`."""
+    side = cells.shape[0]
+    corners = torch.zeros(side + 1, side + 1, side + 1, dtype=torch.bool, device=cells.device)
     for x in (0, 1):
         for y in (0, 1):
             for z in (0, 1):
-                corners[x : x + side, y : y + side, z : z + side] |= mixed
-    return corners & ~known
+                corners[x : x + side, y : y + side, z : z + side] |= cells
+    return corners
 
 
 def _any_corner(mask: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One object's field during one decoding call: asks the geometry decoder in chunks and counts."""
+"""One object's field during one decoding call: asks the geometry decoder in chunks and counts.
+
+Where memory does not do for a chunk, it is halved and the work goes on.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,10 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...devices import free_cached_memory, is_out_of_memory
+from ...log import logger
 from .volume_grids import box_corners
 
 # On a CPU the activations of more points fall out of the cache: 8,000 cost 1.3 times as much each.
 _CPU_CHUNK = 2000
+_LEAST_CHUNK = 64
 Progress = Callable[[int, int], None]
 
 
@@ -34,6 +40,7 @@ class Field:
         on_cpu = latents.device.type == "cpu"
         self.num_chunks = min(num_chunks, _CPU_CHUNK) if on_cpu else num_chunks
         self.progress = progress
+        self.told = False  # of smaller chunks
         self.asked = 0
         self.total = 0  # points of the levels begun so far
         self.guessed = 0  # points of the levels to come, for progress only
@@ -50,17 +57,47 @@ class Field:
     def ask(self, positions: Callable[[int, int], Tensor], count: int) -> Tensor:
         """Values `(B, count)` at the points that `positions(start, stop)` gives, chunk by chunk."""
         parts = []
-        for start in range(0, count, self.num_chunks):
+        start = 0
+        while start < count:
             stop = min(start + self.num_chunks, count)
-            points = positions(start, stop)[None].expand(len(self.projected.keys), -1, -1)
-            parts.append(self.geo_decoder.query(self.projected, points)[..., 0].float())
-            self.count(stop - start)
+            try:
+                points = positions(start, stop)[None].expand(len(self.projected.keys), -1, -1)
+                values = self.geo_decoder.query(self.projected, points)[..., 0].float()
+            except (RuntimeError, MemoryError) as error:
+                if stop - start < _LEAST_CHUNK or not is_out_of_memory(error):
+                    raise
+                self.num_chunks = (stop - start) // 2
+            else:
+                parts.append(values)
+                self.count(stop - start)
+                start = stop
+                continue
+            # Outside the handler: the error would keep what was computed so far.
+            self.tell_smaller_chunks(2 * self.num_chunks)
         return torch.cat(parts, dim=1)
+
+    def tell_smaller_chunks(self, points: int) -> None:
+        """Log once that so many points at a time were too many, and make room."""
+        if not self.told:
+            self.told = True
+            logger.warning(
+                "There was not enough memory to decode %s points at a time; going on with fewer, "
+                "which gives the same mesh.",
+                f"{points:,}",
+            )
+        free_cached_memory(self.device)
 
     def begin_level(self, points: int, guessed: int) -> None:
         """Note for progress that a level has `points`, and later ones about `guessed`."""
         self.total += points
         self.guessed = guessed
+
+    def begin_points(self, points: int, later_levels: int | None) -> None:
+        """The same for points near the surface; None leaves the guess for later ones as it is."""
+        guessed = self.guessed
+        if later_levels is not None:
+            guessed = sum(4**i for i in range(1, later_levels + 1)) * points
+        self.begin_level(points, guessed)
 
     def count(self, points: int) -> None:
         """Report that so many more points were asked."""
@@ -84,9 +121,9 @@ class Field:
 
         return self.ask(positions, side**3).unflatten(1, (side, side, side))
 
-    def at(self, index: Tensor, resolution: int, later_levels: int = 0) -> Tensor:
+    def at(self, index: Tensor, resolution: int, later_levels: int | None = 0) -> Tensor:
         """Values `(P,)` at grid indices `(P, 3)`, for a field of one object."""
-        self.begin_level(len(index), sum(4**i for i in range(1, later_levels + 1)) * len(index))
+        self.begin_points(len(index), later_levels)
         low, size = self.low.to(self.device), (self.high - self.low).to(self.device)
         step = size / resolution
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ....errors import InvalidSettingError
+from ...devices import is_out_of_memory
 from .attention_blocks import KeysValues
 from .attention_processors import (
     FlashVDMCrossAttentionProcessor,
@@ -138,9 +139,9 @@ class RegionField(Field):
                     grid[box] = row.view(shape)
         return grid[None]
 
-    def at(self, index: Tensor, resolution: int, later_levels: int = 0) -> Tensor:
+    def at(self, index: Tensor, resolution: int, later_levels: int | None = 0) -> Tensor:
         """Values `(P,)` at grid indices `(P, 3)`; the regions are bins of the points' box."""
-        self.begin_level(len(index), sum(4**i for i in range(1, later_levels + 1)) * len(index))
+        self.begin_points(len(index), later_levels)
         low, size = self.low.to(self.device), (self.high - self.low).to(self.device)
         points = low + index.float() * (size / resolution)
         bins = _bin_numbers(points)
@@ -157,13 +158,28 @@ class RegionField(Field):
         return values
 
     def _query(self, points: Tensor, topk: Any) -> Tensor:
-        """Values `(R, P)` at points `(R, P, 3)`."""
+        """Values `(R, P)` at points `(R, P, 3)`; fewer regions at a time if memory is short."""
         rows = len(points)
         projected = KeysValues(*(part.expand(rows, -1, -1, -1) for part in self.projected))
         self.geo_decoder.cross_attention_processor.topk = topk
-        values = self.geo_decoder.query(projected, points)[..., 0].float()
-        self.count(values.numel())
-        return values
+        try:
+            values = self.geo_decoder.query(projected, points)[..., 0].float()
+        except (RuntimeError, MemoryError) as error:
+            alone = rows == 1 and (topk is True or len(topk[0]) == 1)
+            if alone or not is_out_of_memory(error):
+                raise  # a region chooses its latents as a whole
+        else:
+            self.count(values.numel())
+            return values
+        self.num_chunks = max(self.num_chunks // 2, 1)
+        self.tell_smaller_chunks(points[..., 0].numel())
+        if topk is True:
+            return torch.cat([self._query(part, True) for part in points.split((rows + 1) // 2)])
+        numbers, sizes = topk
+        middle = len(numbers) // 2
+        halves = points.split([sum(sizes[:middle]), sum(sizes[middle:])], dim=1)
+        topks = [numbers[:middle], sizes[:middle]], [numbers[middle:], sizes[middle:]]
+        return torch.cat([self._query(*half) for half in zip(halves, topks, strict=True)], dim=1)
 
 
 def _bin_numbers(points: Tensor) -> Tensor:

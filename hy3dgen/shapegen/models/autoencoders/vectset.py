@@ -64,7 +64,8 @@ class VectsetVAE(nn.Module):
                 f"{config_path} does not fit {cls.__name__}: {error}; use the config.yaml that was "
                 "published with the weights."
             ) from error
-        vae.load_weights(read_weights(weights), str(weights), dtype or default_dtype(device))
+        dtype = dtype or default_dtype(device)
+        vae.load_weights(read_weights(weights), str(weights), dtype, device)
         return vae.to(device)
 
     @classmethod
@@ -92,12 +93,16 @@ class VectsetVAE(nn.Module):
         return cls.from_single_file(files.weights, files.config, device, dtype, **kwargs)
 
     def load_weights(
-        self, state: dict[str, Tensor], source: str, dtype: torch.dtype | None = None
+        self,
+        state: dict[str, Tensor],
+        source: str,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
     ) -> None:
-        """Load strictly; only a whole encoder may be absent, and is then removed."""
+        """Load strictly, emptying `state`; only a whole encoder may be absent; it is removed."""
         if not any(name.startswith(("encoder.", "pre_kl.")) for name in state):
             self.drop_encoder()
-        load_strictly(self, state, source, dtype)
+        load_strictly(self, state, source, dtype, device)
         self.eval().requires_grad_(False)
 
     def enable_flashvdm_decoder(

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors of a safetensors file, each memory-mapped on its own.
+
+A tensor's pages are read when it is used, straight from the file, and go when it goes: a model that
+moves to a device tensor by tensor never lies in host memory as a whole. The file's layout: the
+length of a JSON header as 8 little-endian bytes, the header, which names each tensor's place in the
+bytes after it, and those bytes.
+"""
+
+import json
+import mmap
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LONGEST_HEADER = 100_000_000  # the limit of the format
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Each tensor's entry (`dtype`, `shape`, `data_offsets`), and where the bytes start.
+
+    Raises
+    ------
+    CheckpointError
+        The file is cut off, longer than its header says, or is something else.
+    """
+    size = path.stat().st_size
+    again = "download or copy it again."
+    with path.open("rb") as file:
+        start = file.read(8)
+        if len(start) < 8:
+            raise CheckpointError(f"{path} has only {size} bytes, so it is no weight file; {again}")
+        (length,) = struct.unpack("<Q", start)
+        if length > _LONGEST_HEADER or length < 2:
+            raise CheckpointError(f"{path} is not a safetensors file, or is damaged; {again}")
+        raw = file.read(length)
+    try:
+        if len(raw) < length:
+            raise CheckpointError(
+                f"{path} is cut off: it has {size:,} bytes, less than its own header; {again}"
+            )
+        header = {name: entry for name, entry in json.loads(raw).items() if name[:2] != "__"}
+        wanted = (
+            8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        )
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise CheckpointError(f"{path} has a damaged header; {again}") from error
+    if size != wanted:
+        state = "cut off" if size < wanted else "longer than its header says"
+        raise CheckpointError(f"{path} is {state}: {size:,} bytes of {wanted:,}; {again}")
+    return header, 8 + length
+
+
+def map_safetensors(path: Path) -> "dict[str, Tensor]":
+    """All tensors of a file, on the CPU; writing to them does not change the file."""
+    import torch
+
+    types = {
+        "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+        "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
+        "U8": torch.uint8, "BOOL": torch.bool,
+    }  # fmt: skip
+    header, start = read_header(path)
+    tensors = {}
+    with path.open("rb") as file:
+        for name, entry in header.items():
+            try:
+                dtype = types[entry["dtype"]]
+                shape = [int(side) for side in entry["shape"]]
+                first, last = (int(offset) for offset in entry["data_offsets"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise CheckpointError(
+                    f"{path} has the tensor {name} in a form that is not known "
+                    f"({entry.get('dtype')}); use the published weight file."
+                ) from error
+            count = torch.Size(shape).numel()
+            if min([first, *shape], default=0) < 0 or last - first != count * dtype.itemsize:
+                raise CheckpointError(
+                    f"{path} has {last - first} bytes for the tensor {name} of shape {shape}; "
+                    "download or copy it again."
+                )
+            if count == 0:
+                tensors[name] = torch.empty(shape, dtype=dtype)
+                continue
+            # A mapping starts at a multiple of the system's granularity.
+            offset = (start + first) % mmap.ALLOCATIONGRANULARITY
+            mapped = mmap.mmap(
+                file.fileno(), offset + last - first, access=mmap.ACCESS_COPY,
+                offset=start + first - offset,
+            )  # fmt: skip
+            flat = torch.frombuffer(mapped, dtype=dtype, count=count, offset=offset)
+            tensors[name] = flat.view(shape)
+    return tensors
