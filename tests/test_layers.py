@@ -37,7 +37,7 @@ ROWS = {
     3: ("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
     4: (
         *("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.gpu", "hy3dgen.shapegen"),
-        "hy3dgen.texgen",
+        *("hy3dgen.texgen", "hy3dgen.text2image"),
     ),
     5: ("hy3dgen.shapegen.pipelines", "hy3dgen.texgen.pipelines"),
     6: (
@@ -54,7 +54,17 @@ LIBRARIES = {
     3: (("numpy", "yaml", "safetensors"), ("torch", "huggingface_hub")),
     4: (
         ("numpy", "torch", "triton"),
-        ("cv2", "PIL", "skimage", "trimesh", "yaml", "safetensors", "rembg", "onnxruntime"),
+        (
+            "cv2",
+            "PIL",
+            "skimage",
+            "trimesh",
+            "yaml",
+            "safetensors",
+            "rembg",
+            "onnxruntime",
+            "diffusers",
+        ),
     ),
     5: (("numpy", "torch", "yaml"), ("PIL", "trimesh", "safetensors")),
     6: (("numpy",), ("torch", "yaml")),
