@@ -109,6 +109,8 @@ ENGINES: dict[str, tuple[str, Engine]] = {
     "ours, fast, all threads": ("hy3dgen", ours("fast", os.cpu_count() or 1)),
     "ours, quality": ("hy3dgen", ours("quality", 1)),
     "ours, quality, all threads": ("hy3dgen", ours("quality", os.cpu_count() or 1)),
+    "ours, preview": ("hy3dgen", ours("preview", 1)),
+    "ours, preview, all threads": ("hy3dgen", ours("preview", os.cpu_count() or 1)),
     "fast_simplification": ("fast_simplification", fast_simplification_as_shipped),
     "fast_simplification at 1000 units": ("fast_simplification", fast_simplification_scaled),
     "meshoptimizer": ("meshoptimizer", meshoptimizer_simplify),

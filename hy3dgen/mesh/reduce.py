@@ -26,9 +26,9 @@ def reduce_faces(
     ----------
     mesh : V vertices in any length unit, F faces
     target_faces : at least 1
-    method : "fast", or "quality", which then flips edges and moves vertices towards the surface of
-        `mesh`: 1 to 16 % less error, most on noisy shapes, for some four times the time
-        (docs/reduction.md)
+    method : "fast"; "quality", which then flips edges and moves vertices towards the surface of
+        `mesh`: 8 to 20 % less error for some five times the time; or "preview", the fast one in
+        fewer rounds, with more error on flat shapes (docs/reduction.md)
     progress : called with a fraction 0..1, at most 50 times a second; raising
         `hy3dgen.errors.Cancelled`, or anything else, from it stops the work
     threads : at most so many; as many as the machine runs at once by default. The result does not

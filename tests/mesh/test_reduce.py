@@ -345,3 +345,12 @@ def test_mesh_without_faces():
 def test_mesh_scaled_to_a_point(method):
     with pytest.raises(InvalidMeshError, match="no area"):
         reduce_faces(soup(moved(cube(5), scale=0.0)), 10, method)
+
+
+def test_preview_keeps_a_closed_surface_and_does_not_depend_on_threads():
+    mesh = torus(200, 100)
+    one = reduce_faces(mesh, 4000, "preview", threads=1)
+    two = reduce_faces(mesh, 4000, "preview", threads=2)
+    assert 3998 <= len(one.faces) <= 4000
+    assert len(one.boundary_edges) == len(one.non_manifold_edges) == 0
+    assert np.array_equal(one.vertices, two.vertices) and np.array_equal(one.faces, two.faces)

@@ -144,7 +144,7 @@ int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* 
                     int32_t* out_faces, int64_t* out_face_count) {
     Status status = check_arrays(vertices, vertex_count, faces, face_count);
     if (status != HY3D_OK) return status;
-    if (target < 1 || method < HY3D_FAST || method > HY3D_QUALITY || threads < 0)
+    if (target < 1 || method < HY3D_FAST || method > HY3D_PREVIEW || threads < 0)
         return HY3D_BAD_ARGUMENT;
     if (threads == 0) threads = processor_count();
     const size_t count = static_cast<size_t>(vertex_count);
@@ -160,7 +160,9 @@ int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* 
                               order);
         if (status != HY3D_OK) return status;
         progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
-        status = collapse_edges(surface, static_cast<size_t>(target), threads, progress);
+        status = collapse_edges(surface, static_cast<size_t>(target),
+                                method == HY3D_PREVIEW ? Pace::HASTY : Pace::CAREFUL, threads,
+                                progress);
         if (status == HY3D_OK) status = take_out(surface, order, method == HY3D_QUALITY, mesh);
         if (status != HY3D_OK) return status;
     }

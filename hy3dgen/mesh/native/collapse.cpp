@@ -35,6 +35,8 @@ constexpr size_t REGION = 8192;
 // Edges a round enqueues for each collapse that is still needed. A collapse uses up the edge and
 // the doubles of two others; with more, regions end too unevenly for the last round to mend.
 constexpr double EDGES_PER_COLLAPSE = 2.0;
+// In haste, for a preview, that is accepted for fewer rounds.
+constexpr double EDGES_PER_HASTY_COLLAPSE = 3.2;
 // Rounds over regions end when this part of the faces is left to remove.
 constexpr double LAST_PART = 0.15;
 // A round that collapses less than this part of what it tried counts as stuck.
@@ -304,8 +306,12 @@ private:
 
 class Collapser {
 public:
-    Collapser(Surface& surface, size_t target, int32_t threads, Progress& progress)
-        : surface_(surface), target_(target), threads_(threads), progress_(progress) {}
+    Collapser(Surface& surface, size_t target, Pace pace, int32_t threads, Progress& progress)
+        : surface_(surface),
+          target_(target),
+          edges_per_collapse_(pace == Pace::HASTY ? EDGES_PER_HASTY_COLLAPSE : EDGES_PER_COLLAPSE),
+          threads_(threads),
+          progress_(progress) {}
     ~Collapser() { free_regions(); }
 
     Status run() {
@@ -324,7 +330,7 @@ public:
             size_t edges = 0;
             for (size_t r = 0; r < region_count_; r++) edges += regions_[r].edge_count();
             const size_t needed = (excess + 1) / 2;
-            size_t tried = static_cast<size_t>(EDGES_PER_COLLAPSE * static_cast<double>(needed)) + 8;
+            size_t tried = static_cast<size_t>(edges_per_collapse_ * static_cast<double>(needed)) + 8;
             if (whole) tried = 2 * tried;
             if (stuck > 1) tried = stuck < 9 ? tried << (stuck - 1) : edges;
             const bool all_tried = tried >= edges;
@@ -452,6 +458,7 @@ private:
 
     Surface& surface_;
     const size_t target_;
+    const double edges_per_collapse_;
     const int32_t threads_;
     Progress& progress_;
     size_t alive_ = 0, start_ = 0;
@@ -476,9 +483,10 @@ void sum_face_quadrics(Surface& surface) {
 
 }  // namespace
 
-Status collapse_edges(Surface& surface, size_t target, int32_t threads, Progress& progress) {
+Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t threads,
+                      Progress& progress) {
     sum_face_quadrics(surface);
-    return Collapser(surface, target, threads, progress).run();
+    return Collapser(surface, target, pace, threads, progress).run();
 }
 
 }  // namespace hy3d

@@ -8,9 +8,12 @@
 
 namespace hy3d {
 
+// How carefully edges are taken in the order of their prices.
+enum class Pace { CAREFUL, HASTY };
+
 // Reduces to at most `target` faces if the surface's topology allows it. The result is the same for
 // any number of threads.
-[[nodiscard]] Status collapse_edges(Surface& surface, size_t target, int32_t threads,
+[[nodiscard]] Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t threads,
                                     Progress& progress);
 
 }  // namespace hy3d

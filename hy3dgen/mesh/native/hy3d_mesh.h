@@ -17,7 +17,7 @@
 #endif
 
 // Raised whenever a signature or the meaning of a number below changes; the loader compares it.
-#define HY3D_ABI_VERSION 3
+#define HY3D_ABI_VERSION 4
 
 // Statuses.
 enum : int32_t {
@@ -31,7 +31,7 @@ enum : int32_t {
 };
 
 // Methods of hy3d_reduce.
-enum : int32_t { HY3D_FAST = 0, HY3D_QUALITY = 1 };
+enum : int32_t { HY3D_FAST = 0, HY3D_QUALITY = 1, HY3D_PREVIEW = 2 };
 
 // Called at most 50 times a second on the calling thread; returning non-zero cancels.
 typedef int32_t (*hy3d_progress)(double fraction);

@@ -16,8 +16,8 @@ import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 3
-METHODS = {"fast": 0, "quality": 1}
+ABI_VERSION = 4
+METHODS = {"fast": 0, "quality": 1, "preview": 2}
 MAX_THREADS = 64  # the kernel uses no more
 
 _OK, _CANCELLED, _OUT_OF_MEMORY = 0, 1, 2
