@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks what a pipeline was called with, before any work is done."""
 
+import difflib
+import inspect
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -54,3 +57,12 @@ def check_settings(
         raise InvalidSettingError(
             f"volume_decoder is {volume_decoder!r}; choose from {', '.join(volume_decoders)}."
         )
+
+
+def warn_of_unknown(names: Iterable[str], call: Callable[..., Any]) -> None:
+    """Warn of arguments that have no effect, with the name that may have been meant."""
+    known = list(inspect.signature(call).parameters)
+    for name in names:
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f"; was {close[0]} meant?" if close else "."
+        warnings.warn(f"The argument {name} is not known and has no effect{meant}", stacklevel=4)

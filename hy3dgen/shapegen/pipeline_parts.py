@@ -54,7 +54,9 @@ class Hunyuan3DDiTPipeline:
         image_processor: Any,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
+        self.kwargs = kwargs  # kept for scripts, without effect
         self.vae = vae
         self.model = model
         self.scheduler = scheduler

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .call_settings import check_settings
+from .call_settings import check_settings, warn_of_unknown
 from .mesh_export import export_to_arrays, export_to_trimesh
 from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
 from .models.autoencoders.surface_extractors import make_surface_extractor
@@ -68,6 +68,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         callback: Callable[[int, Tensor, Any], None] | None = None,
         callback_steps: int = 1,
         progress: Progress | None = None,
+        **others: Any,
     ) -> list[Any] | Tensor:
         """Meshes of the objects in pictures, y up, looking along +z.
 
@@ -94,6 +95,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         callback : `callback(step, timestep, outputs)` every `callback_steps` denoising steps
         progress : `progress(stage, step, total)` with stages 'condition', 'denoise', 'decode' and
             'extract'; an exception it raises ends the call and reaches the caller
+        others : without effect but for a warning; scripts pass arguments of other pipelines on
 
         Raises
         ------
@@ -103,6 +105,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             num_inference_steps, timesteps, eta, guidance_scale, box_v, octree_resolution,
             mc_level, num_chunks, output_type, callback_steps, volume_decoder, _VOLUME_DECODERS,
         )  # fmt: skip
+        warn_of_unknown(others, Hunyuan3DDiTFlowMatchingPipeline.__call__)
         decoder = self._pick_volume_decoder(volume_decoder, octree_resolution)
         extractor = make_surface_extractor(mc_algo) if mc_algo else self.vae.surface_extractor
         report = progress or _ignore_progress

@@ -168,9 +168,12 @@ def test_wrong_settings_are_named(pipeline, picture, options, message):
         pipeline(**({"image": picture} | FAST | options))
 
 
-def test_an_unknown_argument_is_an_error(pipeline, picture):
-    with pytest.raises(TypeError, match="num_step"):
-        pipeline(picture, num_step=3)
+def test_an_unknown_argument_is_told_and_has_no_effect(pipeline, picture, start):
+    options = dict(latents=start, output_type="latent", **FAST)
+    want = pipeline(picture, **options)
+    with pytest.warns(UserWarning, match="num_inference_step is .* was num_inference_steps meant"):
+        got = pipeline(picture, num_inference_step=9, **options)
+    assert torch.equal(got, want)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
