@@ -19,6 +19,7 @@ from . import native
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "hy3dgen"
+REQUIREMENTS = ROOT / "requirements" / "worker.txt"
 
 # Our platforms (those of native.TARGETS) -> wheel tags. Blender takes any manylinux tag; 2_17 is
 # the glibc that the kernel is linked against.
@@ -86,6 +87,8 @@ def _build_wheel(out_dir: Path, platform: str, project: dict) -> Path:
 
         for path in _package_files():
             add(path.relative_to(ROOT).as_posix(), path.read_bytes())
+        # What an environment for the worker is made of, read by hy3dgen.install.
+        add("hy3dgen/assets/requirements/worker.txt", REQUIREMENTS.read_bytes())
         add(library.relative_to(ROOT).as_posix(), library.read_bytes())
         for pattern in project.get("license-files", []):
             for path in sorted(ROOT.glob(pattern)):

@@ -15,6 +15,7 @@
     │       └── ConfigKeyError (KeyError)
     ├── SurfaceExtractionError          a field without a usable surface
     ├── MissingDependencyError (ImportError)
+    ├── SetupError                      an environment or a download, on this machine
     ├── Cancelled                       the caller asked to stop; nothing is wrong
     └── WorkerError                     the worker process or the channel to it
         ├── WorkerStartError            it did not start, or is of another version
@@ -75,6 +76,10 @@ class SurfaceExtractionError(Hy3DError):
 
 class MissingDependencyError(Hy3DError, ImportError):
     """A library that this function needs is not installed."""
+
+
+class SetupError(Hy3DError):
+    """An environment could not be made or used, or a model could not be fetched."""
 
 
 class Cancelled(Hy3DError):

@@ -70,7 +70,7 @@ def make_folder(root: Path, prefix: str) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))  # made with mode 0700
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         # A sweep may have seen the file before it was locked; then the path is gone by now.
-        if _try_lock(lock):
+        if try_lock(lock):
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(lock), os.stat(folder / LOCK)):
                     return folder, lock
@@ -102,7 +102,7 @@ def remove_if_abandoned(folder: Path, is_ours: IsOurs) -> bool:
             return False
         remove_folder(folder, None, is_ours)
         return True
-    if not _try_lock(lock):
+    if not try_lock(lock):
         os.close(lock)
         return False
     remove_folder(folder, lock, is_ours)
@@ -131,7 +131,8 @@ def remove_files(folder: Path, is_ours: IsOurs) -> None:
                     os.unlink(folder / name)
 
 
-def _try_lock(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
+    """Whether this process got the lock of an open file; it is dropped when the file is closed."""
     try:
         if os.name == "nt":
             import msvcrt

@@ -33,8 +33,15 @@ ROWS = {
         *("hy3dgen.mesh", "hy3dgen.shapegen.cost_model"),
         "hy3dgen.shapegen.models.autoencoders.grid_levels",
     ),
-    2: ("hy3dgen.worker.__init__", *(f"hy3dgen.worker.{name}" for name in LIGHT_WORKER)),
-    3: ("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
+    2: (
+        "hy3dgen.worker.__init__",
+        *(f"hy3dgen.worker.{name}" for name in LIGHT_WORKER),
+        "hy3dgen.install",
+    ),
+    3: (
+        *("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
+        "hy3dgen.install.hub_script",
+    ),
     4: (
         *("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.gpu", "hy3dgen.shapegen"),
         *("hy3dgen.texgen", "hy3dgen.text2image"),

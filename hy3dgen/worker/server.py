@@ -60,15 +60,17 @@ class TaskContext:
         now = time.monotonic()
         new_stage = stage != self._stage
         if new_stage:
-            # A stage that reports only after its first step began when the last one reported.
-            self._stage, self._first_step = stage, 0
-            self._stage_start = now if step == 0 else self._last_call
+            # A stage that reports only after its first step began when the last one reported;
+            # one that starts further on goes on with earlier work, which took none of this time.
+            self._stage, self._first_step = stage, step if step > 1 else 0
+            self._stage_start = self._last_call if step == 1 else now
         self._last_call = now
         if new_stage or step >= total or now - self._last_sent >= PROGRESS_INTERVAL:
             self._last_sent = now
             eta = None
-            if step > 0:
-                eta = max(0.0, (now - self._stage_start) / step * (total - step))
+            if step > self._first_step:
+                done = step - self._first_step
+                eta = max(0.0, (now - self._stage_start) / done * (total - step))
             self._server.send(
                 protocol.Progress(self._request, stage[:64], int(step), int(total), eta)
             )

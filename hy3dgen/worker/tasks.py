@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from hy3dgen.errors import InvalidImageError, InvalidSettingError
+from hy3dgen.install.python_check import NEEDS
+from hy3dgen.install.tasks import TASKS as SETUP_TASKS
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
 from hy3dgen.mesh.native.loader import METHODS
 from hy3dgen.worker.engines import Engine, NumpyEngine, TorchEngine
@@ -37,15 +39,6 @@ _GENERATE = {
     **SETTINGS,
     "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
     "allow_download": Parameter(bool, default=False),
-}
-# What any model but the bundled one needs, by the names of the `shape` extra.
-_GENERATE_NEEDS = {
-    "torch": "torch",
-    "safetensors": "safetensors",
-    "yaml": "pyyaml",
-    "PIL": "pillow",
-    "cv2": "opencv-python-headless",
-    "skimage": "scikit-image",
 }
 
 
@@ -135,8 +128,8 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
 
     Looks for libraries without importing them: importing torch takes seconds.
     """
-    tasks: dict[str, Task] = {"ping": ping, "reduce": reduce}
-    missing = [library for name, library in _GENERATE_NEEDS.items() if find_spec(name) is None]
+    tasks: dict[str, Task] = {"ping": ping, "reduce": reduce, **SETUP_TASKS}
+    missing = [library for name, library in NEEDS.items() if find_spec(name) is None]
     if not missing:
         tasks["generate"] = Generator(TorchEngine())
         return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"

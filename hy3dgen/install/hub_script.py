@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run by the worker's Python as a program: what huggingface_hub is needed for, and nothing else.
+
+    python -I hub_script.py list REPOSITORY
+    python -I hub_script.py fetch REPOSITORY REVISION FILE FOLDER
+
+The last line of output is one JSON object: the answer, or an `error` with its `status` if the hub
+sent one. Imports nothing of hy3dgen, which that Python may not have.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+
+
+def main(arguments: list[str]) -> int:
+    _end_with_parent()
+    try:
+        answer = {"list": list_files, "fetch": fetch}[arguments[0]](*arguments[1:])
+    except Exception as error:  # the caller turns any of them into a sentence
+        response = getattr(error, "response", None)
+        answer = {
+            "error": type(error).__name__,
+            "text": " ".join(str(error).split())[:500],
+            "status": getattr(response, "status_code", None),
+            "number": getattr(error, "errno", None),
+        }
+    sys.stdout.write("\n" + json.dumps(answer) + "\n")
+    return 1 if "error" in answer else 0
+
+
+def list_files(repository: str) -> dict:
+    from huggingface_hub import HfApi
+
+    timeout = float(os.environ["HF_HUB_ETAG_TIMEOUT"])
+    info = HfApi().model_info(repository, files_metadata=True, timeout=timeout)
+    files = {}
+    for file in info.siblings or []:
+        lfs = file.lfs
+        sha256 = lfs["sha256"] if isinstance(lfs, dict) else getattr(lfs, "sha256", None)
+        files[file.rfilename] = {"size": file.size, "sha256": sha256, "git": file.blob_id}
+    return {"revision": info.sha, "files": files}
+
+
+def fetch(repository: str, revision: str, file: str, folder: str) -> dict:
+    from huggingface_hub import hf_hub_download
+
+    return {"path": hf_hub_download(repository, file, revision=revision, local_dir=folder)}
+
+
+def _end_with_parent() -> None:
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if os.name != "nt":
+        threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The published models that can be fetched, and which of them lie on this machine.
+
+Facts only: what is not known for certain is None and is not shown. Sizes are those of the weight
+file that is fetched: seen in listings for 2.0, 2mini, 2mini-turbo, 2mv and 2.1, for the others
+counted from the parameters, which gives the seen sizes exactly. Memory: the publisher's own figures.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hy3dgen.errors import SetupError
+from hy3dgen.install import disk
+from hy3dgen.install.places import data_folder, hub_cache_folder, models_folder
+
+CONFIG_NAME = "config.yaml"
+WEIGHT_NAMES = (
+    *("model.fp16.safetensors", "model.fp16.ckpt"),
+    *("model.safetensors", "model.ckpt"),
+)
+"""What a model's weights may be called, best first."""
+RECORD = "hunyuan3d-download.json"
+UNFINISHED_PREFIX = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class Licence:
+    """A licence that must be accepted before a download. `points` are for people, one line each."""
+
+    key: str
+    name: str
+    address: str
+    points: tuple[str, ...]
+
+
+_POINTS = (
+    "Does not apply in the European Union, the United Kingdom and South Korea:",
+    "there you have no right to use the model or what it makes.",
+    "Neither the model nor what it makes may be used to improve other AI models.",
+    "Very large services need a licence of their own; some uses are forbidden.",
+)
+LICENCES = {
+    licence.key: licence
+    for licence in (
+        Licence(
+            "tencent-hunyuan3d-2.0",
+            "Tencent Hunyuan 3D 2.0 Community License",
+            "https://huggingface.co/tencent/Hunyuan3D-2/blob/main/LICENSE",
+            _POINTS,
+        ),
+        Licence(
+            "tencent-hunyuan3d-2.1",
+            "Tencent Hunyuan 3D 2.1 Community License",
+            "https://huggingface.co/tencent/Hunyuan3D-2.1/blob/main/LICENSE",
+            _POINTS,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model on the hub; `download` and `memory` (of a graphics card) in bytes."""
+
+    name: str
+    repository: str
+    subfolder: str
+    licence: Licence
+    download: int
+    memory: int | None
+    about: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.repository}/{self.subfolder}"
+
+
+def _known(
+    name: str, repository: str, subfolder: str, download: int, about: str, memory: int | None = None
+) -> KnownModel:
+    licence = "tencent-hunyuan3d-2.1" if repository.endswith("2.1") else "tencent-hunyuan3d-2.0"
+    repository, subfolder = f"tencent/{repository}", f"hunyuan3d-dit-v2-{subfolder}"
+    return KnownModel(name, repository, subfolder, LICENCES[licence], download, memory, about)
+
+
+_PLAIN = "50 steps, the model as first published"
+_FAST = "50 steps of half the work each"
+_TURBO = "5 steps, the fastest"
+_VIEWS = "several views of one object; "
+MODELS = (
+    _known("2mini Turbo", "Hunyuan3D-2mini", "mini-turbo", 3_822_584_202, f"small; {_TURBO}"),
+    _known("2mini Fast", "Hunyuan3D-2mini", "mini-fast", 3_822_600_000, f"small; {_FAST}"),
+    _known("2mini", "Hunyuan3D-2mini", "mini", 3_819_958_234, f"small; {_PLAIN}"),
+    _known("2.0 Turbo", "Hunyuan3D-2", "0-turbo", 4_930_800_000, _TURBO),
+    _known("2.0 Fast", "Hunyuan3D-2", "0-fast", 4_930_800_000, _FAST),
+    _known("2.0", "Hunyuan3D-2", "0", 4_928_151_562, _PLAIN),
+    _known("2mv Turbo", "Hunyuan3D-2mv", "mv-turbo", 4_930_800_000, _VIEWS + _TURBO),
+    _known("2mv Fast", "Hunyuan3D-2mv", "mv-fast", 4_930_800_000, _VIEWS + _FAST),
+    _known("2mv", "Hunyuan3D-2mv", "mv", 4_928_151_562, _VIEWS + _PLAIN),
+    _known("2.1", "Hunyuan3D-2.1", "1", 7_366_389_768, _PLAIN, memory=10_000_000_000),
+)
+BY_KEY = {model.key: model for model in MODELS}
+
+
+def find_known(model: str, subfolder: str | None = None) -> KnownModel:
+    """The known model called `model`: its key, its name, or its repository with `subfolder`."""
+    for known in MODELS:
+        if model in (known.key, known.name) or (model, subfolder) == (
+            known.repository,
+            known.subfolder,
+        ):
+            return known
+    raise SetupError(
+        f"there is no known model '{model[:80]}'; known are {', '.join(m.key for m in MODELS)}"
+    )
+
+
+# --- what is on disk ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """Where a model lies. `folder` None: nowhere; `unfinished`: bytes of a download so far."""
+
+    folder: Path | None
+    size: int = 0
+    in_hub_cache: bool = False
+    unfinished: int = 0
+
+
+def look_up(model: KnownModel, models: Path | None = None) -> OnDisk:
+    """Whether `model` is on this machine: in the models folder, then in the hub's cache."""
+    models = models_folder() if models is None else models
+    folder = models / model.repository / model.subfolder
+    if is_model_folder(folder):
+        return OnDisk(folder, _size(folder))
+    cached = hub_cache_folder() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
+    with contextlib.suppress(OSError):
+        for snapshot in sorted(cached.iterdir()):
+            if is_model_folder(snapshot / model.subfolder):
+                return OnDisk(snapshot / model.subfolder, _size(snapshot / model.subfolder), True)
+    return OnDisk(None, unfinished=disk.size_of(unfinished_folder(model, models)))
+
+
+def unfinished_folder(model: KnownModel, models: Path) -> Path:
+    """Where a download lies until all of it is there and checked."""
+    return models / model.repository / f"{UNFINISHED_PREFIX}{model.subfolder}"
+
+
+def weight_file(folder: Path) -> Path | None:
+    """The weights that would be loaded from a model folder."""
+    return next((p for name in WEIGHT_NAMES if (p := folder / name).is_file()), None)
+
+
+def is_model_folder(folder: Path) -> bool:
+    return (folder / CONFIG_NAME).is_file() and weight_file(folder) is not None
+
+
+def check_model_folder(folder: Path) -> Path:
+    """`folder`, or the one folder in it that is a model; SetupError says what is missing."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise SetupError(f"the model folder {folder} {what}; choose the folder of a model")
+    if is_model_folder(folder):
+        return folder
+    inside = [entry for entry in sorted(folder.iterdir()) if is_model_folder(entry)]
+    if len(inside) == 1:
+        return inside[0]
+    if inside:
+        names = ", ".join(entry.name for entry in inside[:6])
+        raise SetupError(f"the folder {folder} holds several models; choose one of {names}")
+    if (folder / CONFIG_NAME).is_file():
+        raise SetupError(
+            f"the model folder {folder} has a {CONFIG_NAME} but no weights; copy one of "
+            f"{', '.join(WEIGHT_NAMES)} there"
+        )
+    if (weights := weight_file(folder)) is not None:
+        raise SetupError(
+            f"the model folder {folder} has {weights.name} but no {CONFIG_NAME}; copy the one that "
+            "was published with it there"
+        )
+    raise SetupError(
+        f"the folder {folder} is not a model: it has neither {CONFIG_NAME} nor weights; choose the "
+        "folder that holds them"
+    )
+
+
+def remove(model: KnownModel, models: Path | None = None) -> int:
+    """Delete every copy of `model` in the models folder and the hub's cache; the bytes freed."""
+    models = models_folder() if models is None else models
+    unfinished = unfinished_folder(model, models)
+    freed = disk.size_of(unfinished)
+    disk.remove_tree(unfinished)
+    while (found := look_up(model, models)).folder is not None:
+        freed += found.size
+        for path in sorted(found.folder.iterdir()):
+            try:
+                # In the hub's cache a file is a link to where its bytes are.
+                if found.in_hub_cache and path.is_symlink():
+                    path.resolve().unlink(missing_ok=True)
+                path.unlink()
+            except OSError as error:
+                raise SetupError(
+                    f"{path} could not be removed ({error.strerror or error}); close what uses "
+                    "the model and try again"
+                ) from error
+        with contextlib.suppress(OSError):
+            found.folder.rmdir()
+    return freed
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size  # through links: the cache's files are links
+    return total
+
+
+# --- licences -------------------------------------------------------------------------------------
+
+
+def accepted(licence: Licence) -> bool:
+    """Whether this user has accepted `licence` on this machine before."""
+    return licence.key in disk.read_json(_licences_file())
+
+
+def accept(licence: Licence) -> None:
+    """Note that the user has read and accepted `licence`."""
+    path = _licences_file()
+    disk.make_folder(path.parent)
+    disk.write_json(path, {**disk.read_json(path), licence.key: licence.address})
+
+
+def _licences_file() -> Path:
+    return data_folder() / "accepted-licences.json"
+
