@@ -107,9 +107,7 @@ def download_model(
     lock = staging.with_name(f"{staging.name}.lock")
     hub = _Hub(python, patience)
     try:
-        with disk.only_one(
-            lock, lambda: report("wait for another Blender that fetches it", 0, 1)
-        ):
+        with disk.only_one(lock, lambda: report("wait for another Blender that fetches it", 0, 1)):
             if not is_model_folder(target):  # the other one may have done it
                 _fetch(model, hub, staging, target, report)
             lock.unlink(missing_ok=True)
@@ -179,7 +177,8 @@ def _fetch_file(
         report(stage, arrived, file.size)
         clock.see(arrived)
 
-    hub.ask(["fetch", model.repository, revision, file.name, str(staging)], tick)
+    size = str(file.size)
+    hub.ask(["fetch", model.repository, revision, file.name, str(staging), size], tick)
     if not (staging / file.name).is_file():
         raise SetupError(f"{file.name} did not arrive; start again")
 
@@ -286,8 +285,7 @@ class _Hub:
             return f"{self.host} has trouble of its own (status {status}); try again later"
         if answer["number"] in (28, 122) or "No space left" in text:
             return (
-                "the disk became full; free some space and start again, it goes on where it "
-                "stopped"
+                "the disk became full; free some space and start again, it goes on where it stopped"
             )
         if "Consistency check failed" in text or name in (
             *("ConnectError", "ConnectTimeout", "ReadTimeout", "RemoteProtocolError"),

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hy3dgen.errors import SetupError
@@ -48,7 +48,7 @@ class Recipe:
     base_python: Path
     build: TorchBuild
     requirements: Requirements
-    packages: Index = Index()
+    packages: Index = field(default_factory=Index)
     torch: Index | None = None
     hy3dgen_wheel: Path | None = None
 
@@ -326,4 +326,3 @@ def _forget_halves(folder: Path) -> None:
 
 def _without(folder: Path, name: str) -> list[Path]:
     return [entry for entry in folder.iterdir() if entry.name != name] if folder.is_dir() else []
-

@@ -2,7 +2,7 @@
 """Run by the worker's Python as a program: what huggingface_hub is needed for, and nothing else.
 
     python -I hub_script.py list REPOSITORY
-    python -I hub_script.py fetch REPOSITORY REVISION FILE FOLDER
+    python -I hub_script.py fetch REPOSITORY REVISION FILE FOLDER SIZE
 
 The last line of output is one JSON object: the answer, or an `error` with its `status` if the hub
 sent one. Imports nothing of hy3dgen, which that Python may not have.
@@ -44,10 +44,33 @@ def list_files(repository: str) -> dict:
     return {"revision": info.sha, "files": files}
 
 
-def fetch(repository: str, revision: str, file: str, folder: str) -> dict:
-    from huggingface_hub import hf_hub_download
+def fetch(repository: str, revision: str, file: str, folder: str, size: str) -> dict:
+    """`file` goes to `folder`; what an earlier try left of it in `folder`/.cache is gone on with.
 
-    return {"path": hf_hub_download(repository, file, revision=revision, local_dir=folder)}
+    Not hf_hub_download: from version 2 on that begins anew each time.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    target = os.path.join(folder, *file.split("/"))
+    part = os.path.join(folder, ".cache", f"{revision[:12]}-{file.replace('/', '-')}.part")
+    os.makedirs(os.path.dirname(part), exist_ok=True)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(part, "ab") as output:
+        done = output.tell()
+        if done > int(size):
+            output.truncate(0)
+            done = 0
+        http_get(
+            hf_hub_url(repository, file, revision=revision),
+            output,
+            resume_size=done,
+            headers=build_hf_headers(),
+            expected_size=int(size),
+        )
+    os.replace(part, target)
+    return {"path": target}
 
 
 def _end_with_parent() -> None:

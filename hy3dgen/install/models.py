@@ -3,7 +3,7 @@
 
 Facts only: what is not known for certain is None and is not shown. Sizes are those of the weight
 file that is fetched: seen in listings for 2.0, 2mini, 2mini-turbo, 2mv and 2.1, for the others
-counted from the parameters, which gives the seen sizes exactly. Memory: the publisher's own figures.
+counted from the parameters, which gives the seen sizes exactly. Memory: the publisher's figures.
 """
 
 import contextlib
@@ -235,4 +235,3 @@ def accept(licence: Licence) -> None:
 
 def _licences_file() -> Path:
     return data_folder() / "accepted-licences.json"
-

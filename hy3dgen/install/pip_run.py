@@ -176,7 +176,7 @@ class _Output:
                 f"the disk became full while installing {subject}; free some space and start "
                 "again, it goes on where it stopped"
             )
-        if "HASHES" in text or "hash" in text.lower() and "mismatch" in text.lower():
+        if "HASHES" in text or ("hash" in text.lower() and "mismatch" in text.lower()):
             return (
                 f"a package of {subject} arrived damaged and was not installed; start again, and "
                 "if it happens again ask who runs your network"

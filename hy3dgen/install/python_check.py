@@ -118,7 +118,9 @@ def find_python(path: str | os.PathLike[str]) -> Path:
 
 
 def check_python(
-    path: str | os.PathLike[str], tick: Callable[[], object] = lambda: None, timeout: float = TIMEOUT
+    path: str | os.PathLike[str],
+    tick: Callable[[], object] = lambda: None,
+    timeout: float = TIMEOUT,
 ) -> PythonReport:
     """Start the Python at `path` and ask it; see `PythonReport.lacks` for the answer.
 

@@ -127,9 +127,7 @@ def examine_machine() -> Machine:
     """This machine, asked from its drivers. Takes up to some seconds."""
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     arm = platform.machine().lower() in ("arm64", "aarch64")
-    return Machine(
-        system, "arm64" if arm else "x64", tuple(_nvidia_cards()), _has_amd_card(_NODES)
-    )
+    return Machine(system, "arm64" if arm else "x64", tuple(_nvidia_cards()), _has_amd_card(_NODES))
 
 
 def _nvidia_cards() -> Iterable[NvidiaCard]:

@@ -47,9 +47,7 @@ def hub(monkeypatch, tmp_path):
 def fetch(tmp_path):
     def fetch(report=lambda *_: None, patience=SHORT):
         folder = tmp_path / "models"
-        return download_model(
-            MODEL, Path(sys.executable), report, models=folder, patience=patience
-        )
+        return download_model(MODEL, Path(sys.executable), report, models=folder, patience=patience)
 
     return fetch
 
@@ -93,7 +91,7 @@ def test_cut_connections_are_resumed_within_one_download(hub, fetch):
 def test_a_stalled_download_ends_and_the_next_one_goes_on(hub, fetch, tmp_path):
     hub.faults = {"stall_after": 21_000_000}
     # The hub's library would try again for longer than this test wants to wait.
-    with pytest.raises(SetupError, match="stopped sending.*goes on where it stopped"):
+    with pytest.raises(SetupError, match=r"stopped sending.*goes on where it stopped"):
         fetch(patience=Patience(answer=5.0, stall=1.5))
     assert models.look_up(MODEL, tmp_path / "models").folder is None
     assert models.look_up(MODEL, tmp_path / "models").unfinished > 10_000_000
@@ -151,7 +149,8 @@ def test_cancel_keeps_what_arrived(hub, fetch, tmp_path):
     unfinished = models.look_up(MODEL, tmp_path / "models").unfinished
     assert 10_000_000 < unfinished < len(WEIGHTS)
     assert models.remove(MODEL, tmp_path / "models") >= 10_000_000
-    assert files_below(tmp_path / "models" / MODEL.repository) == []
+    left = files_below(tmp_path / "models" / MODEL.repository)
+    assert [name for name in left if not name.endswith(".lock")] == []
 
 
 def test_two_at_once_fetch_once(hub, fetch):
@@ -185,6 +184,8 @@ def test_a_python_without_the_library(hub, tmp_path):
     import venv
 
     venv.create(tmp_path / "empty", with_pip=False)
-    python = tmp_path / "empty" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    python = (
+        tmp_path / "empty" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    )
     with pytest.raises(SetupError, match="lacks huggingface_hub"):
         download_model(MODEL, python, lambda *_: None, models=tmp_path / "models")
