@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidImageError, InvalidSettingError
+from ..gpu.graphs import GraphedNetwork
 from ..weights import (
     fitting_subfolder,
     load_strictly,
@@ -26,6 +27,7 @@ from ..weights import (
 from .devices import default_dtype, pick_device
 from .flash_vae import ModelSource, load_flash_vae
 from .models.autoencoders.surface_extractors import make_surface_extractor
+from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
 from .sampling import draw_noise
 from .settings import instantiate_from_config
@@ -67,6 +69,8 @@ class Hunyuan3DDiTPipeline:
         self._source: ModelSource | None = None
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | None = None
+        self._graphed: GraphedNetwork | None = None
+        self._use_graphs = True
         for network in (vae, model, conditioner):
             network.eval().requires_grad_(False)
         self.to(self.device, self.dtype)
@@ -141,6 +145,7 @@ class Hunyuan3DDiTPipeline:
         if self._offload is not None:
             self._offload.remove()
             self._offload = None
+        self._graphed = None
         if dtype is not None:
             self.dtype = dtype
         if device is not None:
@@ -193,6 +198,28 @@ class Hunyuan3DDiTPipeline:
         where = pick_device(device)
         self.device = torch.device(where.type, gpu_id) if gpu_id is not None else where
         self._renew_offload(start=True)
+
+    def enable_cuda_graphs(self, enabled: bool = True) -> None:
+        """Replay the denoiser's calls from recordings, as is the default on a GPU, or no longer.
+
+        A recording is compared with the network before it is used; see `hy3dgen.gpu.graphs`. They
+        hold memory, and are of no use while networks move (`enable_model_cpu_offload`).
+        """
+        self._use_graphs, self._graphed = enabled, None
+
+    def disable_cuda_graphs(self) -> None:
+        """`enable_cuda_graphs(False)`."""
+        self.enable_cuda_graphs(False)
+
+    def _denoiser(self) -> Any:
+        """The model, by recordings where those work."""
+        graphable = self.device.type == "cuda" and isinstance(self.model, Hunyuan3DDiT)
+        if not (graphable and self._use_graphs) or self._offload is not None:
+            self._graphed = None
+            return self.model
+        if self._graphed is None or self._graphed.network is not self.model:
+            self._graphed = GraphedNetwork(self.model)
+        return self._graphed
 
     def maybe_free_model_hooks(self) -> None:
         """With `enable_model_cpu_offload`: bring all networks back to host memory."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The denoising loop: from noise to latents along the velocity that a network predicts."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -67,6 +68,7 @@ def denoise(
     callback_steps: int = 1,
     progress: Callable[[int, int], None] | None = None,
     merge_tokens: bool | None = None,
+    watchers: Sequence[Any] = (),
 ) -> Tensor:
     """Latents `(B, L, C)` at time 1, in steps of a scheduler whose timesteps are set.
 
@@ -83,6 +85,7 @@ def denoise(
     progress : `progress(steps_done, steps)` before the first step and after every one
     merge_tokens : whether unconditional rows get calls of their own, in which their equal tokens
         are one; the result is the same. None decides by what is faster.
+    watchers : see `step_saving`; each is asked after every step, and may say what the next one is
     """
     rows = len(latents)
     steps = [index for index, length in enumerate(scheduler.step_lengths()) if length != 0]
@@ -98,31 +101,57 @@ def denoise(
 
     if progress is not None:
         progress(0, len(steps))
+    known: list[tuple[int, Tensor]] = []  # the last two velocities that were computed
+    reuse = False
     for done, index in enumerate(steps):
         timestep = scheduler.timesteps[index]
-        velocities = []
-        for contexts, repeats in calls:
-            copies = len(contexts["main"]) // rows
-            velocities.append(
-                model(
-                    torch.cat([latents] * copies) if copies > 1 else latents,
-                    times[done].expand(copies * rows),
-                    contexts,
-                    time_values=time_values.at(done),
-                    condition_repeats=repeats,
+        if reuse and len(known) == 2:
+            velocity = _continued(known, times, done)
+        else:
+            velocities = []
+            for contexts, repeats in calls:
+                copies = len(contexts["main"]) // rows
+                velocities.append(
+                    model(
+                        torch.cat([latents] * copies) if copies > 1 else latents,
+                        times[done].expand(copies * rows),
+                        contexts,
+                        time_values=time_values.at(done),
+                        condition_repeats=repeats,
+                    )
                 )
-            )
-        velocity = torch.cat(velocities) if len(velocities) > 1 else velocities[0]
-        if mix_guidance:
-            conditional, unconditional = velocity.chunk(2)
-            velocity = unconditional + guidance_scale * (conditional - unconditional)
+            velocity = torch.cat(velocities) if len(velocities) > 1 else velocities[0]
+            if mix_guidance:
+                conditional, unconditional = velocity.chunk(2)
+                velocity = unconditional + guidance_scale * (conditional - unconditional)
+            known = [*known[-1:], (done, velocity)]
+        clean = functools.partial(_straight_on, latents, velocity, times[done])
         outputs = scheduler.step(velocity, timestep, latents)
         latents = outputs.prev_sample
         if callback is not None and index % callback_steps == 0:
             callback(index, timestep, outputs)
         if progress is not None:
             progress(done + 1, len(steps))
+        answers = [watcher.after(done + 1, len(steps), clean) for watcher in watchers]
+        if "stop" in answers:
+            latents = clean()
+            if progress is not None:
+                progress(len(steps), len(steps))
+            break
+        reuse = "reuse" in answers
     return latents
+
+
+def _straight_on(latents: Tensor, velocity: Tensor, time: Tensor) -> Tensor:
+    """Where a velocity leads at time 1."""
+    return (latents.float() + (1 - time.float()) * velocity).to(velocity.dtype)
+
+
+def _continued(known: Sequence[tuple[int, Tensor]], times: Tensor, step: int) -> Tensor:
+    """The velocity at a step on the line through two known ones."""
+    (first, before), (second, last) = known
+    share = (times[step] - times[second]).float() / (times[second] - times[first]).float()
+    return (last + share * (last.float() - before.float())).to(last.dtype)
 
 
 def _guided_calls(
