@@ -21,7 +21,7 @@ def make_folder(folder: Path) -> None:
     """`folder` with its parents, writable; SetupError says why that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-{os.getpid()}"
+        probe = folder / f".write-{os.urandom(8).hex()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
