@@ -104,13 +104,21 @@ def run_tests(options: argparse.Namespace) -> None:
     say("Testing hy3dgen, the worker, the training code and the build tools")
     core = [str(worker_python), *pytest, "--ignore=tests/blender"]
     env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # or torch crawls on busy cores
-    failures = subprocess.run(core, cwd=ROOT, env=env).returncode != 0
+    failures = not passed(core, env)
     for blender, blender_python in blender_pythons:
         say(f"Testing the extension in Blender {environments.BLENDERS[blender]}")
         command = [str(blender_python), *pytest, "tests/blender"]
         given = {"EXT_ZIP": str(archive), "HY3D_WORKER_PYTHON": str(worker_python)}
-        failures |= subprocess.run(command, cwd=ROOT, env={**env, **given}).returncode != 0
+        failures |= not passed(command, {**env, **given})
     raise SystemExit(int(failures))
+
+
+def passed(command: list[str], env: dict[str, str]) -> bool:
+    """Whether a test run ended well; says so where its own last line would not tell."""
+    status = subprocess.run(command, cwd=ROOT, env=env).returncode
+    if status < 0:
+        say(f"the run above ended with signal {-status}, which counts as failed")
+    return status == 0
 
 
 def chosen_blenders(choice: str, python: Path) -> list[str]:

@@ -46,6 +46,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+_exit_status = 0
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    global _exit_status
+    _exit_status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """End the process in Blender 4.2 ourselves.
+
+    There the module crashes while the process ends (signal 11 in bpy_class_free), after all tests,
+    once Blender's own glTF exporter has run: `import bpy; bpy.ops.export_scene.gltf(…)` alone does.
+    """
+    bpy = sys.modules.get("bpy")
+    if bpy is None or bpy.app.version >= (4, 3):
+        return
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_exit_status)
+
+
 def install() -> None:
     import bpy
 
