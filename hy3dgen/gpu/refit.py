@@ -19,11 +19,11 @@ from torch import Tensor
 from .collapse import INTERIOR, Surface, ring_corners
 from .quadrics import cross, dot, solve, trace
 
-_ROUNDS = 3
+_ROUNDS = 6
 _SWEEPS = 8  # over the vertices, in a round
-SAMPLES_PER_FACE = 8
+SAMPLES_PER_FACE = 12
 _HOPS = 3  # from a vertex to the nearest one of the closest face around it
-_STAY = 0.02  # pull to the old place, relative to the matrix
+_STAY = 0.0005  # pull to the old place, relative to the matrix
 _MIN_AGREEMENT = 0.2  # cosine between a sample's normal and its face's
 _MAX_TURN = 0.7  # cosine a face may turn by in a round
 _PUT_BACK = 8  # times that vertices of turned faces go back, before all of them stay

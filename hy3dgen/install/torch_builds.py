@@ -35,7 +35,7 @@ class TorchBuild:
     disk: int
 
 
-# Disk: CPU measured (see docs/setup.md), the others are its measure plus the published wheels'
+# Disk: CPU measured, the others are its measure plus the published wheels'
 # sizes, packed and unpacked, rounded up.
 CPU = TorchBuild("cpu", "Processor", f"{_INDEX}/cpu", 3_000_000_000)
 MPS = TorchBuild("mps", "Apple Silicon (MPS)", None, 2_500_000_000)

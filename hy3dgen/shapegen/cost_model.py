@@ -2,8 +2,8 @@
 """What a generation costs in seconds and memory, and which settings are the best that fit.
 
 Arithmetic only, without torch, so that a panel can do it too. The figures of a machine with a model
-on it (`MachineCosts`) are measured by `calibration.py`; `Hunyuan3DDiTPipeline.get_optimal_settings`
-puts both together. The figures are plain numbers and travel as JSON (`dataclasses.asdict`).
+on it (`MachineCosts`) come from whoever measured them; they are plain numbers and travel as JSON
+(`dataclasses.asdict`).
 """
 
 from collections.abc import Iterator, Mapping

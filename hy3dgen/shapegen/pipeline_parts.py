@@ -70,7 +70,7 @@ class Hunyuan3DDiTPipeline:
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | None = None
         self._graphed: GraphedNetwork | None = None
-        self._use_graphs = True
+        self._use_graphs = False
         for network in (vae, model, conditioner):
             network.eval().requires_grad_(False)
         self.to(self.device, self.dtype)
@@ -200,10 +200,11 @@ class Hunyuan3DDiTPipeline:
         self._renew_offload(start=True)
 
     def enable_cuda_graphs(self, enabled: bool = True) -> None:
-        """Replay the denoiser's calls from recordings, as is the default on a GPU, or no longer.
+        """Replay the denoiser's calls from recordings on a CUDA GPU, or no longer (the default).
 
-        A recording is compared with the network before it is used; see `hy3dgen.gpu.graphs`. They
-        hold memory, and are of no use while networks move (`enable_model_cpu_offload`).
+        Off by default until it has been tried on enough GPUs. A recording is compared with the
+        network before it is used; see `hy3dgen.gpu.graphs`. They hold memory, and are of no use
+        while networks move (`enable_model_cpu_offload`).
         """
         self._use_graphs, self._graphed = enabled, None
 
