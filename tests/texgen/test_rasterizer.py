@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from golden import load
+from texture_golden import load
 
 from hy3dgen.errors import InvalidMeshError
 from hy3dgen.mesh.native.loader import native_available

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from golden import load
 from PIL import Image
+from texture_golden import load
 
 from hy3dgen.errors import InvalidImageError
 from hy3dgen.texgen.reference_image import (
