@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which Python runs which worker.
 
-Mesh work runs under Blender's own Python, generation under the one from the preferences, or if none
-is chosen under Blender's own too, which is enough for the bundled model. All get the `hy3dgen` that
-came with this extension, so that the two ends of the channel always agree.
+Mesh work and set-up run under Blender's own Python. Generation runs under the one from the
+preferences, else under the environment made from there, else under Blender's own too, which is
+enough for the bundled model. All get the `hy3dgen` that came with this extension, so that the two
+ends of the channel always agree.
 """
 
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import bpy
 
 import hy3dgen
-from hy3dgen.errors import InvalidSettingError
+from hy3dgen.install.environment import READY, Environment
+from hy3dgen.install.python_check import find_python
 from hy3dgen.worker import worker_command
 
 from . import preferences
@@ -25,19 +27,38 @@ def mesh_worker() -> WorkerSpec:
     return _spec("mesh", sys.executable)
 
 
+def setup_worker() -> WorkerSpec:
+    """The worker that makes environments and fetches models; others go on beside it."""
+    return _spec("setup", sys.executable)
+
+
 def generation_worker(context: bpy.types.Context) -> WorkerSpec:
-    """The worker under the Python of the preferences; InvalidSettingError if that is no program."""
+    """The worker that generates; SetupError if the preferences name a Python that is not there."""
+    return _spec("generation", str(generation_python(context) or sys.executable))
+
+
+def generation_python(context: bpy.types.Context) -> Path | None:
+    """The Python with PyTorch; None: Blender's own, for the bundled model.
+
+    Cheap enough for drawing: one small file is read.
+
+    Raises
+    ------
+    SetupError
+        The preferences name one that is not there.
+    """
     chosen = preferences.get(context).python
-    if not chosen:
-        return _spec("generation", sys.executable)
-    # Not resolved: a virtual environment's Python is a link, and its place is what counts.
-    python = Path(bpy.path.abspath(chosen))
-    if not python.is_file():
-        raise InvalidSettingError(
-            f"the generation Python {python} does not exist; "
-            "choose another one in the extension's preferences"
-        )
-    return _spec("generation", str(python))
+    if chosen:
+        # Not resolved: a virtual environment's Python is a link, and its place is what counts.
+        return find_python(bpy.path.abspath(chosen))
+    made = made_environment(context)
+    return made.python if made.status().kind == READY else None
+
+
+def made_environment(context: bpy.types.Context) -> Environment:
+    """The environment that the preferences make, which may not be there."""
+    folder = preferences.get(context).environment_folder
+    return Environment(Path(bpy.path.abspath(folder)) if folder else None)
 
 
 def _spec(role: str, python: str) -> WorkerSpec:

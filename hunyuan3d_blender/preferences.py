@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The extension's preferences: which Python generates, and how long workers stay warm."""
+"""The extension's preferences: which Python generates, which model, how long workers stay warm."""
 
 import os
 
@@ -20,6 +20,29 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
         ),
         subtype="FILE_PATH",
         options=RELATIVE,
+    )
+    environment_folder: StringProperty(
+        name="Environment Folder",
+        description=(
+            "Where the environment with PyTorch is made. Empty: in the folder for this user's "
+            "data, where all Blenders find it"
+        ),
+        subtype="DIR_PATH",
+    )
+    models_folder: StringProperty(
+        name="Models Folder",
+        description=(
+            "Where downloaded models are kept. Empty: where other programs for Hunyuan3D-2 look "
+            "for them, too"
+        ),
+        subtype="DIR_PATH",
+    )
+    default_model: StringProperty(
+        name="Default Model",
+        description=(
+            "Model of everything that names none: a folder or a published name. Empty: the small "
+            "model that comes with this extension"
+        ),
     )
     idle_minutes: IntProperty(
         name="Keep Workers For",

@@ -7,10 +7,10 @@ from typing import ClassVar
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from hy3dgen.errors import CheckpointNotFoundError, InvalidImageError
+from hy3dgen.errors import InvalidImageError
 from hy3dgen.worker.protocol import Result
 
-from .. import environment, picture_read, preferences, scene_write
+from .. import environment, model_source, picture_read, scene_write
 from ..jobs import Job, Part, Report
 from ..properties import RELATIVE, GenerateSettings
 from .job_operator import JobOperator
@@ -29,6 +29,13 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
     filepath: StringProperty(name="Picture", subtype="FILE_PATH", options=RELATIVE | {"SKIP_SAVE"})
+    accept_licence: BoolProperty(
+        name="Accept Licence",
+        description=(
+            "For scripts: I have read and accept the licence of the model, which may be downloaded"
+        ),
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
@@ -57,46 +64,31 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
         if not picture.is_file():
             what = "is a folder" if picture.is_dir() else "does not exist"
             raise InvalidImageError(f"picture '{picture}' {what}; choose a PNG or JPEG file")
+        source = model_source.find_source(context, self.model, self.accept_licence)
         params = {
-            "model": _model(self.model),
+            "model": source.model,
             "seed": self.seed,
             "num_inference_steps": self.num_inference_steps or None,
             "guidance_scale": self.guidance_scale or None,
             "octree_resolution": self.octree_resolution or None,
             "face_count": self.face_count or None,
-            "allow_download": bpy.app.online_access,
         }
 
         arrays = {}
-        if preferences.get(context).python:
+        if environment.generation_python(context) is not None:
             params["picture"] = str(picture.absolute())
         else:  # Blender's own Python has no library that reads pictures
             arrays["image"] = picture_read.read_picture(picture.absolute())
 
         def finish(results: list[Result]) -> list[Report]:
-            return _add(picture, results[0])
+            return _add(picture, results[-1])
 
         return Job(
             title=f"Mesh from {picture.name}",
             worker=environment.generation_worker(context),
-            parts=[Part(picture.stem, "generate", params, arrays)],
+            parts=[*source.fetch, Part(picture.stem, "generate", params, arrays)],
             finish=finish,
         )
-
-
-def _model(chosen: str) -> str | None:
-    """The model's folder or hub name for the worker; None for the bundled one."""
-    if not chosen or chosen == "tiny":
-        return None
-    folder = Path(bpy.path.abspath(chosen))
-    if folder.exists():
-        return str(folder.absolute())
-    if chosen.startswith(("//", ".", "~")) or folder.is_absolute():
-        raise CheckpointNotFoundError(
-            f"model folder {folder} does not exist; choose another one, or leave the model empty "
-            "for the small one that comes with the extension"
-        )
-    return chosen
 
 
 def _add(picture: Path, result: Result) -> list[Report]:

@@ -116,6 +116,13 @@ def find_known(model: str, subfolder: str | None = None) -> KnownModel:
     )
 
 
+def known_as(name: str) -> list[KnownModel]:
+    """The known models that `name` can mean, best first: a key, a name, or a whole repository."""
+    exact = [known for known in MODELS if name in (known.key, known.name)]
+    inside = [known for known in MODELS if known.repository == name]
+    return exact or sorted(inside, key=lambda known: len(known.subfolder))  # the plain one first
+
+
 # --- what is on disk ------------------------------------------------------------------------------
 
 
@@ -135,12 +142,20 @@ def look_up(model: KnownModel, models: Path | None = None) -> OnDisk:
     folder = models / model.repository / model.subfolder
     if is_model_folder(folder):
         return OnDisk(folder, _size(folder))
-    cached = hub_cache_folder() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
     with contextlib.suppress(OSError):
-        for snapshot in sorted(cached.iterdir()):
+        for snapshot in sorted(_snapshots(model.repository).iterdir()):
             if is_model_folder(snapshot / model.subfolder):
                 return OnDisk(snapshot / model.subfolder, _size(snapshot / model.subfolder), True)
     return OnDisk(None, unfinished=disk.size_of(unfinished_folder(model, models)))
+
+
+def is_in_hub_cache(repository: str) -> bool:
+    """Whether something of `repository`, known or not, lies in the hub's cache."""
+    return any((_snapshots(repository)).glob(f"**/{CONFIG_NAME}"))
+
+
+def _snapshots(repository: str) -> Path:
+    return hub_cache_folder() / f"models--{repository.replace('/', '--')}" / "snapshots"
 
 
 def unfinished_folder(model: KnownModel, models: Path) -> Path:

@@ -31,6 +31,10 @@ if HAS_BPY:
     sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
     os.environ["BLENDER_USER_RESOURCES"] = str(HOME)  # before the first import of bpy
     os.environ["TMPDIR"] = tempfile.tempdir = str(TEMP)
+    # Neither this user's environment nor models, and nothing is accepted yet.
+    os.environ["HY3DGEN_DATA"] = str(HOME / "data")
+    os.environ["HY3DGEN_MODELS"] = str(HOME / "models")
+    os.environ["HF_HOME"] = str(HOME / "hub")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -110,9 +114,30 @@ def preferences(extension):
     import bpy
 
     preferences = bpy.context.preferences.addons[EXTENSION].preferences
-    before = preferences.python
+    names = [p.identifier for p in preferences.bl_rna.properties if not p.is_readonly]
+    before = {name: getattr(preferences, name) for name in names if name != "bl_idname"}
     yield preferences
-    preferences.python = before
+    for name, value in before.items():
+        setattr(preferences, name, value)
+
+
+@pytest.fixture
+def data(extension, tmp_path, monkeypatch):
+    """Folders of this test's own for the environment, accepted licences and models."""
+    folders = {"HY3DGEN_DATA": "data", "HY3DGEN_MODELS": "models", "HF_HOME": "hub"}
+    for variable, name in folders.items():
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def online(extension):
+    """Online access as allowed in Blender's preferences."""
+    import bpy
+
+    bpy.context.preferences.system.use_online_access = True
+    yield
+    bpy.context.preferences.system.use_online_access = False
 
 
 @pytest.fixture
