@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "TriangleMesh": ".triangle_mesh",
         "reduce_faces": ".reduce",
         "reduce_many": ".batch",
+        "Attribute": ".attributes",
+        "reduce_with_attributes": ".attribute_reduce",
         "TargetNotReachedWarning": ".face_target",
         "load_mesh": ".files",
         "save_mesh": ".files",

@@ -41,6 +41,20 @@ def reduce_faces(
 
     Source: Garland & Heckbert 1997, section 4; departures are told in docs/reduction.md.
     """
+    check_settings(mesh, target_faces, method, threads)
+    if len(mesh.faces) <= target_faces:
+        return mesh
+    arrays = loader.reduce(
+        *(mesh.vertices, mesh.faces, int(target_faces), method, progress),
+        threads=min(int(threads), loader.MAX_THREADS) if threads else 0,
+    )
+    return checked_result(mesh, arrays, progress)
+
+
+def check_settings(
+    mesh: TriangleMesh, target_faces: int, method: str, threads: int | None
+) -> None:
+    """Refuse what `reduce_faces` cannot work with, in one sentence."""
     whole = isinstance(target_faces, Integral) and not isinstance(target_faces, bool)
     if not whole or target_faces < 1:
         raise InvalidSettingError(
@@ -56,12 +70,13 @@ def reduce_faces(
             f"threads is {threads!r}, but None or a whole number of at least 1 is wanted."
         )
     mesh.require_faces("reducing faces")
-    if len(mesh.faces) <= target_faces:
-        return mesh
-    vertices, faces = loader.reduce(
-        *(mesh.vertices, mesh.faces, int(target_faces), method, progress),
-        threads=min(int(threads), loader.MAX_THREADS) if threads else 0,
-    )
+
+
+def checked_result(
+    mesh: TriangleMesh, arrays: loader.Arrays, progress: Callable[[float], object] | None
+) -> TriangleMesh:
+    """What came out of the kernel for `mesh`, if something did."""
+    vertices, faces = arrays
     if len(faces) == 0:
         raise InvalidMeshError(
             f"All {len(mesh.faces)} faces of the mesh have no area, so there is no surface to "

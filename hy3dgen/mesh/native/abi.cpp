@@ -3,6 +3,8 @@
 #include "hy3d_mesh.h"
 
 #include "collapse.h"
+#include "correspondence.h"
+#include "curves.h"
 #include "refit.h"
 #include "threads.h"
 
@@ -72,6 +74,8 @@ Status take_out(Surface& surface, const Array<int32_t>& order, bool with_map, Re
     }
     for (size_t f = 0; f < mesh.faces.size(); f++)
         for (int i = 0; i < 3; i++) mesh.faces[f].v[i] = number[surface.faces[f].v[i]];
+    mesh.origin.take(surface.origin);
+    mesh.curves.take(surface.curves);
     if (!with_map) return HY3D_OK;
     if (!mesh.went_to.resize(count)) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < count; v++)
@@ -138,10 +142,28 @@ int32_t hy3d_components(const int32_t* faces, int64_t face_count, int64_t vertex
     return status;
 }
 
-int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
-                    int64_t face_count, int64_t target, int32_t method, int32_t threads,
-                    hy3d_progress callback, float* out_vertices, int64_t* out_vertex_count,
-                    int32_t* out_faces, int64_t* out_face_count) {
+namespace {
+
+void store_correspondence(const Correspondence& found, const ReducedMesh& mesh,
+                          hy3d_correspondence* out) {
+    for (size_t c = 0; c < found.corners.size(); c++) out->corners[c] = found.corners[c];
+    for (size_t w = 0; w < found.wedges.size(); w++) {
+        const Wedge& wedge = found.wedges[w];
+        out->wedge_vertices[w] = wedge.vertex;
+        out->wedge_faces[w] = wedge.face;
+        for (size_t i = 0; i < 3; i++) out->wedge_weights[3 * w + i] = wedge.weights[i];
+    }
+    out->wedge_count = static_cast<int64_t>(found.wedges.size());
+    for (size_t f = 0; f < found.faces.size(); f++) out->faces[f] = found.faces[f];
+    for (size_t c = 0; c < mesh.curves.size(); c++) out->edges[c] = mesh.curves[c];
+}
+
+// `curves` and `out` are both there, or neither.
+Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
+              int64_t face_count, int64_t target, int32_t method, int32_t threads,
+              hy3d_progress callback, const hy3d_curves* curves, float* out_vertices,
+              int64_t* out_vertex_count, int32_t* out_faces, int64_t* out_face_count,
+              hy3d_correspondence* out) {
     Status status = check_arrays(vertices, vertex_count, faces, face_count);
     if (status != HY3D_OK) return status;
     if (target < 1 || method < HY3D_FAST || method > HY3D_PREVIEW || threads < 0)
@@ -152,12 +174,16 @@ int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* 
     if (!progress.report(0)) return HY3D_CANCELLED;
 
     const Box box(vertices, count);
+    const Source source = {vertices, count, faces, static_cast<size_t>(face_count), box};
     ReducedMesh mesh;
+    Across across;
     {
         Surface surface;
         Array<int32_t> order;
         status = load_surface(vertices, count, faces, static_cast<size_t>(face_count), box, surface,
-                              order);
+                              order, curves != nullptr);
+        if (status == HY3D_OK && curves)
+            status = find_curves(surface, *curves, source.face_count, across, out->scattered);
         if (status != HY3D_OK) return status;
         progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
         status = collapse_edges(surface, static_cast<size_t>(target),
@@ -168,9 +194,14 @@ int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* 
     }
     if (method == HY3D_QUALITY) {
         progress.stage(0.4, 1);
-        const Source source = {vertices, count, faces, static_cast<size_t>(face_count), box};
         status = refit(mesh, source, threads, progress);
         if (status != HY3D_OK) return status;
+    }
+    if (out) {
+        Correspondence found;
+        status = find_correspondence(mesh, source, across, threads, found);
+        if (status != HY3D_OK) return status;
+        store_correspondence(found, mesh, out);
     }
     for (size_t v = 0; v < mesh.positions.size(); v++) {
         if (mesh.source[v] >= 0) {
@@ -185,4 +216,24 @@ int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* 
     *out_vertex_count = static_cast<int64_t>(mesh.positions.size());
     store_faces(mesh.faces, out_faces, out_face_count);
     return HY3D_OK;
+}
+
+}  // namespace
+
+int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
+                    int64_t face_count, int64_t target, int32_t method, int32_t threads,
+                    hy3d_progress progress, float* out_vertices, int64_t* out_vertex_count,
+                    int32_t* out_faces, int64_t* out_face_count) {
+    return reduce(vertices, vertex_count, faces, face_count, target, method, threads, progress,
+                  nullptr, out_vertices, out_vertex_count, out_faces, out_face_count, nullptr);
+}
+
+int32_t hy3d_reduce_attributes(const float* vertices, int64_t vertex_count, const int32_t* faces,
+                               int64_t face_count, int64_t target, int32_t method, int32_t threads,
+                               hy3d_progress progress, const hy3d_curves* curves,
+                               float* out_vertices, int64_t* out_vertex_count, int32_t* out_faces,
+                               int64_t* out_face_count, hy3d_correspondence* out) {
+    if (!curves || !out) return HY3D_BAD_ARGUMENT;
+    return reduce(vertices, vertex_count, faces, face_count, target, method, threads, progress,
+                  curves, out_vertices, out_vertex_count, out_faces, out_face_count, out);
 }

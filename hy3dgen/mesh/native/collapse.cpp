@@ -92,6 +92,9 @@ public:
                 // A regular edge has a face to either side, so one of them runs upwards.
                 if (v < u && !(from.irregular && to.irregular)) continue;
                 if (from.kind + to.kind == 2 * CORNER) continue;
+                if (surface_->curves.size() && from.kind && to.kind && !surface_->on_curve(c) &&
+                    !(from.irregular && to.irregular))
+                    continue;  // between two curves, or two places of one
                 Vec3 at;
                 const float cost = static_cast<float>(price(from, to, at));
                 if (!queue_.edges.push({u, v, cost, -1})) return HY3D_OUT_OF_MEMORY;
@@ -138,7 +141,7 @@ public:
                 return HY3D_OUT_OF_MEMORY;
             if (!inside(around_u_) || !inside(around_v_)) continue;
             bool allowed = keeps_topology(u, v);
-            if (allowed && kind(u) == INTERIOR && kind(v) == INTERIOR) at = keep_volume(u, v, at);
+            if (allowed && is_free(u, v)) at = keep_volume(u, v, at);
             allowed = allowed && !spoils_faces(around_u_, u, v, at, limits) &&
                       !spoils_faces(around_v_, v, u, at, limits);
             if (!allowed) {
@@ -172,6 +175,7 @@ private:
         const uint32_t near_u = ++stamp_, opposite = ++stamp_;
         int32_t opposites[MAX_SHEETS];
         uint32_t sheets = 0;
+        bool along_curve = false;
         for (size_t k = 0; k < around_u_.size(); k++) {
             const Wing& wing = around_u_[k];
             if (mark(wing.a) != opposite) mark(wing.a) = near_u;
@@ -182,10 +186,16 @@ private:
             if (mark(w) == opposite) return false;  // the same face twice
             mark(w) = opposite;
             opposites[sheets++] = w;
+            if (surface_->curves.size() == 0) continue;
+            const int32_t second = Surface::following(wing.corner);
+            const int32_t third = Surface::preceding(wing.corner);
+            const bool at_u = surface_->on_curve(wing.a == v ? third : wing.corner);
+            if (at_u && surface_->on_curve(second)) return false;  // two curves would fall together
+            along_curve |= surface_->on_curve(wing.a == v ? wing.corner : third);
         }
         if (sheets == 0) return false;
         const bool both_held = kind(u) != INTERIOR && kind(v) != INTERIOR;
-        if (both_held && sheets == 2) return false;
+        if (both_held && sheets == 2 && !along_curve) return false;
         mark(u) = mark(v) = 0;
 
         // Link condition: whatever is a neighbour of both must span a face with both.
@@ -206,6 +216,13 @@ private:
                     faces_with(around_v_, opposites[i]) != 2)
                     return false;  // two curves, or both ends of an ear, would fall together
         return true;
+    }
+
+    // Whether the vertex that u and v become may leave the planes around: not on borders.
+    bool is_free(int32_t u, int32_t v) const {
+        if (kind(u) == INTERIOR || kind(v) == INTERIOR) return kind(u) == kind(v);
+        return !surface_->vertices[u].irregular && !surface_->vertices[v].irregular &&
+               kind(u) == kind(v);
     }
 
     // `at` moved so that the volume below the faces around u and v stays; the quadric's optimum alone
@@ -262,6 +279,24 @@ private:
         return false;
     }
 
+    // Where the face of `wing`, which has u and v, goes, its two other edges become one: on a curve if
+    // either was. Tells so to the faces across them.
+    void join_curves(const Wing& wing, int32_t v) {
+        const int32_t w = wing.a == v ? wing.b : wing.a;
+        const int32_t at_u = wing.a == v ? Surface::preceding(wing.corner) : wing.corner;
+        const int32_t at_v = Surface::following(wing.corner);
+        const int32_t stands_for =
+            surface_->on_curve(at_u) ? surface_->curves[at_u] : surface_->curves[at_v];
+        if (stands_for < 0) return;
+        const Array<Wing>* const both[2] = {&around_u_, &around_v_};
+        for (const Array<Wing>* around : both)
+            for (size_t k = 0; k < around->size(); k++) {
+                const Wing& other = (*around)[k];
+                if (other.a == w) surface_->curves[other.corner] = stands_for;
+                if (other.b == w) surface_->curves[Surface::preceding(other.corner)] = stands_for;
+            }
+    }
+
     // Merges v into u at `at`.
     void merge(int32_t u, int32_t v, Vec3 at) {
         Vertex& to = surface_->vertices[u];
@@ -274,6 +309,7 @@ private:
         for (size_t k = 0; k < around_u_.size(); k++) {
             const Wing& wing = around_u_[k];
             if (wing.a == v || wing.b == v) {
+                if (surface_->curves.size()) join_curves(wing, v);
                 surface_->remove(wing.face());
                 removed++;
             } else {

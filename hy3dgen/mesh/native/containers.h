@@ -40,6 +40,14 @@ public:
     }
 
     void truncate(size_t size) { size_ = size; }
+    void take(Array& other) {  // its elements; it is left empty
+        free(data_);
+        data_ = other.data_;
+        size_ = other.size_;
+        capacity_ = other.capacity_;
+        other.data_ = nullptr;
+        other.size_ = other.capacity_ = 0;
+    }
     void zero() {
         if (size_) memset(data_, 0, size_ * sizeof(T));
     }

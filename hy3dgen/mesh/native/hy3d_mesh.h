@@ -17,7 +17,7 @@
 #endif
 
 // Raised whenever a signature or the meaning of a number below changes; the loader compares it.
-#define HY3D_ABI_VERSION 4
+#define HY3D_ABI_VERSION 5
 
 // Statuses.
 enum : int32_t {
@@ -32,6 +32,33 @@ enum : int32_t {
 
 // Methods of hy3d_reduce.
 enum : int32_t { HY3D_FAST = 0, HY3D_QUALITY = 1, HY3D_PREVIEW = 2 };
+
+// What a reduction has to keep apart, for the F faces that come in. An edge is told by the corner
+// that it leaves from: 3 x face + 0, 1 or 2. Pointers may be null where there is nothing.
+// Bits of what an edge parts: the lowest eight are those of `edges`, then one for each of `values`
+// and of `labels`; the 22nd of these shares the first one's bit.
+enum : int32_t { HY3D_FIRST_BIT = 8, HY3D_BITS = 21 };
+struct hy3d_curves {
+    const float* const* values;  // `value_count` arrays, 3F x widths[k]: one row per corner
+    const int32_t* widths;
+    const float* tolerances;     // smaller differences between two faces are none
+    int32_t value_count;
+    const int32_t* const* labels;  // `label_count` arrays, F: different faces are kept apart
+    int32_t label_count;
+    const uint8_t* edges;        // 3F: edges that are not zero are kept; what differs, apart
+};
+
+// Where the F' faces that come out take their values; arrays as long as for the input.
+struct hy3d_correspondence {
+    int32_t* corners;         // 3F': which wedge a corner is of: one side of the curves at a vertex
+    int64_t wedge_count;
+    int32_t* wedge_vertices;  // per wedge, the vertex that it is a part of
+    int32_t* wedge_faces;     // per wedge, the face of the input with the value …
+    float* wedge_weights;     // … and the weights of its three corners
+    int32_t* faces;           // F': the face of the input nearest to the middle
+    int32_t* edges;           // 3F': an input edge that this one stands for; -1 if on no curve
+    uint32_t scattered;       // bits of what jumps nearly everywhere and was not kept apart
+};
 
 // Called at most 50 times a second on the calling thread; returning non-zero cancels.
 typedef int32_t (*hy3d_progress)(double fraction);
@@ -60,5 +87,13 @@ HY3D_API int32_t hy3d_reduce(const float* vertices, int64_t vertex_count, const 
                              int32_t threads, hy3d_progress progress, float* out_vertices,
                              int64_t* out_vertex_count, int32_t* out_faces,
                              int64_t* out_face_count);
+
+// The same, with curves kept and told where values come from.
+HY3D_API int32_t hy3d_reduce_attributes(const float* vertices, int64_t vertex_count,
+                                        const int32_t* faces, int64_t face_count, int64_t target,
+                                        int32_t method, int32_t threads, hy3d_progress progress,
+                                        const hy3d_curves* curves, float* out_vertices,
+                                        int64_t* out_vertex_count, int32_t* out_faces,
+                                        int64_t* out_face_count, hy3d_correspondence* out);
 
 #endif

@@ -8,15 +8,16 @@ callers check their arguments; here only the kernel's own statuses become except
 import ctypes
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 METHODS = {"fast": 0, "quality": 1, "preview": 2}
 MAX_THREADS = 64  # the kernel uses no more
 
@@ -65,6 +66,50 @@ _SIGNATURES: dict[str, list[object]] = {
 }
 
 Arrays = tuple[np.ndarray, np.ndarray]
+
+
+class _Curves(ctypes.Structure):
+    _fields_ = (
+        ("values", ctypes.POINTER(ctypes.c_void_p)),
+        ("widths", ctypes.c_void_p),
+        ("tolerances", ctypes.c_void_p),
+        ("value_count", ctypes.c_int32),
+        ("labels", ctypes.POINTER(ctypes.c_void_p)),
+        ("label_count", ctypes.c_int32),
+        ("edges", ctypes.c_void_p),
+    )
+
+
+class _Correspondence(ctypes.Structure):
+    _fields_ = (
+        ("corners", ctypes.c_void_p),
+        ("wedge_count", ctypes.c_int64),
+        ("wedge_vertices", ctypes.c_void_p),
+        ("wedge_faces", ctypes.c_void_p),
+        ("wedge_weights", ctypes.c_void_p),
+        ("faces", ctypes.c_void_p),
+        ("edges", ctypes.c_void_p),
+        ("scattered", ctypes.c_uint32),
+    )
+
+
+_SIGNATURES["hy3d_reduce_attributes"] = [
+    *(_Floats, _Size, _Ints, _Size, _Size, ctypes.c_int32, ctypes.c_int32, _ProgressCallback),
+    *(ctypes.POINTER(_Curves), _Floats, _SizeOut, _Ints, _SizeOut),
+    ctypes.POINTER(_Correspondence),
+]
+
+
+class Found(NamedTuple):
+    """hy3d_correspondence of hy3d_mesh.h, with rows of three where it has three for each face."""
+
+    corners: np.ndarray
+    wedge_vertices: np.ndarray
+    wedge_faces: np.ndarray
+    wedge_weights: np.ndarray
+    faces: np.ndarray
+    edges: np.ndarray
+    scattered: int
 
 
 def library_path() -> Path:
@@ -139,6 +184,74 @@ def reduce(
         raise raised[0]
     _raise_for(status)
     return out_vertices[: vertex_count.value].copy(), out_faces[: face_count.value].copy()
+
+
+def reduce_with_curves(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    target_faces: int,
+    method: str,
+    progress: Callable[[float], object] | None,
+    threads: int,
+    values: Sequence[np.ndarray],
+    tolerances: Sequence[float],
+    labels: Sequence[np.ndarray],
+    edges: np.ndarray | None,
+) -> tuple[Arrays, Found]:
+    """Like `reduce`, keeping what parts the surface and telling where values come from.
+
+    `values` are (3F, C) float32, each with its tolerance, `labels` (F,) int32, `edges` (3F,) uint8;
+    all C-contiguous.
+    """
+    widths = np.array([array.shape[1] for array in values], np.int32)
+    limits = np.array(tolerances, np.float32)
+    curves = _Curves(
+        *(_pointers(values), widths.ctypes.data, limits.ctypes.data, len(values)),
+        *(_pointers(labels), len(labels), None if edges is None else edges.ctypes.data),
+    )
+    # Untouched pages of these take no memory.
+    per_corner = 3 * len(faces)
+    corners, lines = np.empty(per_corner, np.int32), np.empty(per_corner, np.int32)
+    wedge_vertices, wedge_faces = np.empty(per_corner, np.int32), np.empty(per_corner, np.int32)
+    wedge_weights = np.empty((per_corner, 3), np.float32)
+    middles = np.empty(len(faces), np.int32)
+    found = _Correspondence(
+        *(corners.ctypes.data, 0, wedge_vertices.ctypes.data, wedge_faces.ctypes.data),
+        *(wedge_weights.ctypes.data, middles.ctypes.data, lines.ctypes.data, 0),
+    )
+    out_vertices, out_faces = np.empty_like(vertices), np.empty_like(faces)
+    vertex_count, face_count = _Size(), _Size()
+    callback, raised = _callback(progress)
+    status = _library().hy3d_reduce_attributes(
+        *(vertices, len(vertices), faces, len(faces), target_faces),
+        *(METHODS[method], threads, callback, curves),
+        *(out_vertices, vertex_count, out_faces, face_count, found),
+    )
+    if raised:
+        raise raised[0]
+    _raise_for(status)
+    kept, wedges = face_count.value, found.wedge_count
+    return (
+        (out_vertices[: vertex_count.value].copy(), out_faces[:kept].copy()),
+        Found(
+            corners[: 3 * kept].reshape(-1, 3).copy(),
+            wedge_vertices[:wedges].copy(),
+            wedge_faces[:wedges].copy(),
+            wedge_weights[:wedges].copy(),
+            middles[:kept].copy(),
+            lines[: 3 * kept].reshape(-1, 3).copy(),
+            int(found.scattered),
+        ),
+    )
+
+
+def bit_of(item: int) -> int:
+    """Bit of `Found.scattered` for an item of values and labels, counted through."""
+    return 8 + item % 21
+
+
+def _pointers(arrays: Sequence[np.ndarray]) -> ctypes.Array:
+    return (ctypes.c_void_p * max(1, len(arrays)))(*(array.ctypes.data for array in arrays))
 
 
 def rasterize(

@@ -125,11 +125,12 @@ private:
     }
 
     // The faces at edge i of face f, if they are two that run along it in opposite directions, and
-    // f's runs upwards.
+    // f's runs upwards; not where the edge is on a curve.
     bool find_pair(int32_t f, int i, Pair& pair) const {
         const Face& face = mesh_.faces[f];
         const int32_t a = face.v[i], b = face.v[(i + 1) % 3];
         if (a > b) return false;
+        if (mesh_.curves.size() && mesh_.curves[3 * f + i] >= 0) return false;
         pair = {f, -1, a, b, face.v[(i + 2) % 3], -1};
         for (uint32_t k = 0; k < samples_.around.degree[a]; k++) {
             const int32_t g = samples_.around.incident[samples_.around.first[a] + k];
@@ -222,6 +223,7 @@ private:
 
     void flip(const Pair& pair) {
         const Flipped then(mesh_.positions, pair);
+        if (mesh_.curves.size()) turn_curves(pair);
         mesh_.faces[pair.f] = {{pair.c, pair.a, pair.d}};
         mesh_.faces[pair.g] = {{pair.d, pair.b, pair.c}};
         samples_.normals[pair.f] = then.normal1;
@@ -235,6 +237,17 @@ private:
                 samples_.attach(sample, in_second ? pair.g : pair.f, weights, distance2);
             });
         flags_[pair.a] = flags_[pair.b] = flags_[pair.c] = flags_[pair.d] = 1;
+    }
+
+    // What f = a, b, c and g = b, a, d tell of their edges goes to c, a, d and d, b, c.
+    void turn_curves(const Pair& pair) {
+        const auto edge_from = [&](int32_t face, int32_t v) {
+            return mesh_.curves[3 * face + corner_of(face, v)];
+        };
+        const int32_t edges[6] = {edge_from(pair.f, pair.c), edge_from(pair.g, pair.a), -1,
+                                  edge_from(pair.g, pair.d), edge_from(pair.f, pair.b), -1};
+        memcpy(&mesh_.curves[3 * pair.f], edges, 3 * sizeof(int32_t));
+        memcpy(&mesh_.curves[3 * pair.g], edges + 3, 3 * sizeof(int32_t));
     }
 
     // ---- moving vertices ----

@@ -14,6 +14,8 @@ struct ReducedMesh {
     Array<int32_t> source;   // per vertex, the input vertex at whose position it is, or -1
     Array<uint8_t> kind;     // per vertex, a Kind
     Array<int32_t> went_to;  // per input vertex, the vertex here that it went into, or -1
+    Array<int32_t> origin;   // as in Surface, with the faces' new numbers
+    Array<int32_t> curves;   // as in Surface
 };
 
 // The arrays that came in, checked.

@@ -39,8 +39,9 @@ Status sort_vertices(const float* vertices, size_t count, const Box& box, Array<
 }
 
 // The faces with their vertices' ranks, those of earlier vertices first, degenerate ones left out.
+// `origin`, if given, tells which face each was.
 Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank,
-                  Array<Face>& out) {
+                  Array<Face>& out, Array<int32_t>* origin) {
     Array<uint32_t> begin;
     if (!begin.resize_zeroed(rank.size() + 1)) return HY3D_OUT_OF_MEMORY;
     const auto lowest = [](const Face& f) {
@@ -56,9 +57,13 @@ Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank
     }
     for (size_t v = 0; v < rank.size(); v++) begin[v + 1] += begin[v];
     if (!out.resize(begin[rank.size()])) return HY3D_OUT_OF_MEMORY;
+    if (origin && !origin->resize(out.size())) return HY3D_OUT_OF_MEMORY;
     for (size_t f = 0; f < count; f++) {
         const Face face = ranked(f);
-        if (!face.is_degenerate()) out[begin[lowest(face)]++] = face;
+        if (face.is_degenerate()) continue;
+        const size_t at = begin[lowest(face)]++;
+        out[at] = face;
+        if (origin) (*origin)[at] = static_cast<int32_t>(f);
     }
     return HY3D_OK;
 }
@@ -186,9 +191,15 @@ Status classify(Surface& surface) {
 
 Status Surface::link() {
     size_t kept = 0;
-    for (size_t f = 0; f < faces.size(); f++)
-        if (faces[f].v[0] >= 0) faces[kept++] = faces[f];
+    for (size_t f = 0; f < faces.size(); f++) {
+        if (faces[f].v[0] < 0) continue;
+        if (origin.size()) origin[kept] = origin[f];
+        if (curves.size()) memmove(&curves[3 * kept], &curves[3 * f], 3 * sizeof(int32_t));
+        faces[kept++] = faces[f];
+    }
     faces.truncate(kept);
+    if (origin.size()) origin.truncate(kept);
+    if (curves.size()) curves.truncate(3 * kept);
     if (!next.resize(3 * kept)) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertices.size(); v++) vertices[v].corner = -1;
     for (size_t f = kept; f-- > 0;)
@@ -221,10 +232,12 @@ Box::Box(const float* vertices, size_t count) {
 }
 
 Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
-                    size_t face_count, const Box& box, Surface& surface, Array<int32_t>& order) {
+                    size_t face_count, const Box& box, Surface& surface, Array<int32_t>& order,
+                    bool with_origin) {
+    Array<int32_t>* origin = with_origin ? &surface.origin : nullptr;
     Array<int32_t> rank;
     Status status = sort_vertices(vertices, vertex_count, box, order, rank);
-    if (status == HY3D_OK) status = sort_faces(faces, face_count, rank, surface.faces);
+    if (status == HY3D_OK) status = sort_faces(faces, face_count, rank, surface.faces, origin);
     if (status != HY3D_OK) return status;
     if (!surface.vertices.resize_zeroed(vertex_count)) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertex_count; v++) {
@@ -238,7 +251,7 @@ Status load_surface(const float* vertices, size_t vertex_count, const int32_t* f
     if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
     if (status != HY3D_OK || !irregular) return status;
     if (repeated) {
-        status = drop_degenerate_and_repeated(surface.faces);
+        status = drop_degenerate_and_repeated(surface.faces, origin);
         if (status == HY3D_OK) status = surface.link();
         if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
         if (status != HY3D_OK) return status;
@@ -246,7 +259,7 @@ Status load_surface(const float* vertices, size_t vertex_count, const int32_t* f
     status = join_seams(vertices, order, rank, surface, joined);
     if (status != HY3D_OK) return status;
     if (joined) {
-        status = drop_degenerate_and_repeated(surface.faces);
+        status = drop_degenerate_and_repeated(surface.faces, origin);
         if (status == HY3D_OK) status = surface.link();
         if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
         if (status != HY3D_OK) return status;

@@ -39,9 +39,16 @@ struct Surface {
     Array<Face> faces;         // v[0] < 0: the face is gone
     Array<int32_t> next;       // per corner (3 x face + 0, 1 or 2), the next of the same vertex
     uint32_t stamp = 0;        // above every mark
+    // Empty unless attributes are kept; see curves.h.
+    Array<int32_t> origin;     // per face, the input face that it was
+    Array<int32_t> curves;     // per corner, for the edge to the next one: -1, or, where the edge is
+                               // on a curve, an input edge (3 x face + 0, 1 or 2) it stands for
 
     bool is_gone(int32_t face) const { return faces[face].v[0] < 0; }
     void remove(int32_t face) { faces[face].v[0] = -1; }
+
+    // Whether the edge from `corner` to the next corner of its face is on a curve.
+    bool on_curve(int32_t corner) const { return curves.size() && curves[corner] >= 0; }
 
     // Forgets the faces that are gone and links the corners of the others.
     [[nodiscard]] Status link();
@@ -60,6 +67,9 @@ struct Surface {
         wings.truncate(count);
         return true;
     }
+
+    static int32_t following(int32_t corner) { return corner % 3 == 2 ? corner - 2 : corner + 1; }
+    static int32_t preceding(int32_t corner) { return corner % 3 == 0 ? corner + 2 : corner - 1; }
 
     // Where a vertex went.
     int32_t survivor(int32_t v) {
@@ -86,10 +96,10 @@ struct Box {
 // Fills `surface` from checked arrays: vertices along a space-filling curve, seams joined (vertices
 // at one position, where both lie on open edges; touching closed parts have no open edges, so they
 // stay apart), degenerate and repeated faces dropped, kinds set. `order` tells the input vertex of
-// each vertex. Quadrics hold the planes of borders only.
+// each vertex. Quadrics hold the planes of borders only. `origin` is filled if asked for.
 [[nodiscard]] Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
                                   size_t face_count, const Box& box, Surface& surface,
-                                  Array<int32_t>& order);
+                                  Array<int32_t>& order, bool with_origin = false);
 
 }  // namespace hy3d
 

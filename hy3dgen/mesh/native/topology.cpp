@@ -128,7 +128,7 @@ Status find_equal_vertices(const float* vertices, size_t vertex_count, double to
                          : find_exact(vertices, vertex_count, only, representative);
 }
 
-Status drop_degenerate_and_repeated(Array<Face>& faces) {
+Status drop_degenerate_and_repeated(Array<Face>& faces, Array<int32_t>* beside) {
     HashSlots slots;
     if (!slots.prepare(faces.size())) return HY3D_OUT_OF_MEMORY;
     const auto turned = [](const Face& face) {  // smallest index first, same orientation
@@ -151,9 +151,11 @@ Status drop_degenerate_and_repeated(Array<Face>& faces) {
         });
         if (slot >= 0) continue;
         slot = static_cast<int32_t>(kept);
+        if (beside) (*beside)[kept] = (*beside)[f];
         faces[kept++] = face;
     }
     faces.truncate(kept);
+    if (beside) beside->truncate(kept);
     return HY3D_OK;
 }
 

@@ -35,8 +35,10 @@ struct Adjacency {
                                          double tolerance, const uint8_t* only,
                                          Array<int32_t>& representative);
 
-// Drops faces that use a vertex twice and repetitions of a face; keeps the order.
-[[nodiscard]] Status drop_degenerate_and_repeated(Array<Face>& faces);
+// Drops faces that use a vertex twice and repetitions of a face; keeps the order. `beside`, if given,
+// has an entry for each face, which goes with it.
+[[nodiscard]] Status drop_degenerate_and_repeated(Array<Face>& faces,
+                                                  Array<int32_t>* beside = nullptr);
 
 // Labels faces by component (sharing an edge connects), numbered by their first face.
 [[nodiscard]] Status label_components(size_t vertex_count, const Array<Face>& faces,
