@@ -7,7 +7,8 @@ a seam of the UV map, where the new edges need not follow the old ones, the text
 cut by about the distance between the two. No new triangle spans two charts of the UV map, or the
 two sides of a seam within one.
 
-It knows nothing about how the surface was reduced.
+It knows nothing about how the surface was reduced, so it is for engines that tell nothing about it;
+our own do, and need no search (`trimesh_attributes.py`).
 """
 
 import copy
@@ -20,6 +21,7 @@ from .cleanup import component_labels
 from .nearest import NearestFaces
 from .row_keys import row_keys
 from .triangle_mesh import TriangleMesh
+from .trimesh_attributes import arrays_of, attach, keys_of
 
 if TYPE_CHECKING:
     import trimesh
@@ -47,7 +49,7 @@ def with_appearance_of(
     """
     import trimesh
 
-    per_vertex, per_face = _attributes(original)
+    per_vertex, per_face = arrays_of(original)
     vertices, faces, normals = reduced.vertices, reduced.faces, None
     if per_vertex or per_face:
         told = progress or (lambda _: None)
@@ -91,77 +93,8 @@ def with_appearance_of(
         process=False,
         metadata=copy.deepcopy(original.metadata),
     )
-    _attach(original, result, per_vertex, per_face)
+    attach(original, result, per_vertex, per_face)
     return result
-
-
-def vertex_keys(mesh: "trimesh.Trimesh") -> np.ndarray:
-    """(V,) a number for each vertex, the same for those that agree in place and appearance."""
-    per_vertex, _ = _attributes(mesh)
-    return _keys(mesh, per_vertex)
-
-
-# --- what a trimesh mesh carries ------------------------------------------------------------------
-
-
-def _attributes(mesh: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Numbers per vertex and per face; the names' beginnings tell `_attach` where they belong."""
-    per_vertex: dict[str, np.ndarray] = {}
-    per_face: dict[str, np.ndarray] = {}
-    visual, vertex_count, face_count = mesh.visual, len(mesh.vertices), len(mesh.faces)
-    if visual.kind == "vertex":
-        per_vertex["color/"] = np.asarray(visual.vertex_colors)
-    elif visual.kind == "face":
-        per_face["color/"] = np.asarray(visual.face_colors)
-    elif visual.kind == "texture":
-        for name, values in visual.vertex_attributes.items():
-            per_vertex[f"visual/{name}"] = np.asarray(values)
-        if visual.face_materials is not None:
-            per_face["materials/"] = np.asarray(visual.face_materials)
-    for name, values in mesh.vertex_attributes.items():
-        per_vertex[f"attribute/{name}"] = np.asarray(values)
-    for name, values in mesh.face_attributes.items():
-        per_face[f"attribute/{name}"] = np.asarray(values)
-    return _fitting(per_vertex, vertex_count), _fitting(per_face, face_count)
-
-
-def _fitting(attributes: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-    return {
-        name: values
-        for name, values in attributes.items()
-        if values.ndim and len(values) == count and values.dtype.kind in "fiub"
-    }
-
-
-def _attach(original: Any, result: Any, per_vertex: dict, per_face: dict) -> None:
-    from trimesh.visual import ColorVisuals, TextureVisuals
-
-    visual = original.visual
-    if visual.kind == "texture":
-        fresh = TextureVisuals(
-            uv=per_vertex.get("visual/uv"),
-            material=copy.deepcopy(visual.material),
-            face_materials=per_face.get("materials/"),
-        )
-        for name, values in per_vertex.items():
-            if name.startswith("visual/"):
-                fresh.vertex_attributes[name.removeprefix("visual/")] = values
-        result.visual = fresh
-    elif "color/" in per_vertex:
-        result.visual = ColorVisuals(result, vertex_colors=per_vertex["color/"])
-    elif "color/" in per_face:
-        result.visual = ColorVisuals(result, face_colors=per_face["color/"])
-    for found, kept in ((per_vertex, result.vertex_attributes), (per_face, result.face_attributes)):
-        for name, values in found.items():
-            if name.startswith("attribute/"):
-                kept[name.removeprefix("attribute/")] = values
-
-
-def _keys(mesh: Any, per_vertex: dict[str, np.ndarray]) -> np.ndarray:
-    count = len(mesh.vertices)
-    columns = [np.asarray(mesh.vertices, np.float64)]
-    columns += [values.reshape(count, -1).astype(np.float64) for values in per_vertex.values()]
-    return row_keys(np.concatenate(columns, axis=1))
 
 
 # --- charts ---------------------------------------------------------------------------------------
@@ -183,7 +116,7 @@ class Charts:
         faces = np.asarray(mesh.faces)
         chart = np.zeros(len(faces), np.int64)
         if per_vertex:
-            joined = _keys(mesh, per_vertex)[faces]
+            joined = keys_of(mesh, per_vertex)[faces]
             corners = np.zeros((int(joined.max()) + 1, 3))
             chart = component_labels(TriangleMesh(corners, joined)).astype(np.int64)
         self.cells = chart

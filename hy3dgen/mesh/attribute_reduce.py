@@ -87,7 +87,7 @@ def reduce_with_correspondence(
     names = [a.name for a in by_corner] + [a.name for a in by_face for _ in _labels(a)]
     scattered = {name for i, name in enumerate(names) if found.scattered >> loader.bit_of(i) & 1}
     scattered |= {a.name for i, a in enumerate(by_edge) if found.scattered >> (i % 8) & 1}
-    reduced = checked_result(mesh, arrays, progress)
+    reduced = checked_result(mesh, arrays, target_faces, progress)
     return reduced, Correspondence(
         found.corners,
         found.wedge_vertices,

@@ -9,9 +9,8 @@ import numpy as np
 from ..errors import InvalidMeshError, InvalidSettingError
 from .face_target import check_target, tell_if_short
 from .parallel import Progress, run_all, thread_count
-from .reduce import reduce_faces
 from .triangle_mesh import TriangleMesh
-from .trimesh_changes import reduce_trimesh
+from .trimesh_changes import KernelEngine, reduce_trimesh
 
 
 def reduce_many(
@@ -61,15 +60,14 @@ def reduce_many(
 def _job(
     index: int, mesh: Any, target: int, method: str, threads: int
 ) -> Callable[[Progress], Any]:
-    def reduce(triangles: TriangleMesh, wanted: int, report: Progress | None) -> TriangleMesh:
-        return reduce_faces(triangles, wanted, method, report, threads)
+    engine = KernelEngine(method, threads)
 
     def run(report: Progress) -> Any:
         try:
             if isinstance(mesh, TriangleMesh):
-                return reduce(mesh, target, report)
+                return engine(mesh, target, report)
             if type(mesh).__module__.startswith("trimesh") and hasattr(mesh, "faces"):
-                return reduce_trimesh(mesh, target, reduce, report)
+                return reduce_trimesh(mesh, target, engine, report)
         except InvalidMeshError as error:
             raise InvalidMeshError(f"Mesh {index} of the list: {error}") from error
         raise InvalidMeshError(

@@ -48,12 +48,10 @@ def reduce_faces(
         *(mesh.vertices, mesh.faces, int(target_faces), method, progress),
         threads=min(int(threads), loader.MAX_THREADS) if threads else 0,
     )
-    return checked_result(mesh, arrays, progress)
+    return checked_result(mesh, arrays, target_faces, progress)
 
 
-def check_settings(
-    mesh: TriangleMesh, target_faces: int, method: str, threads: int | None
-) -> None:
+def check_settings(mesh: TriangleMesh, target_faces: int, method: str, threads: int | None) -> None:
     """Refuse what `reduce_faces` cannot work with, in one sentence."""
     whole = isinstance(target_faces, Integral) and not isinstance(target_faces, bool)
     if not whole or target_faces < 1:
@@ -73,15 +71,18 @@ def check_settings(
 
 
 def checked_result(
-    mesh: TriangleMesh, arrays: loader.Arrays, progress: Callable[[float], object] | None
+    mesh: TriangleMesh,
+    arrays: loader.Arrays,
+    target_faces: int,
+    progress: Callable[[float], object] | None,
 ) -> TriangleMesh:
     """What came out of the kernel for `mesh`, if something did."""
-    vertices, faces = arrays
-    if len(faces) == 0:
+    reduced = TriangleMesh(*arrays)
+    if len(reduced.faces) == 0 or (len(reduced.faces) > target_faces and reduced.area == 0):
         raise InvalidMeshError(
             f"All {len(mesh.faces)} faces of the mesh have no area, so there is no surface to "
             "reduce; was it scaled to nothing?"
         )
     if progress is not None:
         progress(1.0)
-    return TriangleMesh(vertices, faces)
+    return reduced

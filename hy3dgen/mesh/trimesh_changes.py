@@ -6,25 +6,42 @@ imported only by the functions that make meshes.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidMeshError, InvalidSettingError
-from .appearance import vertex_keys, with_appearance_of
+from .appearance import with_appearance_of
+from .attribute_reduce import reduce_with_correspondence
 from .cleanup import component_labels
 from .parallel import run_all
+from .reduce import reduce_faces
 from .row_keys import row_keys
 from .triangle_mesh import TriangleMesh
+from .trimesh_attributes import attributes_of, vertex_keys, with_carried
 
 if TYPE_CHECKING:
     import trimesh
 
 Progress = Callable[[float], object]
-# A way to reduce triangles, such as `reduce_faces` with its method chosen.
+# A way to reduce triangles: (mesh, target_faces, progress) -> mesh.
 Engine = Callable[[TriangleMesh, int, Progress | None], TriangleMesh]
 
-_REDUCING = 0.75  # share of the progress; the rest is carrying the appearance over
+_REDUCING = 0.75  # share of the progress where the appearance is looked up afterwards
+
+
+@dataclass(frozen=True)
+class KernelEngine:
+    """The Engine of our own methods; told apart because it carries attributes itself."""
+
+    method: str
+    threads: int | None = None
+
+    def __call__(
+        self, mesh: TriangleMesh, target_faces: int, progress: Progress | None
+    ) -> TriangleMesh:
+        return reduce_faces(mesh, target_faces, self.method, progress, self.threads)
 
 
 def reduce_trimesh(
@@ -40,9 +57,16 @@ def reduce_trimesh(
     used = np.asarray(mesh.vertices, np.float64)[np.unique(mesh.faces)]
     middle = (used.min(axis=0) + used.max(axis=0)) / 2
     surface = TriangleMesh(np.asarray(mesh.vertices, np.float64) - middle, mesh.faces)
-    stages = (None, None) if progress is None else _stages(progress)
-    reduced = engine(surface, target_faces, stages[0])
-    result = with_appearance_of(mesh, surface, reduced, stages[1])
+    if isinstance(engine, KernelEngine):
+        attributes = attributes_of(mesh)
+        reduced, found = reduce_with_correspondence(
+            *(surface, attributes, target_faces, engine.method, progress, engine.threads)
+        )
+        result = with_carried(mesh, attributes, reduced, found)
+    else:
+        stages = (None, None) if progress is None else _stages(progress)
+        reduced = engine(surface, target_faces, stages[0])
+        result = with_appearance_of(mesh, surface, reduced, stages[1])
     result.vertices = result.vertices + middle
     if progress is not None:
         progress(1.0)

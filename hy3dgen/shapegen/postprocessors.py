@@ -6,7 +6,6 @@ torch and no files. Which types are taken, and what comes back for each, stands 
 a Scene stays a Scene. Inputs are never changed, and nothing to do gives the input itself back.
 """
 
-import functools
 import os
 import warnings
 from collections.abc import Callable
@@ -21,10 +20,10 @@ from ..mesh.convert import to_trimesh
 from ..mesh.face_target import TargetNotReachedWarning, check_target, tell_if_short
 from ..mesh.native import loader
 from ..mesh.pymeshlab_exchange import is_mesh_set, pymeshlab2trimesh, trimesh2pymeshlab
-from ..mesh.reduce import reduce_faces
 from ..mesh.triangle_mesh import TriangleMesh
 from ..mesh.trimesh_changes import (
     Engine,
+    KernelEngine,
     change_scene,
     floater_masks,
     reduce_scene,
@@ -83,8 +82,8 @@ class FaceReducer:
         """`mesh` reduced, in a holder of the same type.
 
         A shape whose parts, holes and borders keep it from getting so small gives what could be
-        reached and a TargetNotReachedWarning. Colours, UVs and textures of trimesh objects are
-        looked up on the old surface; see `hy3dgen.mesh.appearance` on how exact that is.
+        reached and a TargetNotReachedWarning. Trimesh objects keep colours, UVs, textures,
+        materials, normals and attributes (`hy3dgen.mesh.trimesh_attributes`).
 
         Parameters
         ----------
@@ -272,23 +271,7 @@ def _engine(method: str, threads: int | None = None) -> Engine:
         )
     if method == "pymeshlab":
         return _pymeshlab_engine
-    return functools.partial(_own_engine, method, threads)
-
-
-def _own_engine(
-    method: str,
-    threads: int | None,
-    mesh: TriangleMesh,
-    target_faces: int,
-    progress: Progress | None,
-) -> TriangleMesh:
-    reduced = reduce_faces(mesh, target_faces, method, progress, threads)
-    if len(reduced.faces) > target_faces and reduced.area == 0:
-        raise InvalidMeshError(
-            f"All {len(mesh.faces)} faces of the mesh have no area, so there is no surface to "
-            "reduce; was it scaled to nothing?"
-        )
-    return reduced
+    return KernelEngine(method, threads)
 
 
 def _pymeshlab_engine(
