@@ -5,14 +5,20 @@ import numpy as np
 import pytest
 
 from hy3dgen.mesh.reduce import reduce_faces
-from hy3dgen.mesh.trimesh_changes import reduce_trimesh
+from hy3dgen.mesh.trimesh_changes import KernelEngine, reduce_trimesh
 
 trimesh = pytest.importorskip("trimesh")
 Image = pytest.importorskip("PIL.Image")
 
 
-def engine(mesh, target, progress):
+def foreign_engine(mesh, target, progress):
+    """One that tells nothing about what became of what."""
     return reduce_faces(mesh, target, "quality", progress)
+
+
+@pytest.fixture(params=[KernelEngine("quality"), KernelEngine("fast"), foreign_engine])
+def engine(request):
+    return request.param
 
 
 def ball():
@@ -35,7 +41,7 @@ def unrolled_ball(around=60, down=30):
     return trimesh.Trimesh(vertices.reshape(-1, 3), faces, process=False, visual=visual)
 
 
-def test_uvs_follow_the_surface_and_no_face_spans_the_seam():
+def test_uvs_follow_the_surface_and_no_face_spans_the_seam(engine):
     original = unrolled_ball()
     reduced = reduce_trimesh(original, 900, engine)
     assert len(reduced.faces) == 900
@@ -53,7 +59,7 @@ def test_uvs_follow_the_surface_and_no_face_spans_the_seam():
     assert np.einsum("ij,ij->i", reduced.vertex_normals, np.stack([x, y, z], 1)).min() > 0.8
 
 
-def test_no_face_spans_two_charts():
+def test_no_face_spans_two_charts(engine):
     parts = []
     for axis in range(3):  # each side of a box has its own third of the map
         for side in (0, 1):
@@ -78,7 +84,7 @@ def test_no_face_spans_two_charts():
     assert len(np.unique(chart, axis=0)) == 6
 
 
-def test_vertex_colors_are_blended():
+def test_vertex_colors_are_blended(engine):
     original = ball()
     original.visual.vertex_colors = np.uint8((original.vertices + 1) / 2 * 255)
     reduced = reduce_trimesh(original, 500, engine)
@@ -87,7 +93,7 @@ def test_vertex_colors_are_blended():
     np.testing.assert_allclose(shown, (reduced.vertices + 1) / 2, atol=0.02)
 
 
-def test_face_colors_stay_in_place():
+def test_face_colors_stay_in_place(engine):
     original = ball()
     upper = original.triangles_center[:, 2] > 0
     original.visual.face_colors = np.where(upper[:, None], [255, 0, 0, 255], [0, 0, 255, 255])
@@ -98,7 +104,7 @@ def test_face_colors_stay_in_place():
     assert ((reduced.visual.face_colors[:, 0] > 0) == (height > 0))[clear].all()
 
 
-def test_attributes_and_metadata_stay():
+def test_attributes_and_metadata_stay(engine):
     original = ball()
     original.metadata["name"] = "ball"
     original.vertex_attributes["height"] = original.vertices[:, 2].astype(np.float32)
@@ -112,7 +118,7 @@ def test_attributes_and_metadata_stay():
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1e-6, 0), (1e6, 0), (1, 1e7), (1e-3, 1e4)])
-def test_any_unit_and_place_gives_the_same(scale, offset):
+def test_any_unit_and_place_gives_the_same(scale, offset, engine):
     original = unrolled_ball()
     reduced = reduce_trimesh(original, 900, engine)
     other = original.copy()
@@ -124,7 +130,7 @@ def test_any_unit_and_place_gives_the_same(scale, offset):
     assert np.abs((result.vertices - offset) / scale).max() < 1.01
 
 
-def test_input_is_not_changed_and_progress_rises():
+def test_input_is_not_changed_and_progress_rises(engine):
     original = unrolled_ball()
     before = original.copy()
     told = []

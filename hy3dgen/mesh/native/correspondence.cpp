@@ -153,7 +153,9 @@ private:
         }
         walk.run();
         wedge.face = walk.face;
-        for (int i = 0; i < 3; i++) wedge.weights[i] = static_cast<float>(walk.weights[i]);
+        double sum = 0;  // rounding can leave a weight a little below zero
+        for (double& weight : walk.weights) sum += weight = weight > 0 ? weight : 0;
+        for (int i = 0; i < 3; i++) wedge.weights[i] = static_cast<float>(walk.weights[i] / sum);
     }
 
     void place_face(size_t f) {
