@@ -2,6 +2,7 @@
 """Face reduction with everything that a mesh carries."""
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def reduce_with_attributes(
     method: str = "quality",
     progress: Callable[[float], object] | None = None,
     threads: int | None = None,
-) -> tuple[TriangleMesh, list[Attribute]]:
+) -> "Reduced":
     """`mesh` reduced as by `reduce_faces`, and its attributes at the new corners and faces.
 
     Seams, borders between labels and marked edges (`Attribute.parts`) become curves of the new
@@ -39,9 +40,9 @@ def reduce_with_attributes(
 
     Returns
     -------
-    tuple
-        The reduced mesh and the attributes in their order. Small enough already: `mesh` itself with
-        its own attributes.
+    Reduced
+        The reduced mesh, the attributes in their order, and names of those whose seams were not
+        kept. Small enough already: `mesh` itself with its own attributes.
 
     Raises
     ------
@@ -50,11 +51,19 @@ def reduce_with_attributes(
     attributes = check_attributes(mesh, attributes)
     check_settings(mesh, target_faces, method, threads)
     if len(mesh.faces) <= target_faces:
-        return mesh, attributes
+        return Reduced(mesh, attributes, ())
     reduced, found = reduce_with_correspondence(
         mesh, attributes, target_faces, method, progress, threads
     )
-    return reduced, [found.carry(attribute) for attribute in attributes]
+    return Reduced(reduced, [found.carry(one) for one in attributes], found.scattered)
+
+
+class Reduced(NamedTuple):
+    """What `reduce_with_attributes` gives."""
+
+    mesh: TriangleMesh
+    attributes: list[Attribute]
+    scattered: tuple[str, ...]
 
 
 def reduce_with_correspondence(

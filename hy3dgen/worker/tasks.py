@@ -7,6 +7,7 @@
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,8 +16,9 @@ import numpy as np
 from hy3dgen.errors import InvalidImageError, InvalidSettingError
 from hy3dgen.install.python_check import NEEDS
 from hy3dgen.install.tasks import TASKS as SETUP_TASKS
-from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
+from hy3dgen.mesh import TriangleMesh, clean, reduce_faces, reduce_with_attributes
 from hy3dgen.mesh.native.loader import METHODS
+from hy3dgen.worker.attribute_arrays import MESH_ARRAYS, attributes_in
 from hy3dgen.worker.engines import Engine, NumpyEngine, TorchEngine
 from hy3dgen.worker.machine import cuda_driver_finds_device, peak_memory_mb
 from hy3dgen.worker.model_cache import CONFIG_FILE, SETTINGS, bundled_folder, choose_model
@@ -28,7 +30,8 @@ Values = dict[str, Any]
 
 MAX_FACES = 100_000_000
 _REDUCE = {
-    "face_count": Parameter(int, 1, MAX_FACES, required=True),
+    "face_count": Parameter(int, 1, MAX_FACES),
+    "ratio": Parameter(float, 0, 1),
     "method": Parameter(str, choices=(*METHODS, "pymeshlab"), default="quality"),
 }
 _GENERATE = {
@@ -50,12 +53,28 @@ def ping(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, 
 
 
 def reduce(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
-    """The mesh `vertices`, `faces` with at most `face_count` faces where its shape allows."""
+    """The mesh `vertices`, `faces` with at most `face_count` faces where its shape allows.
+
+    Or with the share `ratio` of its faces. Attributes come and go under the names of
+    `attribute_arrays`; `scattered` tells which of them jump nearly everywhere.
+    """
     settings = check_parameters(params, _REDUCE)
-    check_arrays(arrays, ("vertices", "faces"))
+    attributes = attributes_in(arrays)
+    check_arrays(arrays, MESH_ARRAYS, optional=[attribute.name for attribute in attributes])
     mesh = TriangleMesh(arrays["vertices"], arrays["faces"])
-    reduced = _reduce(mesh, settings["face_count"], settings["method"], context)
-    return {"faces_before": len(mesh.faces)}, _mesh_arrays(reduced)
+    target, method = _target(settings, mesh), settings["method"]
+    values: Values = {"faces_before": len(mesh.faces)}
+    if not attributes:
+        return values, _mesh_arrays(_reduce(mesh, target, method, context))
+    if method == "pymeshlab":
+        raise InvalidSettingError(
+            "the method 'pymeshlab' keeps no attributes; choose 'quality' or 'fast', or send none"
+        )
+    reduced, kept, scattered = reduce_with_attributes(
+        mesh, attributes, target, method, _percent(context)
+    )
+    values["scattered"] = list(scattered)
+    return values, _mesh_arrays(reduced) | {one.name: one.values for one in kept}
 
 
 class Generator:
@@ -170,12 +189,26 @@ def _reduce(
 
         context.progress("reduce", 0, 100)
         return reduce_in_this_process(mesh, face_count)
-    return reduce_faces(
-        mesh,
-        face_count,
-        method,
-        progress=lambda fraction: context.progress("reduce", round(100 * fraction), 100),
-    )
+    return reduce_faces(mesh, face_count, method, progress=_percent(context))
+
+
+def _target(settings: Values, mesh: TriangleMesh) -> int:
+    face_count, ratio = settings["face_count"], settings["ratio"]
+    if face_count is None and ratio is None:
+        raise InvalidSettingError(
+            "face_count is missing; give the number of faces wanted, or a ratio of the faces"
+        )
+    if face_count is not None and ratio is not None:
+        raise InvalidSettingError(
+            f"face_count is {face_count} and ratio is {ratio}; give only one of them"
+        )
+    if ratio == 0:
+        raise InvalidSettingError("ratio is 0; it must be a number above 0 and up to 1")
+    return face_count if ratio is None else max(1, round(ratio * len(mesh.faces)))
+
+
+def _percent(context: TaskContext | Stages) -> Callable[[float], None]:
+    return lambda fraction: context.progress("reduce", round(100 * fraction), 100)
 
 
 def _mesh_arrays(mesh: TriangleMesh) -> Arrays:

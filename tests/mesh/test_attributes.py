@@ -50,7 +50,9 @@ def test_linear_values_on_a_plane_stay_exact(method):
         Attribute("by vertex", "vertex", mesh.vertices @ plane),
         Attribute("double", "vertex", (mesh.vertices @ plane)[:, 0].astype(np.float64)),
     ]
-    reduced, (by_corner, by_vertex, double) = reduce_with_attributes(mesh, attributes, 60, method)
+    reduced, (by_corner, by_vertex, double), _ = reduce_with_attributes(
+        mesh, attributes, 60, method
+    )
     assert len(reduced.faces) <= 60
     np.testing.assert_allclose(by_corner.values, corners(reduced) @ plane, atol=1e-5)
     np.testing.assert_allclose(by_vertex.values, reduced.vertices @ plane, atol=1e-5)
@@ -77,7 +79,7 @@ def test_no_face_crosses_a_seam_and_the_surface_stays_closed(method, charts):
 def test_seam_where_a_chart_meets_itself():
     mesh = bumpy_sphere(32)
     uv = Attribute("UV", "corner", globe_uv(mesh))
-    reduced, (kept,) = reduce_with_attributes(mesh, [uv], 500)
+    reduced, (kept,), _ = reduce_with_attributes(mesh, [uv], 500)
     u, v = np.moveaxis(kept.values.reshape(-1, 3, 2), -1, 0)
     poles = (v.min(axis=1) < 0.1) | (v.max(axis=1) > 0.9)
     assert np.ptp(u, axis=1)[~poles].max() < 0.3, "no face reaches around the globe"
@@ -91,7 +93,7 @@ def test_material_border_stays_straight_and_every_face_on_its_side(method):
     mesh = grid(33)
     material = (middles(mesh)[:, 0] > 0.5).astype(np.int32) * 7
     colour = np.uint8(255 * mesh.vertices[:, [0, 1, 0]])
-    reduced, (kept, blended) = reduce_with_attributes(
+    reduced, (kept, blended), _ = reduce_with_attributes(
         mesh,
         [
             Attribute("material", "face", material),
@@ -115,7 +117,7 @@ def test_marked_edges_keep_their_course_and_their_sort(method):
     middle = (a[:, 0] + b[:, 0]) / 2
     sharp = on_line & (middle > 0.25) & (middle < 0.625)
     crease = np.where(on_line & (middle > 0.625) & (middle < 0.75), np.float32(0.5), 0)
-    reduced, (kept, creases) = reduce_with_attributes(
+    reduced, (kept, creases), _ = reduce_with_attributes(
         mesh, [Attribute("sharp", "edge", sharp), Attribute("crease", "edge", crease)], 30, method
     )
     assert len(reduced.faces) <= 30
@@ -151,14 +153,14 @@ def test_split_normals_of_a_cube_stay_along_the_axes():
     box = cube(9)
     flat = np.repeat(box.face_normals, 3, axis=0).astype(np.float32)
     normal = Attribute("normal", "corner", flat, unit_length=True)
-    reduced, (kept,) = reduce_with_attributes(box, [normal], 12)
+    reduced, (kept,), _ = reduce_with_attributes(box, [normal], 12)
     assert len(reduced.faces) == 12 and reduced.is_watertight
     np.testing.assert_allclose(kept.values, np.repeat(reduced.face_normals, 3, axis=0), atol=1e-6)
 
 
 def test_smooth_normals_have_length_one_and_look_outwards():
     mesh = sphere(25)
-    reduced, (kept,) = reduce_with_attributes(mesh, [smooth_normals(mesh)], 300)
+    reduced, (kept,), _ = reduce_with_attributes(mesh, [smooth_normals(mesh)], 300)
     np.testing.assert_allclose(np.linalg.norm(kept.values, axis=1), 1, atol=1e-5)
     outward = corners(reduced) / np.linalg.norm(corners(reduced), axis=1, keepdims=True)
     assert np.einsum("ij,ij->i", kept.values, outward).min() > 0.99
@@ -169,7 +171,7 @@ def test_weights_stay_a_partition():
     angle = np.arctan2(mesh.vertices[:, 1], mesh.vertices[:, 0])
     first = np.float32(np.cos(angle) ** 2)
     weights = np.stack([first, 1 - first, np.zeros_like(first)], 1)
-    _, (kept,) = reduce_with_attributes(mesh, [Attribute("bones", "vertex", weights)], 200)
+    _, (kept,), _ = reduce_with_attributes(mesh, [Attribute("bones", "vertex", weights)], 200)
     assert kept.values.min() >= 0
     np.testing.assert_allclose(kept.values.sum(axis=1), 1, atol=1e-5)
 
@@ -178,7 +180,7 @@ def test_positions_as_a_value_follow_the_vertices():
     """So does a shape key."""
     mesh = torus(96, 48)
     bent = mesh.vertices + np.float32([0, 0, 1]) * mesh.vertices[:, :1] ** 2
-    reduced, (kept,) = reduce_with_attributes(mesh, [Attribute("key", "vertex", bent)], 1500)
+    reduced, (kept,), _ = reduce_with_attributes(mesh, [Attribute("key", "vertex", bent)], 1500)
     expected = reduced.vertices + np.float32([0, 0, 1]) * reduced.vertices[:, :1] ** 2
     assert np.abs(kept.values - expected).max() < 0.02
 
@@ -187,7 +189,7 @@ def test_numbers_that_are_names_are_not_blended():
     mesh = sphere(17)
     names = np.where(mesh.vertices[:, 2] > 0, 10, 20).astype(np.int64)
     flags = mesh.vertices[:, 0] > 0
-    _, (kept, told) = reduce_with_attributes(
+    _, (kept, told), _ = reduce_with_attributes(
         mesh, [Attribute("name", "vertex", names), Attribute("flag", "vertex", flags)], 200
     )
     assert set(np.unique(kept.values)) == {10, 20} and kept.values.dtype == np.int64
@@ -222,8 +224,8 @@ def test_open_seams_are_joined_and_remembered():
 def test_result_is_the_same_for_any_number_of_threads(threads):
     mesh = bumpy_sphere(64)
     uv = Attribute("UV", "corner", atlas_uv(mesh, cut_into_charts(mesh, 50)))
-    expected, (values,) = reduce_with_attributes(mesh, [uv], 2000, threads=3)
-    reduced, (kept,) = reduce_with_attributes(mesh, [uv], 2000, threads=threads)
+    expected, (values,), _ = reduce_with_attributes(mesh, [uv], 2000, threads=3)
+    reduced, (kept,), _ = reduce_with_attributes(mesh, [uv], 2000, threads=threads)
     assert reduced.vertices.tobytes() == expected.vertices.tobytes()
     assert kept.values.tobytes() == values.values.tobytes()
 
@@ -233,8 +235,8 @@ def test_unit_of_length_does_not_matter(factor):
     mesh = bumpy_sphere(24)
     uv = Attribute("UV", "corner", atlas_uv(mesh, cut_into_charts(mesh, 10)))
     other = TriangleMesh(mesh.vertices * np.float32(factor), mesh.faces)
-    _, (expected,) = reduce_with_attributes(mesh, [uv], 600)
-    _, (kept,) = reduce_with_attributes(other, [uv], 600)
+    _, (expected,), _ = reduce_with_attributes(mesh, [uv], 600)
+    _, (kept,), _ = reduce_with_attributes(other, [uv], 600)
     assert len(kept.values) == len(expected.values)
     assert np.median(np.abs(np.sort(kept.values, 0) - np.sort(expected.values, 0))) < 1e-3
 
@@ -258,7 +260,7 @@ def test_strange_surfaces_keep_their_values():
         values = np.linspace(0, 1, 3 * len(mesh.faces), dtype=np.float32)
         place = Attribute("place", "corner", corners(mesh))
         attributes = [place, Attribute("any", "corner", values), Attribute("v", "edge", values > 2)]
-        reduced, (kept, *_) = reduce_with_attributes(mesh, attributes, len(mesh.faces) // 2)
+        reduced, (kept, *_), _ = reduce_with_attributes(mesh, attributes, len(mesh.faces) // 2)
         assert np.abs(kept.values - corners(reduced)).max() < 0.2
 
 
@@ -269,7 +271,7 @@ def test_faces_dropped_on_the_way_do_not_shift_the_values():
     mixed = TriangleMesh(mesh.vertices, np.concatenate([extra, mesh.faces])[rows])
     place = Attribute("place", "corner", corners(mixed))
     label = Attribute("half", "face", (middles(mixed)[:, 1] > 0.5).astype(np.int32))
-    reduced, (kept, half) = reduce_with_attributes(mixed, [place, label], 60)
+    reduced, (kept, half), _ = reduce_with_attributes(mixed, [place, label], 60)
     np.testing.assert_allclose(kept.values, corners(reduced), atol=1e-5)
     np.testing.assert_array_equal(half.values, middles(reduced)[:, 1] > 0.5)
 
@@ -277,7 +279,7 @@ def test_faces_dropped_on_the_way_do_not_shift_the_values():
 def test_few_enough_faces_give_the_same_objects():
     mesh = cube(3)
     uv = Attribute("UV", "corner", np.zeros((3 * len(mesh.faces), 2)))
-    reduced, kept = reduce_with_attributes(mesh, [uv], len(mesh.faces))
+    reduced, kept, _ = reduce_with_attributes(mesh, [uv], len(mesh.faces))
     assert reduced is mesh and kept[0] is uv
 
 
@@ -326,7 +328,9 @@ def test_textured_render_at_a_tenth_of_the_faces(method, atlas):
     values = atlas_uv(mesh, cut_into_charts(mesh, 100)) if atlas else globe_uv(mesh)
     texture = baked(mesh, values, 512)
     attributes = [Attribute("UV", "corner", values), smooth_normals(mesh)]
-    reduced, (uv, normal) = reduce_with_attributes(mesh, attributes, len(mesh.faces) // 10, method)
+    reduced, (uv, normal), _ = reduce_with_attributes(
+        mesh, attributes, len(mesh.faces) // 10, method
+    )
     for turn in (0.3, 3.2):
         before = render(mesh, textured(texture, values), turn, 256, attributes[1].values)
         after = render(reduced, textured(texture, uv.values), turn, 256, normal.values)
