@@ -2,10 +2,13 @@
 """Registration of the Blender extension; everything it does is in the other modules."""
 
 from . import fresh_wheel  # isort: skip  (before anything imports hy3dgen)  # noqa: F401
-from . import job_timer, menus, panels, preferences, properties
-from .operators import cancel, generate, reduce_faces
+from . import job_timer, menus, panels, preferences_view, properties, setup_facts, setup_jobs
+from .operators import cancel, generate, models, reduce_faces, set_up
 
-_MODULES = (preferences, properties, job_timer, generate, reduce_faces, cancel, panels, menus)
+_MODULES = (
+    *(preferences_view, properties, job_timer, setup_facts, setup_jobs),
+    *(generate, reduce_faces, cancel, set_up, models, panels, menus),
+)
 
 
 def register() -> None:

@@ -55,9 +55,9 @@ def generation_python(context: bpy.types.Context) -> Path | None:
     return made.python if made.status().kind == READY else None
 
 
-def made_environment(context: bpy.types.Context) -> Environment:
-    """The environment that the preferences make, which may not be there."""
-    folder = preferences.get(context).environment_folder
+def made_environment(context: bpy.types.Context, folder: str = "") -> Environment:
+    """The environment in `folder`, else in that of the preferences; it may not be there."""
+    folder = folder or preferences.get(context).environment_folder
     return Environment(Path(bpy.path.abspath(folder)) if folder else None)
 
 

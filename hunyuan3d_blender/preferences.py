@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The extension's preferences: which Python generates, which model, how long workers stay warm."""
 
-import os
-
 import bpy
 from bpy.props import IntProperty, StringProperty
 
 from .properties import RELATIVE
 
 
-class HY3D_AP_preferences(bpy.types.AddonPreferences):
-    bl_idname = __package__
+class Preferences:
+    """The properties; `preferences_view` makes the class that Blender knows."""
 
     python: StringProperty(
         name="Generation Python",
@@ -56,33 +54,11 @@ class HY3D_AP_preferences(bpy.types.AddonPreferences):
         subtype="NONE",
     )
 
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        column = layout.column()
-        column.prop(self, "python", placeholder="…/venv/bin/python")
-        if not self.python:
-            column.label(text="Needed for other models than the bundled one", icon="INFO")
-        column.prop(self, "idle_minutes", text="Keep Workers (min)")
-        row = layout.row()
-        row.alignment = "RIGHT"
-        row.enabled = os.path.isdir(log_folder())  # there from the first start of a worker on
-        row.operator("wm.path_open", text="Open Worker Logs", icon="TEXT").filepath = log_folder()
 
-
-def get(context: bpy.types.Context) -> HY3D_AP_preferences:
+def get(context: bpy.types.Context) -> Preferences:
     return context.preferences.addons[__package__].preferences
 
 
 def log_folder(create: bool = False) -> str:
     """Where workers write their logs: the extension's own user folder, removed with it."""
     return bpy.utils.extension_path_user(__package__, path="logs", create=create)
-
-
-def register() -> None:
-    bpy.utils.register_class(HY3D_AP_preferences)
-
-
-def unregister() -> None:
-    bpy.utils.unregister_class(HY3D_AP_preferences)

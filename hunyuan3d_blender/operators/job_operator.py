@@ -65,7 +65,8 @@ class JobOperator:
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator itself (a file is loaded): the job goes on without it."""
-        self._stop_watching(context)
+        if self._job is not None:  # else a dialog was cancelled
+            self._stop_watching(context)
 
     def _stop_watching(self, context: bpy.types.Context) -> None:
         job_timer.unwatch(self._job)

@@ -30,13 +30,13 @@ class Licence:
 
     key: str
     name: str
+    short: str
     address: str
     points: tuple[str, ...]
 
 
 _POINTS = (
-    "Does not apply in the European Union, the United Kingdom and South Korea:",
-    "there you have no right to use the model or what it makes.",
+    "It excludes the European Union, the United Kingdom and South Korea.",
     "Neither the model nor what it makes may be used to improve other AI models.",
     "Very large services need a licence of their own; some uses are forbidden.",
 )
@@ -46,12 +46,14 @@ LICENCES = {
         Licence(
             "tencent-hunyuan3d-2.0",
             "Tencent Hunyuan 3D 2.0 Community License",
+            "Tencent 2.0",
             "https://huggingface.co/tencent/Hunyuan3D-2/blob/main/LICENSE",
             _POINTS,
         ),
         Licence(
             "tencent-hunyuan3d-2.1",
             "Tencent Hunyuan 3D 2.1 Community License",
+            "Tencent 2.1",
             "https://huggingface.co/tencent/Hunyuan3D-2.1/blob/main/LICENSE",
             _POINTS,
         ),

@@ -108,9 +108,20 @@ def fetch_model(params: Values, arrays: Arrays, context: TaskContext) -> tuple[V
     return {"folder": str(folder), "name": model.name}, {}
 
 
+def remove_model(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
+    """No copy of the known model `model` is on this machine any more; `freed` bytes."""
+    settings = check_parameters(params, {"model": _NEEDED_PATH, "models_folder": _PATH})
+    check_arrays(arrays, ())
+    model = models.find_known(settings["model"])
+    context.progress("remove", 0, 1)
+    kept = settings["models_folder"]
+    return {"freed": models.remove(model, Path(kept) if kept else None), "name": model.name}, {}
+
+
 TASKS: dict[str, Task] = {
     "check_python": check,
     "make_environment": make_environment,
     "remove_environment": remove_environment,
     "download_model": fetch_model,
+    "remove_model": remove_model,
 }

@@ -12,7 +12,11 @@ from conftest import EXTENSION, HOME, children, install
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
-OPERATORS = ("generate", "reduce_faces", "cancel")
+OPERATORS = (
+    *("generate", "reduce_faces", "cancel"),
+    *("use_python", "make_environment", "remove_environment"),
+    *("download_model", "remove_model", "choose_model", "choose_model_folder"),
+)
 
 
 def registered() -> dict[str, bool]:

@@ -6,10 +6,10 @@ import os
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
+from stand_in_packages import LIBRARIES, write_packages
 
 from hy3dgen.errors import Cancelled, SetupError
 from hy3dgen.install import environment as environment_module
@@ -27,45 +27,10 @@ from hy3dgen.install.pip_run import Index
 from hy3dgen.install.python_check import check_python, find_python
 from hy3dgen.install.requirements import Requirements, parse, worker_requirements
 
-TORCH = """
-__version__ = "2.13.0"
-class cuda:
-    is_available = staticmethod(lambda: False)
-class backends:
-    class mps:
-        is_available = staticmethod(lambda: False)
-"""
-LIBRARIES = {
-    "safetensors": "safetensors",
-    "pyyaml": "yaml",
-    "pillow": "PIL",
-    "opencv_python_headless": "cv2",
-    "scikit_image": "skimage",
-    "huggingface_hub": "huggingface_hub",
-}
-
-
-def write_wheel(folder, name, module, code=""):
-    info = f"{name}-2.13.0.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-2.13.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{module}/__init__.py", code)
-        wheel.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.13.0\n"
-        )
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", "")
-
 
 @pytest.fixture
 def packages(tmp_path):
-    folder = tmp_path / "packages"
-    folder.mkdir()
-    write_wheel(folder, "torch", "torch", TORCH)
-    for name, module in LIBRARIES.items():
-        write_wheel(folder, name, module)
-    return folder
+    return write_packages(tmp_path / "packages")
 
 
 @pytest.fixture
