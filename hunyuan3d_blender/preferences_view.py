@@ -178,13 +178,10 @@ def _draw_model(
     size.label(text=gigabytes(model.download))
     # The weights alone take what their file does, if the publisher does not tell more.
     memory.label(text=gigabytes(model.memory or model.download) + ("" if model.memory else " +"))
-    accepted = setup_facts.licence_accepted(model.licence)
-    link = licence.operator(
-        "wm.url_open",
-        text=model.licence.short,
-        icon="CHECKMARK" if accepted else "URL",
-        emboss=False,
-    )
+    row = licence.row()
+    row.alignment = "LEFT"
+    icon = "CHECKMARK" if setup_facts.licence_accepted(model.licence) else "URL"
+    link = row.operator("wm.url_open", text=model.licence.short, icon=icon, emboss=False)
     link.url = model.licence.address
 
     job = setup_jobs.latest(model.key)
