@@ -40,6 +40,7 @@ ROWS = {
     ),
     3: (
         *("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
+        *("hy3dgen.memory", "hy3dgen.model_defaults"),
         "hy3dgen.install.hub_script",
     ),
     4: (

@@ -29,6 +29,9 @@ def check_settings(
     callback_steps: int,
     volume_decoder: str | None,
     volume_decoders: Iterable[str],
+    face_count: int | None,
+    reducer: str,
+    reducers: Iterable[str],
 ) -> None:
     """Raise InvalidSettingError for what would fail later, or silently mean something else."""
     for name, value, low, high in (
@@ -36,6 +39,7 @@ def check_settings(
         ("octree_resolution", octree_resolution, 4, 2048),
         ("num_chunks", num_chunks, 1, 10**9),
         ("callback_steps", callback_steps, 1, 10**9),
+        ("face_count", 1 if face_count is None else face_count, 1, 10**9),
     ):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise InvalidSettingError(f"{name} is {value!r}; give a whole number.")
@@ -49,14 +53,15 @@ def check_settings(
         raise InvalidSettingError(
             "timesteps and eta belong to other samplers; give num_inference_steps or sigmas."
         )
-    if output_type not in _OUTPUT_TYPES:
-        raise InvalidSettingError(
-            f"output_type is {output_type!r}; choose from {', '.join(_OUTPUT_TYPES)}."
-        )
-    if volume_decoder is not None and volume_decoder not in volume_decoders:
-        raise InvalidSettingError(
-            f"volume_decoder is {volume_decoder!r}; choose from {', '.join(volume_decoders)}."
-        )
+    for name, value, known in (
+        ("output_type", output_type, _OUTPUT_TYPES),
+        ("volume_decoder", volume_decoder, (None, *volume_decoders)),
+        ("reducer", reducer, reducers),
+    ):
+        if value not in known:
+            raise InvalidSettingError(
+                f"{name} is {value!r}; choose from {', '.join(item for item in known if item)}."
+            )
 
 
 def warn_of_unknown(names: Iterable[str], call: Callable[..., Any]) -> None:

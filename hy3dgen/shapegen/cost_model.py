@@ -18,6 +18,7 @@ DECODERS = ("dense", "coarse_to_fine", "flashvdm")
 REDUCERS = ("quality", "fast")
 DEFAULT_CHUNK = 8000
 MIN_RESOLUTION = 63  # of the coarsest grid, as the decoders have it
+SPARSE_FROM = 512  # from this resolution on coarse-to-fine decoding makes no full grid
 # Faces of a mesh per squared resolution: median of the bundled model's 18 kinds of objects. A
 # pipeline that has made meshes uses what it saw instead.
 TYPICAL_SURFACE = 4.0
@@ -55,6 +56,7 @@ class MachineCosts:
     latents: float  # the VAE's transformer
     query: float  # a call of the geometry decoder, however few its points
     points: Mapping[str, float]  # a point, for each of DECODERS
+    largest_chunk: int  # of points that this device is asked for at a time
     cells: float  # a grid point's bookkeeping in coarse-to-fine decoding
     extract: float  # a grid point in marching cubes
     extract_faces: float  # a face there
@@ -64,6 +66,8 @@ class MachineCosts:
     point_bytes: float  # a point of a chunk
     decode_bytes: float  # a grid point while decoding
     extract_bytes: float  # a grid point in marching cubes; 0 where that is other memory
+    sparse_point: float  # a point's bookkeeping, surface included, where no full grid is made
+    sparse_bytes: float  # and its memory
     free_bytes: int  # what could still be had, on top of what is held
 
 
@@ -136,25 +140,33 @@ def predict(
     faces = surface * settings.octree_resolution**2
     points = count_points(settings.volume_decoder, settings.octree_resolution, surface)
     guided = traits.guided and settings.guidance_scale >= 0 and settings.guidance_scale != 1
+    chunk = min(settings.num_chunks, costs.largest_chunk)
     stages = {
         "prepare": costs.prepare,
         "condition": costs.condition,
         "denoise": steps * (costs.guided_step if guided else costs.step),
         "decode": costs.latents
-        + costs.query * (points / settings.num_chunks)
+        + costs.query * (points / chunk)
         + costs.points[settings.volume_decoder] * points,
         "extract": costs.extract * side**3 + costs.extract_faces * faces,
     }
-    if settings.volume_decoder != "dense":
+    if _is_sparse(settings):
+        stages["extract"] = costs.sparse_point * points
+    elif settings.volume_decoder != "dense":
         stages["decode"] += costs.cells * side**3
     if face_count is not None and face_count < faces:
         stages["reduce"] = costs.reduce_faces[settings.reducer] * faces
     stages = {name: pictures * seconds for name, seconds in stages.items()}
-    decode_bytes = settings.num_chunks * costs.point_bytes + costs.decode_bytes * side**3
-    peak = costs.held_bytes + max(
-        costs.stage_bytes, int(decode_bytes), int(costs.extract_bytes * side**3)
-    )
+    decoding, extracting = costs.decode_bytes * side**3, costs.extract_bytes * side**3
+    if _is_sparse(settings):
+        decoding = extracting = costs.sparse_bytes * points
+    needed = max(costs.stage_bytes, chunk * costs.point_bytes + decoding, extracting)
+    peak = costs.held_bytes + int(needed)
     return Prediction(sum(stages.values()), peak, stages)
+
+
+def _is_sparse(settings: CallSettings) -> bool:
+    return settings.volume_decoder == "coarse_to_fine" and settings.octree_resolution >= SPARSE_FROM
 
 
 def optimal_settings(
@@ -234,7 +246,7 @@ def _chunk(costs: MachineCosts, settings: CallSettings, limit: float) -> int:
     wanted = 50 * costs.query / max(costs.points[settings.volume_decoder], 1e-12)
     grid = costs.decode_bytes * (settings.octree_resolution + 1) ** 3
     room = (limit - costs.held_bytes - grid) / max(costs.point_bytes, 1.0) / 2
-    chunk = min(max(wanted, DEFAULT_CHUNK), max(room, 1000), _LARGEST_CHUNK)
+    chunk = min(max(wanted, DEFAULT_CHUNK), max(room, 1000), _LARGEST_CHUNK, costs.largest_chunk)
     return int(chunk) // 1000 * 1000
 
 

@@ -6,6 +6,7 @@
 
 import math
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ..errors import InvalidImageError, InvalidSettingError
 from ..gpu.graphs import GraphedNetwork
+from ..model_defaults import PUBLISHED, STANDARD, Defaults, with_file
 from ..weights import (
     fitting_subfolder,
     load_strictly,
@@ -35,6 +37,7 @@ from .settings import instantiate_from_config
 _SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
 _NETWORKS = ("model", "vae", "conditioner")
 _PARTS = (*_NETWORKS, "scheduler", "image_processor")
+_MESHES = 9  # the last ones tell how large a surface to expect
 _Self = TypeVar("_Self", bound="Hunyuan3DDiTPipeline")
 
 
@@ -71,6 +74,8 @@ class Hunyuan3DDiTPipeline:
         self._offload: Offload | None = None
         self._graphed: GraphedNetwork | None = None
         self._use_graphs = False
+        self._folder: Path | None = None  # of the config, if there was one
+        self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
         for network in (vae, model, conditioner):
             network.eval().requires_grad_(False)
         self.to(self.device, self.dtype)
@@ -106,7 +111,9 @@ class Hunyuan3DDiTPipeline:
             load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, device)
         for name in ("scheduler", "image_processor"):
             parts[name] = instantiate_from_config(config[name])
-        return cls(**parts, device=device, dtype=dtype)
+        pipeline = cls(**parts, device=device, dtype=dtype)
+        pipeline._folder = Path(config_path).parent
+        return pipeline
 
     @classmethod
     def from_pretrained(
@@ -211,6 +218,14 @@ class Hunyuan3DDiTPipeline:
     def disable_cuda_graphs(self) -> None:
         """`enable_cuda_graphs(False)`."""
         self.enable_cuda_graphs(False)
+
+    def _usual_settings(self) -> Defaults | None:
+        """What the model's folder says, or is known for; None for neither."""
+        if self._folder is None:
+            return None
+        known = PUBLISHED.get(self._folder.name)
+        found = with_file(known or STANDARD, self._folder)
+        return None if known is None and found == STANDARD else found
 
     def _denoiser(self) -> Any:
         """The model, by recordings where those work."""

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .calibration import machine_costs, model_traits
 from .call_settings import check_settings, warn_of_unknown
+from .cost_model import REDUCERS, SPARSE_FROM, TYPICAL_SURFACE, OptimalSettings, optimal_settings
 from .mesh_export import export_to_arrays, export_to_trimesh
 from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
 from .models.autoencoders.surface_extractors import Latent2MeshOutput, make_surface_extractor
@@ -33,12 +35,12 @@ __all__ = [
 ]
 
 Progress = Callable[[str, int, int], None]
-_VOLUME_DECODERS = {
+_VOLUME_DECODERS: dict[str, Callable[[], Any]] = {
     "dense": VanillaVolumeDecoder,
-    "coarse_to_fine": CoarseToFineVolumeDecoder,
+    "coarse_to_fine": lambda: CoarseToFineVolumeDecoder(SPARSE_FROM),
     "flashvdm": FlashVDMVolumeDecoding,
 }
-_COARSE_TO_FINE_FROM, _SPARSE_FROM = 64, 512
+_COARSE_TO_FINE_FROM = 64
 
 
 class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
@@ -66,6 +68,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         latents: Tensor | None = None,
         volume_decoder: str | None = None,
         face_count: int | None = None,
+        reducer: str = "quality",
         step_saving: StepSaving | None = None,
         preview: Callable[[Latent2MeshOutput], None] | None = None,
         callback: Callable[[int, Tensor, Any], None] | None = None,
@@ -95,6 +98,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             is the dense default, coarse-to-fine from a resolution of 64 on, without full grids from
             512 on
         face_count : reduce to at most so many faces, on the device; None keeps all
+        reducer : how: 'quality' or 'fast'; a GPU has one way
         step_saving : leave out steps that no longer change the shape; None takes all of them
         preview : called now and then with a coarse mesh of what the first picture becomes; takes
             less than 5 % of the denoising time
@@ -110,6 +114,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         check_settings(
             num_inference_steps, timesteps, eta, guidance_scale, box_v, octree_resolution,
             mc_level, num_chunks, output_type, callback_steps, volume_decoder, _VOLUME_DECODERS,
+            face_count, reducer, REDUCERS,
         )  # fmt: skip
         warn_of_unknown(others, Hunyuan3DDiTFlowMatchingPipeline.__call__)
         decoder = self._pick_volume_decoder(volume_decoder, octree_resolution)
@@ -166,9 +171,50 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             bounds=box_v,
             octree_resolution=octree_resolution,
             face_count=face_count,
+            reducer=reducer,
         )
         report("extract", 1, 1)
+        if face_count is None:
+            self._surfaces.extend(len(mesh.mesh_f) / octree_resolution**2 for mesh in meshes)
         return export_to_trimesh(meshes) if output_type == "trimesh" else meshes
+
+    def get_optimal_settings(
+        self,
+        speed_priority: float = 0.5,
+        max_seconds: float | None = None,
+        max_memory: float | None = None,
+        face_count: int | None = None,
+    ) -> OptimalSettings:
+        """The best arguments for a call on this machine: `pipeline(image, **settings)`.
+
+        The first call measures the model's stages on this machine, which takes a second or two for
+        a small model and some times as long as a denoising step for a large one.
+
+        Parameters
+        ----------
+        speed_priority : 0.0 is the best that the model gives, 1.0 the fastest
+        max_seconds : of the whole call
+        max_memory : bytes; on a GPU of its memory, else of this process; None: what is free now
+        face_count : reduce to so many faces; is in the result then
+
+        Returns
+        -------
+        OptimalSettings
+            A dict of arguments; its attributes `seconds`, `peak_memory` and `stages` are what the
+            call is predicted to take. How large surfaces are is taken from the last meshes that
+            this pipeline made.
+
+        Raises
+        ------
+        InvalidSettingError
+            Nothing fits; the sentence has the least that is needed.
+        """
+        traits = model_traits(self, self._usual_settings())
+        costs = machine_costs(self, traits)
+        surface = float(np.median(self._surfaces)) if self._surfaces else TYPICAL_SURFACE
+        return optimal_settings(
+            costs, traits, speed_priority, max_seconds, max_memory, surface, face_count
+        )
 
     def _watchers(self, saving: Any, preview: Any, bounds: Any) -> list[Any]:
         watchers: list[Any] = []
@@ -184,7 +230,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             return _VOLUME_DECODERS[name]()
         own = self.vae.volume_decoder
         if type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM:
-            return CoarseToFineVolumeDecoder(_SPARSE_FROM)
+            return CoarseToFineVolumeDecoder(SPARSE_FROM)
         return own
 
 

@@ -1,70 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which model a request means, its default settings, and the one that stays loaded.
 
-A model folder may hold a `defaults.yaml` or `defaults.json` with any of `num_inference_steps`,
-`guidance_scale`, `octree_resolution` and `subfolder`; it stands beside `config.yaml`, or above it
-to name the subfolder. Published folders have none, their values are in a table here.
+The file of default settings (`hy3dgen.model_defaults`) stands beside `config.yaml`, or above it to
+name the subfolder.
 """
 
-import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hy3dgen
-from hy3dgen.errors import (
-    CheckpointMismatchError,
-    CheckpointNotFoundError,
-    InvalidSettingError,
-    MissingDependencyError,
+from hy3dgen.errors import CheckpointNotFoundError, MissingDependencyError
+from hy3dgen.model_defaults import (
+    PUBLISHED,
+    SETTINGS,
+    STANDARD,
+    Defaults,
+    read_defaults,
+    with_file,
 )
-from hy3dgen.worker.parameters import Parameter, check_parameters
 
 if TYPE_CHECKING:
     from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline
 
+__all__ = ["CONFIG_FILE", "SETTINGS", "ModelCache", "ModelChoice", "bundled_folder", "choose_model"]
+
 BUNDLED = "tiny"
 CONFIG_FILE = "config.yaml"
-DEFAULTS_FILES = ("defaults.json", "defaults.yaml")
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """Settings for whoever leaves them alone; the documented ones if a folder has no others."""
-
-    num_inference_steps: int = 50
-    guidance_scale: float = 5.0
-    octree_resolution: int = 384
-
-
-SETTINGS = {
-    "num_inference_steps": Parameter(int, 1, 1000),
-    "guidance_scale": Parameter(float, 0, 100),
-    "octree_resolution": Parameter(int, 8, 1024),
-}
-_IN_FILE = {**SETTINGS, "subfolder": Parameter(str, high=256)}
-
-_STANDARD = Defaults()
-_TURBO = Defaults(num_inference_steps=5)
 _PLAIN_SUBFOLDERS = {
     "Hunyuan3D-2": "hunyuan3d-dit-v2-0",
     "Hunyuan3D-2mini": "hunyuan3d-dit-v2-mini",
     "Hunyuan3D-2mv": "hunyuan3d-dit-v2-mv",
     "Hunyuan3D-2.1": "hunyuan3d-dit-v2-1",
-}
-# The -fast variants fold guidance into one pass per step and keep the number of steps.
-_PUBLISHED = {
-    "hunyuan3d-dit-v2-0": _STANDARD,
-    "hunyuan3d-dit-v2-0-fast": _STANDARD,
-    "hunyuan3d-dit-v2-0-turbo": _TURBO,
-    "hunyuan3d-dit-v2-mini": _STANDARD,
-    "hunyuan3d-dit-v2-mini-fast": _STANDARD,
-    "hunyuan3d-dit-v2-mini-turbo": _TURBO,
-    "hunyuan3d-dit-v2-mv": _STANDARD,
-    "hunyuan3d-dit-v2-mv-fast": _STANDARD,
-    "hunyuan3d-dit-v2-mv-turbo": _TURBO,
-    "hunyuan3d-dit-v2-1": _STANDARD,
 }
 
 
@@ -103,7 +73,7 @@ def choose_model(model: str | None, subfolder: str | None) -> ModelChoice:
         if folder.is_dir():
             return _choose_folder(folder.resolve(), subfolder)
     subfolder = subfolder or _PLAIN_SUBFOLDERS.get(model.rpartition("/")[2])
-    return ModelChoice(model, subfolder, _PUBLISHED.get(subfolder or "", _STANDARD))
+    return ModelChoice(model, subfolder, PUBLISHED.get(subfolder or "", STANDARD))
 
 
 def bundled_folder() -> Path:
@@ -112,14 +82,13 @@ def bundled_folder() -> Path:
 
 
 def _choose_folder(folder: Path, subfolder: str | None) -> ModelChoice:
-    outer = _read_defaults(folder)
+    outer = read_defaults(folder)
     if not subfolder and not (folder / CONFIG_FILE).is_file():
         subfolder = outer.get("subfolder") or _find_subfolder(folder)
-    defaults = _PUBLISHED.get((folder / (subfolder or "")).name, _STANDARD)
-    inner = _read_defaults(folder / subfolder) if subfolder else {}
-    for found in (outer, inner):
-        found = {name: found[name] for name in SETTINGS if found.get(name) is not None}
-        defaults = replace(defaults, **found)
+    defaults = PUBLISHED.get((folder / (subfolder or "")).name, STANDARD)
+    defaults = with_file(defaults, folder)
+    if subfolder:
+        defaults = with_file(defaults, folder / subfolder)
     return ModelChoice(str(folder), subfolder or None, defaults)
 
 
@@ -130,33 +99,6 @@ def _find_subfolder(folder: Path) -> str:
         return (plain or found)[0]
     advice = f"choose the subfolder: {', '.join(found)}" if found else "choose another folder"
     raise CheckpointNotFoundError(f"the model folder '{folder}' has no {CONFIG_FILE}; {advice}")
-
-
-def _read_defaults(folder: Path) -> dict[str, Any]:
-    path = next((p for name in DEFAULTS_FILES if (p := folder / name).is_file()), None)
-    if path is None:
-        return {}
-    try:
-        content = _parse(path)
-        if not isinstance(content, dict):
-            raise InvalidSettingError("it is not a list of names and values")
-        return check_parameters({str(key): value for key, value in content.items()}, _IN_FILE)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointMismatchError(f"'{path}' cannot be used: {reason}") from error
-
-
-def _parse(path: Path) -> Any:
-    """What a JSON or YAML file says; ValueError if it says nothing."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
-        return json.loads(text)
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
 
 
 class ModelCache:

@@ -22,14 +22,15 @@ from hy3dgen.shapegen.cost_model import (
 SMALL = MachineCosts(
     device="cpu", prepare=0.05, condition=0.02, step=0.012, guided_step=0.02, latents=0.01,
     query=1e-4, points={"dense": 1.5e-6, "coarse_to_fine": 1.5e-6, "flashvdm": 1.6e-6},
-    cells=1e-8, extract=2e-8, extract_faces=1e-7, reduce_faces={"quality": 4e-6, "fast": 5e-7},
-    held_bytes=300 << 20, stage_bytes=50 << 20, point_bytes=2e4, decode_bytes=20, extract_bytes=40,
+    largest_chunk=2000, cells=1e-8, extract=2e-8, extract_faces=1e-7,
+    reduce_faces={"quality": 4e-6, "fast": 5e-7}, held_bytes=300 << 20, stage_bytes=50 << 20,
+    point_bytes=2e4, decode_bytes=20, extract_bytes=40, sparse_point=2e-7, sparse_bytes=100,
     free_bytes=4 << 30,
 )  # fmt: skip
 LARGE = replace(
     SMALL, device="cuda", condition=0.014, step=0.045, guided_step=0.06, latents=0.01, query=1e-4,
-    points={"dense": 1.4e-7, "coarse_to_fine": 1.4e-7, "flashvdm": 0.7e-7}, held_bytes=5 << 30,
-    stage_bytes=1 << 30, extract_bytes=0, free_bytes=70 << 30,
+    points={"dense": 1.4e-7, "coarse_to_fine": 1.4e-7, "flashvdm": 0.7e-7}, largest_chunk=2**62,
+    held_bytes=5 << 30, stage_bytes=1 << 30, extract_bytes=0, free_bytes=70 << 30,
 )  # fmt: skip
 MODELS = [(SMALL, ModelTraits(10, 2.0, 128)), (LARGE, ModelTraits()), (LARGE, ModelTraits(5))]
 

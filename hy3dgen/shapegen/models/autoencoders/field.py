@@ -4,6 +4,7 @@
 Where memory does not do for a chunk, it is halved and the work goes on.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,11 @@ from .volume_grids import box_corners
 _CPU_CHUNK = 2000
 _LEAST_CHUNK = 64
 Progress = Callable[[int, int], None]
+
+
+def chunk_limit(device: torch.device) -> int:
+    """The most points that a device is asked for at a time, whatever a caller allows."""
+    return _CPU_CHUNK if device.type == "cpu" else sys.maxsize
 
 
 class Field:
@@ -37,8 +43,7 @@ class Field:
         self.device = latents.device
         low, high = box_corners(bounds)
         self.low, self.high = torch.from_numpy(low), torch.from_numpy(high)
-        on_cpu = latents.device.type == "cpu"
-        self.num_chunks = min(num_chunks, _CPU_CHUNK) if on_cpu else num_chunks
+        self.num_chunks = min(num_chunks, chunk_limit(latents.device))
         self.progress = progress
         self.told = False  # of smaller chunks
         self.asked = 0

@@ -56,6 +56,7 @@ class MCSurfaceExtractor:
         bounds: float | Sequence[float] = 1.01,
         octree_resolution: int | None = None,
         face_count: int | None = None,
+        reducer: str = "quality",
         **ignored: Any,
     ) -> list[Latent2MeshOutput]:
         """One mesh per grid of `(B, n, n, n)`, or of a list of them or of sparse grids.
@@ -67,6 +68,8 @@ class MCSurfaceExtractor:
         Parameters
         ----------
         face_count : at most so many faces where the shape allows; None keeps all
+        reducer : 'quality' or 'fast', see `hy3dgen.mesh.reduce_faces`; surfaces that are reduced
+            on a GPU have one way
 
         Raises
         ------
@@ -76,12 +79,12 @@ class MCSurfaceExtractor:
         low, high = box_corners(bounds)
         meshes = []
         for grid in grid_logits:
-            if isinstance(grid, SparseGrid) or (grid.is_cuda and not self.compatibility):
+            if surface_on_device(grid) and not (self.compatibility and isinstance(grid, Tensor)):
                 meshes.append(_extract_in_place(grid, mc_level, low, high, face_count))
                 continue
             mesh = self._extract(grid, mc_level, low, high, octree_resolution)
             if face_count is not None:
-                mesh = _reduced(mesh, face_count)
+                mesh = _reduced(mesh, face_count, reducer)
             meshes.append(mesh)
         return meshes
 
@@ -121,6 +124,11 @@ class MCSurfaceExtractor:
         return Latent2MeshOutput(*_without_nan(vertices, faces))
 
 
+def surface_on_device(grid: Tensor | SparseGrid) -> bool:
+    """Whether a grid becomes a surface, and that is reduced, where the grid lies."""
+    return isinstance(grid, SparseGrid) or grid.is_cuda
+
+
 def _not_finite() -> SurfaceExtractionError:
     return SurfaceExtractionError(
         "the decoded field is not finite anywhere, so the model's weights or precision do not fit; "
@@ -158,8 +166,8 @@ def _extract_in_place(
     return Latent2MeshOutput(places.astype(np.float32), faces.flip(1).cpu().numpy())
 
 
-def _reduced(mesh: Latent2MeshOutput, face_count: int) -> Latent2MeshOutput:
-    small = reduce_faces(TriangleMesh(mesh.mesh_v, mesh.mesh_f), face_count)
+def _reduced(mesh: Latent2MeshOutput, face_count: int, reducer: str) -> Latent2MeshOutput:
+    small = reduce_faces(TriangleMesh(mesh.mesh_v, mesh.mesh_f), face_count, reducer)
     return Latent2MeshOutput(small.vertices, small.faces)
 
 

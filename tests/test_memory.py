@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the process holds is what it was made to hold."""
+
+import numpy as np
+import pytest
+
+from hy3dgen import memory
+
+SIZE = 64 << 20
+
+
+@pytest.mark.parametrize("counted_by_the_system", [True, False])
+def test_the_peak_is_seen_after_it_is_over(monkeypatch, counted_by_the_system):
+    if not counted_by_the_system:
+        monkeypatch.setattr(memory, "_restart_linux_peak", lambda: False)
+    with memory.peak_memory() as peak:
+        block = np.ones(SIZE, np.uint8)
+        for _ in range(20):
+            block += 1  # long enough to be looked at
+        del block
+    assert 0.9 * SIZE < peak.bytes - peak.before < 1.5 * SIZE
+    with memory.peak_memory() as quiet:
+        pass
+    assert quiet.bytes - quiet.before < SIZE / 4
+
+
+def test_what_is_held_and_what_could_be_had():
+    before = memory.resident_bytes()
+    block = np.ones(SIZE, np.uint8)
+    assert memory.resident_bytes() - before > 0.9 * SIZE
+    assert memory.available_bytes() > len(block)
+    memory.give_back_freed()
