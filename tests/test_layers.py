@@ -50,7 +50,7 @@ ROWS = {
     5: ("hy3dgen.shapegen.pipelines", "hy3dgen.texgen.pipelines"),
     6: (
         *("hy3dgen.worker.model_cache", "hy3dgen.worker.engines", "hy3dgen.worker.tasks"),
-        "hy3dgen.cli",
+        *("hy3dgen.cli", "hy3dgen.commands"),
     ),
     7: ("hy3dgen.worker.__main__", "hy3dgen.__main__"),
 }

@@ -165,6 +165,14 @@ def predict(
     return Prediction(sum(stages.values()), peak, stages)
 
 
+def check_speed(speed_priority: float) -> None:
+    """Raise InvalidSettingError unless it is from 0 to 1."""
+    if not 0.0 <= speed_priority <= 1.0:
+        raise InvalidSettingError(
+            f"speed_priority is {speed_priority}; choose from 0.0, the best, to 1.0, the fastest."
+        )
+
+
 def _is_sparse(settings: CallSettings) -> bool:
     return settings.volume_decoder == "coarse_to_fine" and settings.octree_resolution >= SPARSE_FROM
 
@@ -193,10 +201,7 @@ def optimal_settings(
     InvalidSettingError
         Nothing fits; the sentence has the least that is needed.
     """
-    if not 0.0 <= speed_priority <= 1.0:
-        raise InvalidSettingError(
-            f"speed_priority is {speed_priority}; choose from 0.0, the best, to 1.0, the fastest."
-        )
+    check_speed(speed_priority)
     limit = costs.held_bytes + costs.free_bytes if max_memory is None else max_memory
     rated = [
         (_loss(traits, settings), predict(costs, traits, settings, surface, face_count), settings)

@@ -15,7 +15,14 @@ from torch import Tensor
 
 from .calibration import machine_costs, model_traits
 from .call_settings import check_settings, warn_of_unknown
-from .cost_model import REDUCERS, SPARSE_FROM, TYPICAL_SURFACE, OptimalSettings, optimal_settings
+from .cost_model import (
+    REDUCERS,
+    SPARSE_FROM,
+    TYPICAL_SURFACE,
+    OptimalSettings,
+    check_speed,
+    optimal_settings,
+)
 from .mesh_export import export_to_arrays, export_to_trimesh
 from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
 from .models.autoencoders.surface_extractors import Latent2MeshOutput, make_surface_extractor
@@ -209,6 +216,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         InvalidSettingError
             Nothing fits; the sentence has the least that is needed.
         """
+        check_speed(speed_priority)
         traits = model_traits(self, self._usual_settings())
         costs = machine_costs(self, traits)
         surface = float(np.median(self._surfaces)) if self._surfaces else TYPICAL_SURFACE

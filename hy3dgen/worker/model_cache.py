@@ -108,8 +108,10 @@ class ModelCache:
         self._key: tuple | None = None
         self._pipeline: Hunyuan3DDiTFlowMatchingPipeline | None = None
 
-    def get(self, choice: ModelChoice, download: bool) -> "Hunyuan3DDiTFlowMatchingPipeline":
-        """The pipeline of `choice`: on CUDA if there is CUDA, in half precision.
+    def get(
+        self, choice: ModelChoice, download: bool, device: str | None = None
+    ) -> "Hunyuan3DDiTFlowMatchingPipeline":
+        """The pipeline of `choice`; by default on a GPU if there is one, in half precision.
 
         `download` allows to fetch a repository that is not on this machine.
         """
@@ -120,11 +122,14 @@ class ModelCache:
                 f"this Python cannot load what generation needs ({error}); "
                 "install the libraries of requirements/worker.txt into it"
             ) from error
-        key = (choice.path, choice.subfolder, _stamp(choice))
+        key = (choice.path, choice.subfolder, device, _stamp(choice))
         if self._pipeline is None or key != self._key:
             self._pipeline = self._key = None  # make room before loading
             self._pipeline = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(
-                choice.path, subfolder=choice.subfolder, local_files_only=not download
+                choice.path,
+                subfolder=choice.subfolder,
+                device=device,
+                local_files_only=not download,
             )
             self._key = key
         return self._pipeline

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hy3dgen generate` as a user starts it, and what it answers to mistakes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hy3dgen.cli import main
+from hy3dgen.mesh.files import as_one_mesh, load_mesh
+
+pytest.importorskip("torch")
+PICTURES = Path(__file__).parents[2] / "examples" / "pictures"
+CAR = PICTURES / "car.png"
+QUICK = ["--seed", "3", "--steps", "3", "--resolution", "24"]
+
+
+def hy3dgen(*arguments):
+    """The command in a process of its own; what it printed never has a traceback."""
+    command = [sys.executable, "-m", "hy3dgen", *map(str, arguments)]
+    sleepy = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=sleepy)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def test_many_inputs_with_a_bad_one(tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.png", "c.png"):
+        (source / name).write_bytes(CAR.read_bytes())
+    (source / "b.png").write_bytes(b"no picture")
+    done = hy3dgen("generate", source, PICTURES / "dog.png", "-o", target, "--json", *QUICK)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(line["input"]).name for line in lines] == ["a.png", "b.png", "c.png", "dog.png"]
+    assert lines[1]["kind"] == "InvalidImageError" and "b.png" in lines[1]["error"]
+    for line in (lines[0], lines[2], lines[3]):
+        assert len(as_one_mesh(load_mesh(line["output"])).faces) == line["faces"]
+        assert line["seed"] == 3 and line["device"]
+        assert line["settings"]["num_inference_steps"] == 3
+    # Progress goes where words go.
+    for stage in ("load model", "a.png: denoise", "dog.png: decode"):
+        assert stage in done.stderr
+    # The same picture, seed and settings: the same bytes, in this process and in another one.
+    assert (target / "a.glb").read_bytes() == (target / "c.glb").read_bytes()
+    again = hy3dgen("generate", CAR, "-o", tmp_path / "again.glb", "--quiet", *QUICK)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert (tmp_path / "again.glb").read_bytes() == (target / "a.glb").read_bytes()
+
+
+def test_solved_settings_faces_and_format(tmp_path, capsys, monkeypatch):
+    from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
+
+    asked = []
+
+    def solved(self, *arguments, **options):
+        asked.append((arguments, options))
+        return {"num_inference_steps": 2, "guidance_scale": 2.0, "octree_resolution": 20,
+                "num_chunks": 999, "volume_decoder": "dense", "reducer": "fast"}  # fmt: skip
+
+    monkeypatch.setattr(Pipeline, "get_optimal_settings", solved)
+    arguments = ["generate", str(CAR), "-o", str(tmp_path), "--format", "ply", "--faces", "300"]
+    arguments += ["--speed", "0.8", "--max-seconds", "9", "--resolution", "28", "--json"]
+    assert main(arguments) == 0
+    assert asked == [((0.8, 9.0), {"face_count": 300})]
+    told = json.loads(capsys.readouterr().out)
+    assert told["faces"] <= 300
+    assert told["settings"]["octree_resolution"] == 28  # what is given wins
+    assert told["settings"]["num_chunks"] == 999
+    assert len(load_mesh(tmp_path / "car.ply").faces) == told["faces"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.png"], "nothing.png"),
+        ([CAR, "--model", "no/such"], "no/such"),
+        ([CAR, "--model", "/no/such/folder"], "/no/such/folder"),
+        ([CAR, "--device", "toaster"], "'toaster' is not a device"),
+        ([CAR, "--seed", "-1"], "the seed is -1"),
+        ([CAR, "--resolution", "2"], "octree_resolution is 2"),
+        ([CAR, "--guidance", "nan"], "guidance_scale is nan"),
+        ([CAR, "--speed", "7"], "speed_priority is 7"),
+        ([CAR, CAR, "-o", "one.glb"], "2 pictures cannot all become one.glb"),
+        ([CAR, CAR, "-o", "."], "would both become"),
+        ([CAR, "-o", "one.xyz"], "one.xyz ends in .xyz"),
+        (["."], "has no picture in it"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HY3DGEN_MODELS", str(tmp_path / "models"))
+    assert main(["generate", *map(str, arguments), "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert message in said and len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["generate"], ["generate", CAR, "--steps", "0"], ["fly"]]
+)
+def test_wrong_arguments_end_with_two(arguments):
+    with pytest.raises(SystemExit) as end:
+        main([str(item) for item in arguments])
+    assert end.value.code == 2
+
+
+def test_a_mistake_in_a_process_of_its_own():
+    done = hy3dgen("generate", "nothing.png", "--quiet")
+    assert done.returncode == 1
+    assert "nothing.png" in done.stderr and done.stdout == ""
