@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Drives the one `JobQueue` of this Blender: by a timer with a window, in a loop without one.
 
-Operators that watch their job complete it themselves, in their own context. A job whose operator
-is gone (a file was loaded in the meantime) is completed here and gets its own undo step.
+With a window a job's result is written between the artist's own actions: in slices, in object mode
+only, and with an undo step of its own.
 """
 
 import atexit
 import contextlib
+import math
 import signal
 import sys
 import threading
@@ -15,28 +16,35 @@ from collections.abc import Iterator
 
 import bpy
 
-from . import preferences
+from . import preferences, preview_object, progress_text
 from .jobs import Job, JobQueue, State
 
 INTERVAL = 0.1  # seconds between two looks at the workers while a job is open
-IDLE_INTERVAL = 5.0
+IDLE_INTERVAL = 2.0
+SLICE = 0.015  # seconds that writing a result may take at a time
+SLICE_INTERVAL = 0.01
 STATUS_SECONDS = 5.0  # least time between two progress lines of one stage without a window
+NEWS_SECONDS = 15.0  # how long the status bar tells of a job that has ended
 _TITLE = "Hunyuan3D"
 
 queue = JobQueue()
-_watched: set[Job] = set()  # jobs whose operator is still there
+_news: tuple[float, Job] | None = None  # the job that ended last, and when
 
 
 def start(job: Job) -> None:
-    """Queue a job that the caller, a modal operator, watches."""
-    _watched.add(queue.add(job))
+    """Queue a job; the timer sees it through."""
+    queue.add(job)
+    wake()
+
+
+def wake() -> None:
+    """Look at the workers soon."""
+    if bpy.app.background:
+        return
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     bpy.app.timers.register(_tick, first_interval=0.01, persistent=True)
-
-
-def unwatch(job: Job) -> None:
-    _watched.discard(job)
+    redraw()
 
 
 def run_blocking(job: Job) -> None:
@@ -50,54 +58,104 @@ def run_blocking(job: Job) -> None:
                 queue.cancel(job)
 
 
+def news() -> Job | None:
+    """A job that has ended a moment ago, for the status bar."""
+    if _news is None or time.monotonic() - _news[0] > NEWS_SECONDS:
+        return None
+    return _news[1]
+
+
 def redraw() -> None:
-    """Redraw the sidebars only; redrawing whole 3D views on each tick would be felt."""
-    for window in bpy.context.window_manager.windows:
+    """Redraw the sidebars and the status bar; whole 3D views on each tick would be felt."""
+    manager = bpy.context.window_manager
+    for window in manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()
+        if not window.modal_operators:  # one of those may have a text there
+            window.workspace.status_text_set(None)  # does nothing but redraw the status bar
 
 
-def _drawn_state() -> list[tuple[int, str, float]]:
+def _drawn_state() -> list[tuple]:
     """What the panel shows of the jobs; drawing costs time that a job on the CPU could use."""
-    return [(job.number, job.describe(), round(job.fraction, 2)) for job in queue.jobs]
+    rows: list[tuple] = [
+        (
+            job.number,
+            progress_text.describe(job),
+            job.hint,
+            round(job.fraction, 2),
+            int(job.elapsed),
+        )
+        for job in queue.jobs
+    ]
+    for role in ("generation", "mesh"):
+        status = queue.status(role)
+        if status is not None:
+            rows.append((role, status.hello is None, status.error, str(status.memory)))
+    rows.append((news() is None, len(queue.ended)))
+    return rows
 
 
 def _tick() -> float | None:
     """One turn of the timer; returns the seconds until the next one, or None for never."""
-    before = _drawn_state()
+    global _news
+    before, last = _drawn_state(), queue.last
     was_open = bool(queue.jobs)
     queue.pump()
-    for job in list(queue.jobs):
-        if job.state is State.READY and job not in _watched:
-            _complete_unwatched(job)
+    preview_object.update(queue.jobs)
+    writing = _write_one()
+    if queue.last is not last and queue.last is not None:
+        _news = time.monotonic(), queue.last
+        preview_object.settle(queue.ended)
     if _drawn_state() != before:
         redraw()
-    if was_open:
+    if writing:
+        return SLICE_INTERVAL
+    if was_open or queue.jobs or preview_object.unsettled():
         return INTERVAL
     queue.close_idle(preferences.get(bpy.context).idle_minutes * 60)
-    return IDLE_INTERVAL if queue.has_workers else None
+    return IDLE_INTERVAL if queue.has_workers or news() is not None else None
 
 
-def _complete_unwatched(job: Job) -> None:
+def _write_one() -> bool:
+    """Write some of the first result that is there; True if there is more to write at once."""
+    job = next((job for job in queue.jobs if job.state in (State.READY, State.WRITING)), None)
+    if job is None:
+        return False
     window = bpy.context.window_manager.windows[0]  # a timer's own context has no window
     with bpy.context.temp_override(window=window):
-        queue.complete(job)
-        if job.state is State.DONE:
+        job.hint = _why_not_now(bpy.context)
+        if job.hint:
+            return False
+        ended = queue.complete(job, SLICE)
+        if ended and job.state is State.DONE:
             bpy.ops.ed.undo_push(message=job.title)
+    return True
+
+
+def _why_not_now(context: bpy.types.Context) -> str:
+    """Why the scene must not change now, in words for the artist; else empty."""
+    if context.mode != "OBJECT":
+        return "Go to Object Mode to see the result"
+    for window in context.window_manager.windows:
+        for operator in window.modal_operators:
+            # Moving, sculpting and the like keep pointers into the scene and their own undo step.
+            if type(operator).__module__ == "bpy.types":
+                return "Waiting for the tool in use"
+    return ""
 
 
 def _run_until_ended(job: Job) -> None:
     printed, printed_stage, printed_at = "", None, 0.0
     while not job.ended:
         queue.pump()
-        if job.state is State.READY:
-            queue.complete(job)
+        if job.state in (State.READY, State.WRITING):
+            queue.complete(job, math.inf)
         if job.ended:
             return
-        line, now = job.describe(), time.monotonic()
+        line, now = progress_text.describe(job), time.monotonic()
         stage = (job.state, job.stage, len(job.results))
         if line != printed and (stage != printed_stage or now - printed_at >= STATUS_SECONDS):
             sys.stdout.write(f"{_TITLE}: {line}\n")
@@ -131,10 +189,11 @@ def register() -> None:
 
 
 def unregister() -> None:
+    global _news
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     if hasattr(bpy.app.handlers, "exit_pre"):
         bpy.app.handlers.exit_pre.remove(_close_at_exit)
     atexit.unregister(queue.close)
     queue.close()
-    _watched.clear()
+    _news = None

@@ -8,9 +8,9 @@ middle of a job.
 """
 
 import logging
-import threading
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
@@ -18,14 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from hy3dgen.errors import Hy3DError, WorkerError, WorkerStartError
-from hy3dgen.worker.client import WorkerClient
-from hy3dgen.worker.protocol import CancelledEvent, Failure, Hello, Progress, Result
+from hy3dgen.errors import Hy3DError
+from hy3dgen.worker.protocol import CancelledEvent, Failure, Hello, Preview, Progress, Result
+
+from .forecast import Forecast
+from .warm_worker import WarmWorker, WorkerSpec, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT = 60.0  # seconds; a first start reads numpy from a cold disk
+MAX_ENDED = 20  # ended jobs that are remembered
 Report = tuple[str, str]  # Blender's level ("INFO", "WARNING", "ERROR") and one sentence
+WAITING = "waiting"  # yielded by a `finish` that waits for a thread and has nothing to do meanwhile
+Finish = Callable[[list[Result]], list[Report] | Generator[str | None, None, list[Report]]]
 
 
 class State(Enum):
@@ -34,21 +38,13 @@ class State(Enum):
     RUNNING = "running"
     CANCELLING = "cancelling"
     READY = "ready"  # every result is here; `complete` has not been called yet
+    WRITING = "writing the mesh"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
 ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
-
-
-@dataclass(frozen=True)
-class WorkerSpec:
-    """How to start a worker. Jobs with equal specs share one warm worker."""
-
-    role: str  # "mesh" or "generation"; one worker per role is kept
-    command: tuple[str, ...]
-    log_path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,94 +65,71 @@ class Job:
     """Parts done one after the other, then `finish` once with all their results.
 
     `finish` runs in the caller of `JobQueue.complete` (Blender's main thread) and returns what to
-    tell the user. So a job either changes the scene once, with everything at hand, or not at all.
+    tell the user. It may be a generator that yields wherever it can be interrupted; it must not
+    show anything in the scene before its end. So a job changes the scene once, with everything at
+    hand, or not at all.
+
+    Parameters
+    ----------
+    picture : key of the thumbnail that stands for the job, if it has one
+    again : makes an equal job; without it the job cannot be retried
+    place : where the result goes; a job that has one shows previews there
+    kind, size : jobs of one kind take times in proportion to their sizes; for the time left
     """
 
     title: str
     worker: WorkerSpec
     parts: Sequence[Part]
-    finish: Callable[[list[Result]], list[Report]]
+    finish: Finish
+    picture: str = ""
+    again: Callable[[], "Job"] | None = None
+    place: Any = None
+    kind: Hashable = None
+    size: float = 1.0
     number: int = field(default_factory=lambda: next(_numbers))
     state: State = State.QUEUED
     stage: str = ""
     step: int = 0
     total: int = 0
-    eta: float | None = None
+    eta: float | None = None  # seconds left in this stage
+    stages: dict[str, float] = field(default_factory=dict)  # when each began
+    preview: Mapping[str, np.ndarray] | None = None  # the last one that came
+    made: list[int] = field(default_factory=list)  # session_uid of the objects of a done job
+    hint: str = ""  # why a READY job is not written yet
     reports: list[Report] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-    seconds: float = 0.0
+    began: float | None = None
+    seconds: float = 0.0  # once ended
     request: int | None = None
+    writing: Generator[str | None, None, list[Report]] | None = None
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the worker began, or all of them once ended; 0 while waiting."""
+        if self.ended:
+            return self.seconds
+        return 0.0 if self.began is None else time.monotonic() - self.began
+
+    @property
     def fraction(self) -> float:
         """Progress of the current stage in [0, 1], spread over the parts if there are several."""
+        if self.state in (State.READY, State.WRITING):
+            return 1.0
         within = self.step / self.total if self.total else 0.0
         return min((len(self.results) + within) / len(self.parts), 1.0)
 
-    def describe(self) -> str:
-        """One short line for a progress bar."""
-        if self.state is not State.RUNNING:
-            return self.state.value.capitalize()
-        words = [self.stage.replace("_", " ").capitalize() or "Running"]
-        if self.total >= 100:
-            words.append(f"{100 * self.step // self.total} %")
-        elif self.total > 1:
-            words.append(f"{self.step}/{self.total}")
-        if len(self.parts) > 1:
-            words.append(f"of {self.parts[len(self.results)].name}")
-        if self.eta is not None and self.eta >= 1:
-            left = f"{self.eta:.0f} s" if self.eta < 100 else f"{self.eta / 60:.0f} min"
-            words.append(f"· {left} left")
-        return " ".join(words)
-
     def end(self, state: State, reports: list[Report]) -> None:
+        self.seconds = self.elapsed
         self.state, self.request = state, None
         self.reports = [(level, sentence(text)) for level, text in reports]
-        self.seconds = time.monotonic() - self.started
-        self.parts, self.results = self.parts[:1], []  # lets go of the arrays
-
-
-class _Worker:
-    """A client and the thread that starts it, so that starting never blocks the caller."""
-
-    def __init__(self, spec: WorkerSpec) -> None:
-        self.spec = spec
-        self.last_used = time.monotonic()
-        self.hello: Hello | None = None
-        self.error: WorkerError | None = None
-        self.client = WorkerClient(spec.command, log_path=spec.log_path)
-        self._thread = threading.Thread(target=self._start, name="hy3d-start", daemon=True)
-        self._thread.start()
-
-    def _start(self) -> None:
-        try:
-            self.hello = self.client.start(timeout=START_TIMEOUT)
-        except WorkerError as error:
-            self.error = error
-        except Exception as error:  # else its job would wait for ever
-            logger.exception("the worker could not be started")
-            self.error = WorkerStartError(f"the worker could not be started: {error}")
-
-    @property
-    def ready(self) -> bool:
-        """Whether requests can be sent; raises what went wrong while starting."""
-        if self.error is not None:
-            raise self.error
-        return self.hello is not None
-
-    @property
-    def dead(self) -> bool:
-        """Whether it was started and has ended since; its last words were the last job's error."""
-        return self.hello is not None and not self.client.alive
-
-    def close(self) -> None:
-        self.client.close()
-        self._thread.join(START_TIMEOUT)
+        self.parts, self.results, self.preview = self.parts[:1], [], None  # lets go of the arrays
+        if self.writing is not None:
+            self.writing.close()
+            self.writing = None
 
 
 class JobQueue:
@@ -164,15 +137,32 @@ class JobQueue:
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []  # open ones, oldest first
+        self.ended: list[Job] = []  # oldest first
         self.last: Job | None = None  # the one that ended last
-        self._workers: dict[str, _Worker] = {}  # by role
+        self._workers: dict[str, WarmWorker] = {}  # by role
+        self._closing: list[WarmWorker] = []
+        self._forecast = Forecast()
 
     def add(self, job: Job) -> Job:
         self.jobs.append(job)
         return job
 
     def find(self, number: int) -> Job | None:
-        return next((job for job in self.jobs if job.number == number), None)
+        """The job of this number, open or ended."""
+        return next((job for job in (*self.jobs, *self.ended) if job.number == number), None)
+
+    def retry(self, job: Job) -> Job:
+        """Queue an equal job in place of an ended one; Hy3DError if that cannot be made."""
+        assert job.ended and job.again is not None
+        new = self.add(job.again())
+        self.remove(job)
+        return new
+
+    def remove(self, job: Job) -> None:
+        """Forget an ended job."""
+        self.ended = [other for other in self.ended if other is not job]
+        if self.last is job:
+            self.last = None
 
     def pump(self) -> None:
         """Take in every event that has arrived and send what can be sent. Never blocks long."""
@@ -180,17 +170,21 @@ class JobQueue:
             self._take_events(worker)
         roles_taken: set[str] = set()
         for job in list(self.jobs):
-            if job.worker.role in roles_taken or job.state is State.READY:
+            if job.worker.role in roles_taken or job.state in (State.READY, State.WRITING):
                 continue
             roles_taken.add(job.worker.role)
             if job.state in (State.QUEUED, State.STARTING):
                 self._advance(job)
+        self._closing = [worker for worker in self._closing if not worker.closed]
 
-    def complete(self, job: Job) -> None:
-        """Call `finish` of a job in state READY, which ends it as DONE or FAILED."""
-        results = job.results
+    def complete(self, job: Job, seconds: float = math.inf) -> bool:
+        """Go on with `finish` of a job in state READY or WRITING for about so long.
+
+        True once the job has ended, as DONE or FAILED.
+        """
+        until = time.monotonic() + seconds
         try:
-            reports = job.finish(results)
+            reports = self._write(job, until)
         except Hy3DError as error:
             self._end(job, State.FAILED, [("ERROR", str(error))])
         except Exception as error:  # a job must end; the traceback is for the developers
@@ -198,7 +192,11 @@ class JobQueue:
             text = f"{job.title} failed: {type(error).__name__}: {error}"
             self._end(job, State.FAILED, [("ERROR", text)])
         else:
+            if reports is None:
+                return False
+            self._forecast.learn(job.kind, job.size, job.stages, job.elapsed)
             self._end(job, State.DONE, reports)
+        return True
 
     def cancel(self, job: Job) -> None:
         """Ask a job to stop. One that the worker has not begun ends at once."""
@@ -211,6 +209,37 @@ class JobQueue:
         else:
             self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
 
+    def time_left(self, job: Job) -> float | None:
+        """Estimated seconds until the job's end, as far as earlier jobs of its kind tell."""
+        if job.state is not State.RUNNING or len(job.parts) > 1:
+            return None
+        return self._forecast.left(job.kind, job.size, job.stages, job.stage, job.eta)
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def start_worker(self, spec: WorkerSpec) -> None:
+        """Warm up a worker before there is a job for it."""
+        worker = self._workers.get(spec.role)
+        if worker is None or worker.spec != spec or worker.dead or worker.error is not None:
+            self._drop(spec.role)
+            self._workers[spec.role] = WarmWorker(spec)
+
+    def stop_worker(self, role: str) -> None:
+        """End a worker and its running job; waiting jobs will start another one."""
+        for job in list(self.jobs):
+            if job.worker.role == role and job.state in (
+                State.STARTING,
+                State.RUNNING,
+                State.CANCELLING,
+            ):
+                self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
+        self._drop(role)
+
+    def status(self, role: str) -> WorkerStatus | None:
+        """How the worker of this role is; None if there is none."""
+        worker = self._workers.get(role)
+        return worker.status() if worker else None
+
     def hello(self, role: str) -> Hello | None:
         """What the warm worker of this role said about itself, if there is one."""
         worker = self._workers.get(role)
@@ -221,14 +250,16 @@ class JobQueue:
         busy = {job.worker.role for job in self.jobs}
         for role, worker in list(self._workers.items()):
             if role not in busy and time.monotonic() - worker.last_used >= seconds:
-                self._workers.pop(role).close()
+                self._drop(role)
 
     def close(self) -> None:
-        """Cancel everything and close every worker. The queue can be used again afterwards."""
+        """Cancel all, close every worker and wait. The queue can be used again afterwards."""
         for job in list(self.jobs):
             self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
-        while self._workers:
-            self._workers.popitem()[1].close()
+        for role in list(self._workers):
+            self._drop(role)
+        while self._closing:
+            self._closing.pop().wait_closed()
 
     @property
     def has_workers(self) -> bool:
@@ -236,21 +267,47 @@ class JobQueue:
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _drop(self, role: str) -> None:
+        """Let go of a worker; it closes in a thread of its own, for that can take seconds."""
+        worker = self._workers.pop(role, None)
+        if worker is not None:
+            worker.begin_close()
+            self._closing.append(worker)
+
     def _end(self, job: Job, state: State, reports: list[Report]) -> None:
         job.end(state, reports)
         self.last = job
         if job in self.jobs:
             self.jobs.remove(job)
+            self.ended = [*self.ended, job][-MAX_ENDED:]
+
+    @staticmethod
+    def _write(job: Job, until: float) -> list[Report] | None:
+        if job.writing is None:
+            job.state = State.WRITING
+            finished = job.finish(job.results)
+            if not isinstance(finished, Generator):
+                return finished
+            job.writing = finished
+        while True:
+            try:
+                step = next(job.writing)
+            except StopIteration as stop:
+                return stop.value
+            if time.monotonic() >= until or (step == WAITING and until < math.inf):
+                return None
+            if step == WAITING:
+                time.sleep(0.002)
 
     def _advance(self, job: Job) -> None:
         """Start the worker if needed, then send the job's next part."""
         worker = self._workers.get(job.worker.role)
         if worker is not None and (worker.spec != job.worker or worker.dead):
-            self._workers.pop(job.worker.role).close()
+            self._drop(job.worker.role)
             worker = None
         try:
             if worker is None:
-                worker = self._workers[job.worker.role] = _Worker(job.worker)
+                worker = self._workers[job.worker.role] = WarmWorker(job.worker)
             if not worker.ready:
                 job.state = State.STARTING
                 return
@@ -258,34 +315,36 @@ class JobQueue:
         except Hy3DError as error:
             self._end(job, State.FAILED, [("ERROR", str(error))])
             if worker is not None and not worker.client.alive:
-                del self._workers[job.worker.role]
-                worker.close()
+                self._drop(job.worker.role)
 
-    def _send(self, worker: _Worker, job: Job) -> None:
+    def _send(self, worker: WarmWorker, job: Job) -> None:
         part = job.parts[len(job.results)]
         job.stage, job.step, job.total, job.eta = "", 0, 0, None
         job.request = worker.client.submit(part.task, dict(part.params), dict(part.arrays))
         job.state = State.RUNNING
+        if job.began is None:
+            job.began = time.monotonic()
 
-    def _take_events(self, worker: _Worker) -> None:
-        if worker.hello is None:
-            return
-        for event in worker.client.poll():
+    def _take_events(self, worker: WarmWorker) -> None:
+        for event in worker.poll():
             job = self._job_of(worker, event.request)
             if job is not None:
                 worker.last_used = time.monotonic()
                 self._take(worker, job, event)
 
-    def _job_of(self, worker: _Worker, request: int) -> Job | None:
+    def _job_of(self, worker: WarmWorker, request: int) -> Job | None:
         for job in self.jobs:
             if job.worker.role == worker.spec.role and job.request == request:
                 return job
         return None
 
-    def _take(self, worker: _Worker, job: Job, event: object) -> None:
+    def _take(self, worker: WarmWorker, job: Job, event: object) -> None:
         if isinstance(event, Progress):
             job.stage, job.step, job.total = event.stage, event.step, event.total
             job.eta = event.eta
+            job.stages.setdefault(event.stage, job.elapsed)
+        elif isinstance(event, Preview):
+            job.preview = event.arrays
         elif isinstance(event, Result):
             self._take_result(worker, job, event)
         elif isinstance(event, Failure):
@@ -293,7 +352,7 @@ class JobQueue:
         elif isinstance(event, CancelledEvent):
             self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
 
-    def _take_result(self, worker: _Worker, job: Job, result: Result) -> None:
+    def _take_result(self, worker: WarmWorker, job: Job, result: Result) -> None:
         job.request = None
         if job.state is State.CANCELLING:  # it was too late to stop the work, not to drop it
             self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
@@ -301,6 +360,7 @@ class JobQueue:
         job.results.append(result)
         if len(job.results) == len(job.parts):
             job.state = State.READY
+            worker.ask_status()
             return
         try:
             self._send(worker, job)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Picture files through Blender's own readers, for a worker that has no library for them."""
+"""Pictures through Blender's own readers: files for a worker that has no library for them, and
+images that exist in the blend file only."""
 
 from pathlib import Path
 
@@ -7,6 +8,11 @@ import bpy
 import numpy as np
 
 from hy3dgen.errors import InvalidImageError
+
+
+def read(picture: Path | bpy.types.Image) -> np.ndarray:
+    """A file or an image of the blend file, see `read_picture`."""
+    return read_picture(picture) if isinstance(picture, Path) else read_image(picture)
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -21,18 +27,23 @@ def read_picture(path: Path) -> np.ndarray:
             f"picture {path} cannot be read; choose a PNG or JPEG file"
         ) from error
     try:
-        width, height = image.size
-        if width == 0 or height == 0 or image.channels == 0:
-            raise InvalidImageError(
-                f"picture {path} is damaged or in no format that Blender reads; choose a PNG or "
-                "JPEG file"
-            )
-        values = np.empty(width * height * image.channels, np.float32)
-        image.pixels.foreach_get(values)
-        values = values.reshape(height, width, image.channels)[::-1]
-        linear = image.is_float
+        return read_image(image, f"picture {path}")
     finally:
         bpy.data.images.remove(image)
+
+
+def read_image(image: bpy.types.Image, called: str = "") -> np.ndarray:
+    """The same of an image of the blend file, `called` so in an error."""
+    width, height = image.size
+    if width == 0 or height == 0 or image.channels == 0:
+        raise InvalidImageError(
+            f"{called or repr(image.name)} is damaged or in no format that Blender reads; choose a "
+            "PNG or JPEG file"
+        )
+    values = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(values)
+    values = values.reshape(height, width, image.channels)[::-1]
+    linear = image.is_float
     pixels = np.ones((height, width, 4), np.float32)
     colours = min(values.shape[2], 3)
     pixels[..., :3] = values[..., :colours] if colours == 3 else values[..., :1]

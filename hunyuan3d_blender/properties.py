@@ -63,6 +63,42 @@ class GenerateSettings:
         min=0,
         soft_max=200_000,
     )
+    speed_priority: FloatProperty(
+        name="Speed Priority",
+        description=(
+            "Chooses steps and resolution where those are 0: from 0, best, over 0.5, the model's "
+            "default, to 1, fastest. Below 0: the model's default"
+        ),
+        default=-1.0,
+        min=-1.0,
+        max=1.0,
+    )
+    batch_count: IntProperty(
+        name="Batch",
+        description="How many meshes to make of the picture, with one seed after the other",
+        default=1,
+        min=1,
+        soft_max=8,
+        max=64,
+    )
+    filepath_left: StringProperty(
+        name="Left",
+        description="Picture of the object's left side, for multi-view models",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
+    filepath_back: StringProperty(
+        name="Back",
+        description="Picture of the object from behind, for multi-view models",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
+    filepath_right: StringProperty(
+        name="Right",
+        description="Picture of the object's right side, for multi-view models",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
 
 
 class ReduceSettings:
@@ -87,6 +123,29 @@ class ReduceSettings:
 
 
 class HY3D_PG_generate(GenerateSettings, bpy.types.PropertyGroup):
+    source: EnumProperty(
+        name="Picture From",
+        items=(
+            ("FILE", "File", "A picture file"),
+            ("IMAGE", "Image", "An image of this blend file, painted or rendered for example"),
+        ),
+    )
+    image: PointerProperty(
+        name="Image",
+        description="Image of one object, best before a plain or transparent background",
+        type=bpy.types.Image,
+    )
+    better: FloatProperty(
+        name="Faster – Better",
+        description=(
+            "How much time a mesh may take: to the left it comes soon, to the right it gets more "
+            "sampling steps and a finer grid"
+        ),
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     filepath: StringProperty(
         name="Picture",
         description="Picture of one object, best before a plain or transparent background",

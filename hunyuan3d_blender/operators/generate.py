@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`hunyuan3d.generate`: a picture becomes a mesh at the 3D cursor."""
+"""`hunyuan3d.generate`: pictures become meshes at the 3D cursor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
-from hy3dgen.errors import InvalidImageError
-from hy3dgen.worker.protocol import Result
-
-from .. import environment, model_source, picture_read, scene_write
-from ..jobs import Job, Part, Report
+from .. import generation, placing
+from ..generation import Picture, Wish
+from ..jobs import Job
 from ..properties import RELATIVE, GenerateSettings
 from .job_operator import JobOperator
-
-_REMEMBERED = (
-    *("seed", "num_inference_steps", "guidance_scale", "octree_resolution"),
-    *("faces_raw", "device", "peak_memory"),
-)
 
 
 class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
@@ -28,7 +22,21 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
     bl_label = "Mesh from Picture"
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
-    filepath: StringProperty(name="Picture", subtype="FILE_PATH", options=RELATIVE | {"SKIP_SAVE"})
+    filepath: StringProperty(
+        name="Picture",
+        description="Picture of one object, best before a plain or transparent background",
+        subtype="FILE_PATH",
+        options=RELATIVE | {"SKIP_SAVE"},
+    )
+    image: StringProperty(
+        name="Image",
+        description="Name of an image in this blend file, instead of a picture file",
+        options={"SKIP_SAVE"},
+    )
+    files: CollectionProperty(
+        type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"}
+    )
+    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     accept_licence: BoolProperty(
         name="Accept Licence",
         description=(
@@ -40,7 +48,7 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
     filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if self.filepath:
+        if self.filepath or self.image:
             return self.execute(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
@@ -49,62 +57,43 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        if context.space_data is None or context.space_data.type != "FILE_BROWSER":
-            # Afterwards, under "Adjust Last Operation": a change there would generate again and
-            # freeze Blender meanwhile, so only tell what was done.
-            layout.label(text=f"{Path(self.filepath).name}, seed {self.seed}", icon="IMAGE_DATA")
-            return
-        for name in GenerateSettings.__annotations__:
+        for name in ("model", "seed", "batch_count", "face_count"):
             layout.prop(self, name)
 
-    def make_job(self, context: bpy.types.Context) -> Job:
-        picture = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
-        if picture is None:
-            raise InvalidImageError("no picture is chosen; give a PNG or JPEG file")
-        if not picture.is_file():
-            what = "is a folder" if picture.is_dir() else "does not exist"
-            raise InvalidImageError(f"picture '{picture}' {what}; choose a PNG or JPEG file")
-        source = model_source.find_source(context, self.model, self.accept_licence)
-        params = {
-            "model": source.model,
-            "seed": self.seed,
-            "num_inference_steps": self.num_inference_steps or None,
-            "guidance_scale": self.guidance_scale or None,
-            "octree_resolution": self.octree_resolution or None,
-            "face_count": self.face_count or None,
-        }
+    def make_jobs(self, context: bpy.types.Context) -> Sequence[Job]:
+        """One job for each picture and seed; none if any picture cannot be used."""
+        wishes = [
+            self._wish(picture, self.seed + number)
+            for picture in self._pictures()
+            for number in range(self.batch_count)
+        ]
+        return [
+            generation.make_job(context, wish, placing.at_cursor(context, number))
+            for number, wish in enumerate(wishes)
+        ]
 
-        arrays = {}
-        if environment.generation_python(context) is not None:
-            params["picture"] = str(picture.absolute())
-        else:  # Blender's own Python has no library that reads pictures
-            arrays["image"] = picture_read.read_picture(picture.absolute())
+    def _pictures(self) -> list[Picture]:
+        if self.image:
+            return [Picture(image=self.image)]
+        names = [file.name for file in self.files if file.name]
+        if self.directory and len(names) > 1:
+            return [Picture(str(Path(self.directory, name))) for name in names]
+        return [Picture(self.filepath)]
 
-        def finish(results: list[Result]) -> list[Report]:
-            return _add(picture, results[-1])
-
-        return Job(
-            title=f"Mesh from {picture.name}",
-            worker=environment.generation_worker(context),
-            parts=[*source.fetch, Part(picture.stem, "generate", params, arrays)],
-            finish=finish,
+    def _wish(self, picture: Picture, seed: int) -> Wish:
+        paths = {view: getattr(self, f"filepath_{view}") for view in generation.VIEWS}
+        return Wish(
+            picture=picture,
+            views={view: Picture(path) for view, path in paths.items() if path},
+            model=self.model,
+            accept_licence=self.accept_licence,
+            seed=seed,
+            num_inference_steps=self.num_inference_steps or None,
+            guidance_scale=self.guidance_scale or None,
+            octree_resolution=self.octree_resolution or None,
+            face_count=self.face_count or None,
+            speed_priority=None if self.speed_priority < 0 else self.speed_priority,
         )
-
-
-def _add(picture: Path, result: Result) -> list[Report]:
-    values = result.values
-    obj = scene_write.add_generated(
-        bpy.context, picture.stem, result.arrays["vertices"], result.arrays["faces"]
-    )
-    # How it was made, to be made again; read it in scripts or under Custom Properties.
-    obj["hunyuan3d"] = {
-        "picture": str(picture),
-        "model": values["model"],
-        **{key: values[key] for key in _REMEMBERED},
-        "seconds": {stage: float(seconds) for stage, seconds in values["stages"]},
-    }
-    seconds = sum(float(value) for _, value in values["stages"])
-    return [("INFO", f"'{obj.name}': {len(obj.data.polygons):,} faces in {seconds:.1f} s")]
 
 
 def register() -> None:

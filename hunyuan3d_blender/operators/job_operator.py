@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What operators with a long job share: modal with a window, blocking without one.
+"""What operators with a long job share: queueing with a window, waiting without one.
 
 Blender's timers never fire in background mode and modal operators stall there, so `execute`
-branches: called from the interface it starts the job and watches it, called from a script or
-without a window it waits and prints progress.
+branches: called from the interface it queues its jobs and is done, called from a script or without
+a window it waits and prints progress. It is not modal: a modal operator would end with a file load,
+keep Blender from saving automatically, and could not be one of several.
 """
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 import bpy
 
@@ -13,67 +17,36 @@ from hy3dgen.errors import Hy3DError
 from .. import job_timer
 from ..jobs import Job, State, sentence
 
+# Neither finished, which would push an undo step now, nor cancelled: the work goes on elsewhere.
+GOES_ON: set[str] = {"INTERFACE"}
+
 
 class JobOperator:
     """Mixin; the operator gives `make_job(context) -> Job`, which raises Hy3DError on bad input."""
 
-    _job: Job | None = None
-    _timer: bpy.types.Timer | None = None
-    _status: str | None = None  # what the status bar says
+    bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
     def make_job(self, context: bpy.types.Context) -> Job:
         raise NotImplementedError
 
+    def make_jobs(self, context: bpy.types.Context) -> Sequence[Job]:
+        return [self.make_job(context)]
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            job = self.make_job(context)
+            jobs = self.make_jobs(context)
         except Hy3DError as error:
             self.report({"ERROR"}, sentence(str(error)))
             return {"CANCELLED"}
-        if bpy.app.background or not self.options.is_invoke:
+        if not bpy.app.background and self.options.is_invoke:
+            for job in jobs:
+                job_timer.start(job)
+            return GOES_ON
+        for job in jobs:
             job_timer.run_blocking(job)
-            return self._report(job)
-        self._job = job
-        job_timer.start(job)
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(job_timer.INTERVAL, window=context.window)
-        manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+            for level, text in job.reports:
+                self.report({level}, text)
+        return {"FINISHED"} if all(job.state is State.DONE for job in jobs) else {"CANCELLED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return self.execute(context)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        job = self._job
-        if event.type == "ESC" and event.value == "PRESS" and not job.ended:
-            job_timer.queue.cancel(job)
-            job_timer.redraw()
-            return {"RUNNING_MODAL"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        if job.state is State.READY:
-            job_timer.queue.complete(job)
-        if not job.ended:
-            status = f"{job.title}: {job.describe()}   [Esc] Cancel"
-            if status != self._status:
-                self._status = status
-                context.workspace.status_text_set(status)
-            return {"PASS_THROUGH"}
-        self._stop_watching(context)
-        job_timer.redraw()
-        return self._report(job)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator itself (a file is loaded): the job goes on without it."""
-        if self._job is not None:  # else a dialog was cancelled
-            self._stop_watching(context)
-
-    def _stop_watching(self, context: bpy.types.Context) -> None:
-        job_timer.unwatch(self._job)
-        context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
-
-    def _report(self, job: Job) -> set[str]:
-        for level, text in job.reports:
-            self.report({level}, text)
-        return {"FINISHED"} if job.state is State.DONE else {"CANCELLED"}

@@ -131,10 +131,13 @@ def denoise(
     guidance_scale: float,
     pool: Executor,
     progress: Callable[[int, int], None],
+    look: Callable[[float, np.ndarray], None] | None = None,
 ) -> np.ndarray:
     """Latents `(L, C)` at time 1, by Euler steps at `steps` even times, the last of no length.
 
     At a guidance of exactly 1 the unconditional pass would cancel out and is left out.
+    `look(time, guess)` gets, between two steps, the latents that the flow leads to if its velocity
+    stays as it is.
     """
     times = np.append(np.linspace(0, 1, steps), 1).astype(np.float32)
     nothing = np.zeros_like(condition)
@@ -151,4 +154,7 @@ def denoise(
             velocity = unconditional + np.float32(guidance_scale) * (velocity - unconditional)
         latents = latents + (times[index + 1] - times[index]) * velocity
         progress(done + 1, len(moves))
+        time = float(times[index + 1])
+        if look is not None and done + 1 < len(moves):
+            look(time, latents + np.float32(1 - time) * velocity)
     return latents

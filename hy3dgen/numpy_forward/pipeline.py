@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +19,17 @@ from .surface import extract_surface
 from .volume import BOUND, decode_grid
 
 Progress = Callable[[str, int, int], None]
+Mesh = tuple[np.ndarray, np.ndarray]
+
+
+class Previews(Protocol):
+    """Whoever shows the shape found so far, and decides when that is worth its time."""
+
+    resolution: int
+
+    def offer(self, time: float, decode: Callable[[], Mesh]) -> None: ...
+
+    def give(self, mesh: Mesh) -> None: ...
 
 
 class NumpyPipeline:
@@ -56,10 +68,12 @@ class NumpyPipeline:
         guidance_scale: float,
         octree_resolution: int,
         progress: Progress,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        previews: Previews | None = None,
+    ) -> Mesh:
         """Vertices `(V, 3) float32`, y up, and faces `(F, 3) int32` of an `(H, W, 4)` cut-out.
 
         `progress(stage, step, total)`; an exception it raises ends the call and reaches the caller.
+        `previews` is offered the shape after each step and given the coarse one while decoding.
         """
         progress("condition", 0, 1)
         picture = square_picture(image, self._encode.size, self._border_ratio)
@@ -73,17 +87,32 @@ class NumpyPipeline:
                 guidance_scale,
                 pool,
                 lambda step, total: progress("denoise", step, total),
+                previews and self._look(previews, pool),
             )
             progress("decode", 0, 1)
-            tokens = decode_tokens(latents, self._vae, self._vae_config)
             grid = decode_grid(
-                GeometryDecoder(tokens, self._vae, self._vae_config),
+                self._decoder(latents),
                 octree_resolution,
                 pool,
                 lambda step, total: progress("decode", step, total),
+                previews and (lambda coarse: previews.give(extract_surface(coarse, BOUND))),
             )
         progress("extract", 0, 1)
         return extract_surface(grid, BOUND)
+
+    def _decoder(self, latents: np.ndarray) -> GeometryDecoder:
+        tokens = decode_tokens(latents, self._vae, self._vae_config)
+        return GeometryDecoder(tokens, self._vae, self._vae_config)
+
+    def _look(
+        self, previews: Previews, pool: ThreadPoolExecutor
+    ) -> Callable[[float, np.ndarray], None]:
+        def coarse(latents: np.ndarray) -> Mesh:
+            decoder = self._decoder(latents)
+            grid = decode_grid(decoder, previews.resolution, pool, lambda step, total: None)
+            return extract_surface(grid, BOUND)
+
+        return lambda time, guess: previews.offer(time, lambda: coarse(guess))
 
 
 def processors() -> int:

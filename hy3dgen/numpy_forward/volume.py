@@ -21,15 +21,21 @@ Progress = Callable[[int, int], None]
 
 
 def decode_grid(
-    decoder: GeometryDecoder, resolution: int, pool: ThreadPoolExecutor, progress: Progress
+    decoder: GeometryDecoder,
+    resolution: int,
+    pool: ThreadPoolExecutor,
+    progress: Progress,
+    look: Callable[[np.ndarray], None] | None = None,
 ) -> np.ndarray:
-    """Values `(n, n, n) float32`, positive inside."""
+    """Values `(n, n, n) float32`, positive inside; `look` gets those of a first, coarser grid."""
     levels = _levels(resolution)
     field = _Field(decoder, pool, progress)
     side = levels[0] + 1
     everywhere = np.stack(np.unravel_index(np.arange(side**3), (side,) * 3))
     later = sum(4**i for i in range(len(levels) - 1))
     grid = field.at(everywhere, levels[0], later).reshape((side,) * 3)
+    if look is not None and len(levels) > 1:
+        look(grid)
     for number, level in enumerate(levels[1:], start=2):
         marked = np.zeros((level + 1,) * 3, bool)
         marked[::2, ::2, ::2] = _near_surface(grid)

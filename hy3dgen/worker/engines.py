@@ -10,11 +10,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hy3dgen.errors import MissingDependencyError, SurfaceExtractionError
+from hy3dgen.errors import InvalidSettingError, MissingDependencyError, SurfaceExtractionError
 from hy3dgen.mesh import TriangleMesh
 from hy3dgen.worker.model_cache import SETTINGS, ModelCache, ModelChoice, bundled_folder
+from hy3dgen.worker.previews import Previews
 
 Progress = Callable[[str, int, int], None]
+ONE_VIEW = (
+    "this model takes one picture, and several views were given; choose a multi-view model such as "
+    "Hunyuan3D-2mv, or leave the front view alone"
+)
 
 
 class Engine(Protocol):
@@ -27,8 +32,14 @@ class Engine(Protocol):
 
     def load(self, choice: ModelChoice, download: bool) -> None: ...
 
-    def run(self, picture: Any, settings: dict[str, Any], progress: Progress) -> TriangleMesh:
-        """The mesh of what `cut_out` gave, as the generation's settings want it."""
+    def run(
+        self,
+        pictures: dict[str, Any],
+        settings: dict[str, Any],
+        progress: Progress,
+        previews: Previews | None,
+    ) -> TriangleMesh:
+        """The mesh of what `cut_out` gave for each view, as the generation's settings want it."""
 
 
 class TorchEngine:
@@ -51,18 +62,29 @@ class TorchEngine:
         self._pipeline = self._models.get(choice, download)
         self.device = str(self._pipeline.device)
 
-    def run(self, picture: Any, settings: dict[str, Any], progress: Progress) -> TriangleMesh:
+    def run(
+        self,
+        pictures: dict[str, Any],
+        settings: dict[str, Any],
+        progress: Progress,
+        previews: Previews | None,
+    ) -> TriangleMesh:
         import torch
 
         from hy3dgen.shapegen.pipelines import export_to_arrays
 
+        several = getattr(self._pipeline.image_processor, "return_view_idx", False)
+        if len(pictures) > 1 and not several:
+            raise InvalidSettingError(ONE_VIEW)
+
         # On the CPU, so that a seed gives the same noise on every device.
         noise = torch.Generator("cpu").manual_seed(settings["seed"])
         (output,) = self._pipeline(
-            image=picture,
+            image=pictures if several else pictures["front"],
             generator=noise,
             output_type="mesh",
             progress=progress,
+            callback=previews and self._look(previews),
             **{name: settings[name] for name in SETTINGS},
         )
         if output is None or len(output.mesh_f) == 0:
@@ -70,6 +92,20 @@ class TorchEngine:
                 "the model made no surface from this picture; try another seed or picture"
             )
         return TriangleMesh(*export_to_arrays(output))
+
+    def _look(self, previews: Previews) -> Callable[[int, Any, Any], None]:
+        from hy3dgen.shapegen.coarse_preview import CleanLatents, coarse_mesh
+
+        pipeline = self._pipeline
+        guesses = CleanLatents(pipeline.scheduler)
+
+        def look(index: int, timestep: Any, outputs: Any) -> None:
+            guess = guesses.after_step(index, outputs)
+            time = float(pipeline.scheduler.sigmas[index + 1])
+            if guess is not None and time < 1:
+                previews.offer(time, lambda: coarse_mesh(pipeline, guess, previews.resolution))
+
+        return look
 
 
 class NumpyEngine:
@@ -110,7 +146,14 @@ class NumpyEngine:
             self._pipeline = NumpyPipeline(choice.path)
 
     def run(
-        self, picture: np.ndarray, settings: dict[str, Any], progress: Progress
+        self,
+        pictures: dict[str, np.ndarray],
+        settings: dict[str, Any],
+        progress: Progress,
+        previews: Previews | None,
     ) -> TriangleMesh:
+        if len(pictures) > 1:
+            raise InvalidSettingError(ONE_VIEW)
         wanted = {name: settings[name] for name in (*SETTINGS, "seed")}
-        return TriangleMesh(*self._pipeline(picture, progress=progress, **wanted))
+        mesh = self._pipeline(pictures["front"], progress=progress, previews=previews, **wanted)
+        return TriangleMesh(*mesh)

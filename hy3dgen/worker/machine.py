@@ -9,11 +9,23 @@ import sys
 def total_memory_mb() -> int:
     """The machine's main memory; 0 if the system does not tell."""
     if os.name == "nt":
-        return _windows_memory_status() >> 20
+        return _windows_memory("ullTotalPhys") >> 20
     try:
         return (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) >> 20
     except (ValueError, OSError):
         return 0
+
+
+def free_memory_mb() -> int:
+    """Main memory that programs can still have, caches given up; 0 if the system does not tell."""
+    if os.name == "nt":
+        return _windows_memory("ullAvailPhys") >> 20
+    if sys.platform.startswith("linux"):
+        with open("/proc/meminfo", encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) >> 10
+    return 0  # macOS tells only pages, most of which it would give up at need
 
 
 def peak_memory_mb() -> int:
@@ -46,19 +58,23 @@ def cuda_driver_finds_device() -> bool:
     return False
 
 
-def _windows_memory_status() -> int:
+def _windows_memory(field: str) -> int:
+    """Bytes in one field of the system's answer."""
+
     class MemoryStatus(ctypes.Structure):
         _fields_ = (
             ("dwLength", ctypes.c_uint32),
             ("dwMemoryLoad", ctypes.c_uint32),
             ("ullTotalPhys", ctypes.c_uint64),
-            ("rest", ctypes.c_uint64 * 6),
+            ("ullAvailPhys", ctypes.c_uint64),
+            ("rest", ctypes.c_uint64 * 5),
         )
 
     status = MemoryStatus()
     status.dwLength = ctypes.sizeof(status)
     kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
-    return status.ullTotalPhys if kernel.GlobalMemoryStatusEx(ctypes.byref(status)) else 0
+    done = kernel.GlobalMemoryStatusEx(ctypes.byref(status))
+    return getattr(status, field) if done else 0
 
 
 def _windows_peak() -> int:

@@ -20,26 +20,43 @@ from hy3dgen.mesh import TriangleMesh, clean, reduce_faces, reduce_with_attribut
 from hy3dgen.mesh.native.loader import METHODS
 from hy3dgen.worker.attribute_arrays import MESH_ARRAYS, attributes_in
 from hy3dgen.worker.engines import Engine, NumpyEngine, TorchEngine
-from hy3dgen.worker.machine import cuda_driver_finds_device, peak_memory_mb
-from hy3dgen.worker.model_cache import CONFIG_FILE, SETTINGS, bundled_folder, choose_model
+from hy3dgen.worker.machine import (
+    cuda_driver_finds_device,
+    free_memory_mb,
+    peak_memory_mb,
+    total_memory_mb,
+)
+from hy3dgen.worker.model_cache import (
+    CONFIG_FILE,
+    SETTINGS,
+    Defaults,
+    bundled_folder,
+    choose_model,
+)
 from hy3dgen.worker.parameters import Parameter, check_arrays, check_parameters
+from hy3dgen.worker.previews import Previews
 from hy3dgen.worker.server import Task, TaskContext
+from hy3dgen.worker.speed import settings_at
 
 Arrays = dict[str, np.ndarray]
 Values = dict[str, Any]
 
 MAX_FACES = 100_000_000
+OTHER_VIEWS = ("left", "back", "right")
 _REDUCE = {
     "face_count": Parameter(int, 1, MAX_FACES),
     "ratio": Parameter(float, 0, 1),
     "method": Parameter(str, choices=(*METHODS, "pymeshlab"), default="quality"),
 }
 _GENERATE = {
-    "picture": Parameter(str, high=4096),
+    "picture": Parameter(str, high=4096),  # the front view, as a file
+    **{f"picture_{view}": Parameter(str, high=4096) for view in OTHER_VIEWS},
     "model": Parameter(str, high=4096),
     "subfolder": Parameter(str, high=256),
     "seed": Parameter(int, 0, 2**53),
     **SETTINGS,
+    "speed_priority": Parameter(float, 0, 1),  # chooses the settings that are left alone
+    "preview": Parameter(bool, default=False),  # send coarse meshes on the way
     "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
     "allow_download": Parameter(bool, default=False),
 }
@@ -50,6 +67,19 @@ def ping(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, 
     check_parameters(params, {})
     check_arrays(arrays, ())
     return {}, {}
+
+
+def status(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
+    """Memory in megabytes: of the machine, and of the GPU once a model has been loaded there."""
+    check_parameters(params, {})
+    check_arrays(arrays, ())
+    values: Values = {"free_mb": free_memory_mb(), "total_mb": total_memory_mb()}
+    torch = sys.modules.get("torch")  # asking must not load it
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        free, total = torch.cuda.mem_get_info()
+        name = torch.cuda.get_device_name()
+        values |= {"gpu": name, "gpu_free_mb": free >> 20, "gpu_total_mb": total >> 20}
+    return values, {}
 
 
 def reduce(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
@@ -86,23 +116,27 @@ class Generator:
     def __call__(
         self, params: Values, arrays: Arrays, context: TaskContext
     ) -> tuple[Values, Arrays]:
-        """A mesh, y up, from the file `picture` or the array `image`, (H, W, 3 or 4) uint8."""
+        """A mesh, y up, from the file `picture` or the array `image`, (H, W, 3 or 4) uint8.
+
+        Further views are called `picture_left` or `image_left`, and so on.
+        """
         settings = check_parameters(params, _GENERATE)
-        check_arrays(arrays, (), optional=("image",))
+        check_arrays(arrays, (), optional=("image", *(f"image_{view}" for view in OTHER_VIEWS)))
         choice = choose_model(settings["model"], settings["subfolder"])
-        for name in SETTINGS:
-            if settings[name] is None:
-                settings[name] = getattr(choice.defaults, name)
+        settings = _settle(settings, choice.defaults)
         if settings["seed"] is None:
             settings["seed"] = secrets.randbelow(2**31)
         stages = Stages(context)
 
-        source = _choose_picture(settings["picture"], arrays.get("image"))
-        stages.progress("prepare picture", 0, 1)
-        picture = self._engine.cut_out(source)
+        sources = _choose_pictures(settings, arrays)
+        stages.progress("prepare picture", 0, len(sources))
+        pictures = {view: self._engine.cut_out(source) for view, source in sources.items()}
         stages.progress("load model", 0, 1)
         self._engine.load(choice, settings["allow_download"])
-        mesh = self._engine.run(picture, settings, stages.progress)
+        previews = None
+        if settings["preview"]:
+            previews = Previews(context, settings["num_inference_steps"])
+        mesh = self._engine.run(pictures, settings, stages.progress, previews)
         faces_raw = len(mesh.faces)
         stages.progress("clean", 0, 1)
         mesh = clean(mesh)
@@ -116,6 +150,8 @@ class Generator:
             "peak_memory": peak_memory_mb(),
             "model": choice.path,
             "subfolder": choice.subfolder,
+            "previews": previews.count if previews else 0,
+            "previews_seconds": round(previews.seconds, 4) if previews else 0.0,
             **{name: settings[name] for name in (*SETTINGS, "seed")},
         }
         return values, _mesh_arrays(mesh)
@@ -147,7 +183,7 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
 
     Looks for libraries without importing them: importing torch takes seconds.
     """
-    tasks: dict[str, Task] = {"ping": ping, "reduce": reduce, **SETUP_TASKS}
+    tasks: dict[str, Task] = {"ping": ping, "status": status, "reduce": reduce, **SETUP_TASKS}
     missing = [library for name, library in NEEDS.items() if find_spec(name) is None]
     if not missing:
         tasks["generate"] = Generator(TorchEngine())
@@ -165,6 +201,26 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
 
 
 # --- the stages -----------------------------------------------------------------------------------
+
+
+def _settle(settings: Values, defaults: Defaults) -> Values:
+    """Settings that were left alone, by the wish for speed or else the model's own."""
+    chosen = {name: getattr(defaults, name) for name in SETTINGS}
+    if settings["speed_priority"] is not None:
+        chosen |= settings_at(
+            settings["speed_priority"], defaults.num_inference_steps, defaults.octree_resolution
+        )
+    return {**settings, **{name: chosen[name] for name in SETTINGS if settings[name] is None}}
+
+
+def _choose_pictures(settings: Values, arrays: Arrays) -> dict[str, str | np.ndarray]:
+    """The views that were given, by name; the front one is a must."""
+    views = {"front": _choose_picture(settings["picture"], arrays.get("image"))}
+    for view in OTHER_VIEWS:
+        path, image = settings[f"picture_{view}"], arrays.get(f"image_{view}")
+        if path is not None or image is not None:
+            views[view] = _choose_picture(path, image)
+    return views
 
 
 def _choose_picture(path: str | None, image: np.ndarray | None) -> str | np.ndarray:

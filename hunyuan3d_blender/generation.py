@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a wish to a job that makes a mesh: shared by the operator, the panel and the API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_rpt as _
+
+from hy3dgen.errors import InvalidImageError
+from hy3dgen.worker.protocol import Result
+
+from . import environment, mesh_write, model_source, picture_read, placing, preview_object
+from .geometry import base_of, prepare
+from .jobs import Job, Part, Report
+
+VIEWS = ("left", "back", "right")  # besides the front
+_REMEMBERED = (
+    *("seed", "num_inference_steps", "guidance_scale", "octree_resolution"),
+    *("faces_raw", "device", "peak_memory"),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file, or an image of the blend file by its name."""
+
+    path: str = ""
+    image: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.image or Path(self.path).name
+
+    @property
+    def stem(self) -> str:
+        return Path(self.name).stem
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to make. None stands for the model's default, or for what `speed_priority` chooses."""
+
+    picture: Picture
+    views: Mapping[str, Picture] = field(default_factory=dict)  # by names of VIEWS
+    model: str = ""  # folder, published name, "tiny"; empty: the preferences' default
+    accept_licence: bool = False
+    seed: int = 0
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    octree_resolution: int | None = None
+    face_count: int | None = None
+    speed_priority: float | None = None  # 0 best, 1 fastest
+
+
+def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None = None) -> Job:
+    """Not queued yet.
+
+    Raises
+    ------
+    Hy3DError
+        The picture, the model or the generation Python is not there, or the model may not be
+        fetched.
+    """
+    place = place or placing.at_cursor(context)
+    source = model_source.find_source(context, wish.model, wish.accept_licence)
+    params = {
+        "model": source.model,
+        "seed": wish.seed,
+        "num_inference_steps": wish.num_inference_steps,
+        "guidance_scale": wish.guidance_scale,
+        "octree_resolution": wish.octree_resolution,
+        "speed_priority": wish.speed_priority,
+        "face_count": wish.face_count,
+        "preview": preview_object.wanted(context),
+    }
+    arrays = {}
+    # Blender's own Python has no library that reads pictures.
+    by_path = environment.generation_python(context) is not None
+    for view, picture in {"": wish.picture, **wish.views}.items():
+        suffix = f"_{view}" if view else ""
+        found = _locate(picture)
+        if isinstance(found, Path) and by_path:
+            params[f"picture{suffix}"] = str(found)
+        else:
+            arrays[f"image{suffix}"] = picture_read.read(found)
+    job = Job(
+        title=_("Mesh from {picture}").format(picture=wish.picture.name),
+        worker=environment.generation_worker(context),
+        parts=[*source.fetch, Part(wish.picture.stem, "generate", params, arrays)],
+        finish=lambda results: _add(job, wish, results[-1]),
+        picture=wish.picture.image or bpy.path.abspath(wish.picture.path),
+        again=lambda: make_job(bpy.context, wish, place),
+        place=place,
+        kind=(source.model, wish.num_inference_steps, wish.octree_resolution,
+              wish.speed_priority, bool(wish.face_count)),
+    )  # fmt: skip
+    return job
+
+
+def _locate(picture: Picture) -> Path | bpy.types.Image:
+    if picture.image:
+        image = bpy.data.images.get(picture.image)
+        if image is None:
+            raise InvalidImageError(
+                f"there is no image '{picture.image}' in this file; choose another one"
+            )
+        return image
+    if not picture.path:
+        raise InvalidImageError("no picture is chosen; give a PNG or JPEG file")
+    path = Path(bpy.path.abspath(picture.path)).absolute()
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InvalidImageError(f"picture '{path}' {what}; choose a PNG or JPEG file")
+    return path
+
+
+def _add(job: Job, wish: Wish, result: Result) -> mesh_write.Steps:
+    """The result as an object of the scene, in slices; see `Job.finish`."""
+    vertices, faces, values = result.arrays["vertices"], result.arrays["faces"], result.values
+    geometry = yield from mesh_write.in_thread(
+        lambda: prepare(vertices, faces, base_of(vertices), mesh_write.SHARP_ANGLE)
+    )
+    mesh = yield from mesh_write.build_mesh(wish.picture.stem, geometry)
+    obj = bpy.data.objects.new(wish.picture.stem, mesh)
+    # How it was made, to be made again; read it in scripts or under Custom Properties.
+    obj["hunyuan3d"] = {
+        "picture": wish.picture.image or str(Path(bpy.path.abspath(wish.picture.path))),
+        "model": values["model"],
+        **{key: values[key] for key in _REMEMBERED},
+        "seconds": {stage: float(seconds) for stage, seconds in values["stages"]},
+    }
+    leave_edit_mode(bpy.context)
+    placing.link(bpy.context, obj, preview_object.take_place(job))
+    job.made = [obj.session_uid]
+    seconds = sum(float(value) for _stage, value in values["stages"])
+    report: Report = (
+        "INFO",
+        _("'{name}': {faces} faces in {seconds} s").format(
+            name=obj.name, faces=f"{len(faces):,}", seconds=f"{seconds:.1f}"
+        ),
+    )
+    return [report]
+
+
+def leave_edit_mode(context: bpy.types.Context) -> None:
+    """Back to object mode, so that what an edit mode holds is written back and kept."""
+    if context.mode != "OBJECT" and context.view_layer.objects.active is not None:
+        bpy.ops.object.mode_set(mode="OBJECT")

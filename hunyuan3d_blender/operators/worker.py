@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start and stop of the worker that generates."""
+
+from typing import ClassVar
+
+import bpy
+
+from hy3dgen.errors import Hy3DError
+
+from .. import environment, job_timer
+from ..jobs import sentence
+
+
+class HY3D_OT_start_worker(bpy.types.Operator):
+    """Start the worker now, so that the first job need not wait for it"""
+
+    bl_idname = "hunyuan3d.start_worker"
+    bl_label = "Start Worker"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            job_timer.queue.start_worker(environment.generation_worker(context))
+        except Hy3DError as error:
+            self.report({"ERROR"}, sentence(str(error)))
+            return {"CANCELLED"}
+        job_timer.wake()
+        return {"FINISHED"}
+
+
+class HY3D_OT_stop_worker(bpy.types.Operator):
+    """End the workers and cancel what they do. Frees their memory, that of the GPU too"""
+
+    bl_idname = "hunyuan3d.stop_worker"
+    bl_label = "Stop Worker"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("No worker is running")
+        return job_timer.queue.has_workers
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        for role in ("generation", "mesh"):
+            job_timer.queue.stop_worker(role)
+        job_timer.wake()
+        return {"FINISHED"}
+
+
+_CLASSES = (HY3D_OT_start_worker, HY3D_OT_stop_worker)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A worker process that stays warm between jobs. Plain Python, knows nothing of jobs.
+
+Starting and closing take up to seconds, so both happen in threads of their own.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from hy3dgen.errors import WorkerError, WorkerStartError
+from hy3dgen.worker.client import WorkerClient
+from hy3dgen.worker.protocol import Event, Hello, Result
+
+logger = logging.getLogger(__name__)
+
+START_TIMEOUT = 60.0  # seconds; a first start reads numpy from a cold disk
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """How to start a worker. Jobs with equal specs share one warm worker."""
+
+    role: str  # "mesh" or "generation"; one worker per role is kept
+    command: tuple[str, ...]
+    log_path: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """What the panel tells of a worker."""
+
+    hello: Hello | None  # None: it is still starting, or could not be started
+    error: str  # why it could not be started, or ""
+    memory: dict[str, Any]  # answer to the last "status": megabytes that are free
+    since: float  # seconds without work
+
+
+class WarmWorker:
+    """A client and the thread that starts it, so that starting never blocks the caller."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        self.last_used = time.monotonic()
+        self.hello: Hello | None = None
+        self.error: WorkerError | None = None
+        self.client = WorkerClient(spec.command, log_path=spec.log_path)
+        self._memory: dict[str, Any] = {}
+        self._question: int | None = None
+        self._asked = False
+        self._closer: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._start, name="hy3d-start", daemon=True)
+        self._thread.start()
+
+    def _start(self) -> None:
+        try:
+            self.hello = self.client.start(timeout=START_TIMEOUT)
+        except WorkerError as error:
+            self.error = error
+        except Exception as error:  # else its job would wait for ever
+            logger.exception("the worker could not be started")
+            self.error = WorkerStartError(f"the worker could not be started: {error}")
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be sent; raises what went wrong while starting."""
+        if self.error is not None:
+            raise self.error
+        return self.hello is not None
+
+    @property
+    def dead(self) -> bool:
+        """Whether it was started and has ended since; its last words were the last job's error."""
+        return self.hello is not None and not self.client.alive
+
+    def poll(self) -> list[Event]:
+        """The events of requests that others submitted; answers to `ask_status` are kept here."""
+        if self.hello is None:
+            return []
+        if not self._asked:
+            self.ask_status()
+        events = []
+        for event in self.client.poll():
+            if event.request != self._question:
+                events.append(event)
+            elif isinstance(event, Result):
+                self._memory = event.values
+        return events
+
+    def ask_status(self) -> None:
+        """Ask how much memory is free; the answer comes with a later `poll`."""
+        self._asked = True
+        try:
+            self._question = self.client.submit("status")
+        except WorkerError:  # it has ended; the next job hears of it
+            self._question = None
+
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(
+            None if self.dead else self.hello,
+            str(self.error or ""),
+            self._memory,
+            time.monotonic() - self.last_used,
+        )
+
+    def begin_close(self) -> None:
+        """End the process in the background."""
+        self._closer = threading.Thread(target=self._close, name="hy3d-close", daemon=True)
+        self._closer.start()
+
+    def _close(self) -> None:
+        self.client.close()
+        self._thread.join(START_TIMEOUT)
+
+    @property
+    def closed(self) -> bool:
+        return self._closer is not None and not self._closer.is_alive()
+
+    def wait_closed(self) -> None:
+        assert self._closer is not None
+        self._closer.join()
