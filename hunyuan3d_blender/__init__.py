@@ -2,12 +2,24 @@
 """Registration of the Blender extension; everything it does is in the other modules."""
 
 from . import fresh_wheel  # isort: skip  (before anything imports hy3dgen)  # noqa: F401
-from . import job_timer, menus, panels, preferences_view, properties, setup_facts, setup_jobs
-from .operators import cancel, generate, models, reduce_faces, set_up
+from . import (
+    file_changes,
+    job_timer,
+    menus,
+    panels,
+    preferences_view,
+    preview_object,
+    properties,
+    setup_facts,
+    setup_jobs,
+    thumbnails,
+)
+from .operators import generate, job_list, models, picture, reduce_faces, set_up, worker
 
 _MODULES = (
-    *(preferences_view, properties, job_timer, setup_facts, setup_jobs),
-    *(generate, reduce_faces, cancel, set_up, models, panels, menus),
+    *(preferences_view, properties, file_changes, thumbnails, preview_object),
+    *(job_timer, setup_facts, setup_jobs),
+    *(generate, picture, reduce_faces, job_list, worker, set_up, models, panels, menus),
 )
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a wish to a job that makes a mesh: shared by the operator, the panel and the API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy.app.translations import pgettext_rpt as _
 
 from hy3dgen.errors import InvalidImageError
@@ -14,6 +15,7 @@ from hy3dgen.worker.protocol import Result
 from . import environment, mesh_write, model_source, picture_read, placing, preview_object
 from .geometry import base_of, prepare
 from .jobs import Job, Part, Report
+from .scene_write import leave_edit_mode
 
 VIEWS = ("left", "back", "right")  # besides the front
 _REMEMBERED = (
@@ -118,12 +120,13 @@ def _locate(picture: Picture) -> Path | bpy.types.Image:
 
 def _add(job: Job, wish: Wish, result: Result) -> mesh_write.Steps:
     """The result as an object of the scene, in slices; see `Job.finish`."""
-    vertices, faces, values = result.arrays["vertices"], result.arrays["faces"], result.values
-    geometry = yield from mesh_write.in_thread(
-        lambda: prepare(vertices, faces, base_of(vertices), mesh_write.SHARP_ANGLE)
+    values = result.values
+    obj = yield from add_object(
+        wish.picture.stem,
+        result.arrays["vertices"],
+        result.arrays["faces"],
+        lambda: preview_object.take_place(job),
     )
-    mesh = yield from mesh_write.build_mesh(wish.picture.stem, geometry)
-    obj = bpy.data.objects.new(wish.picture.stem, mesh)
     # How it was made, to be made again; read it in scripts or under Custom Properties.
     obj["hunyuan3d"] = {
         "picture": wish.picture.image or str(Path(bpy.path.abspath(wish.picture.path))),
@@ -131,20 +134,32 @@ def _add(job: Job, wish: Wish, result: Result) -> mesh_write.Steps:
         **{key: values[key] for key in _REMEMBERED},
         "seconds": {stage: float(seconds) for stage, seconds in values["stages"]},
     }
-    leave_edit_mode(bpy.context)
-    placing.link(bpy.context, obj, preview_object.take_place(job))
     job.made = [obj.session_uid]
     seconds = sum(float(value) for _stage, value in values["stages"])
     report: Report = (
         "INFO",
         _("'{name}': {faces} faces in {seconds} s").format(
-            name=obj.name, faces=f"{len(faces):,}", seconds=f"{seconds:.1f}"
+            name=obj.name, faces=f"{len(obj.data.polygons):,}", seconds=f"{seconds:.1f}"
         ),
     )
     return [report]
 
 
-def leave_edit_mode(context: bpy.types.Context) -> None:
-    """Back to object mode, so that what an edit mode holds is written back and kept."""
-    if context.mode != "OBJECT" and context.view_layer.objects.active is not None:
-        bpy.ops.object.mode_set(mode="OBJECT")
+def add_object(
+    name: str, vertices: np.ndarray, faces: np.ndarray, place_of: Callable[[], placing.Place]
+) -> mesh_write.Steps:
+    """A new object standing on its base, selected and active, made in slices.
+
+    Parameters
+    ----------
+    vertices, faces : `(V, 3) float32`, y up, and `(F, 3) int32`; unchanged
+    place_of : called at the end, in which nothing is interrupted any more
+    """
+    geometry = yield from mesh_write.in_thread(
+        lambda: prepare(vertices, faces, base_of(vertices), mesh_write.SHARP_ANGLE)
+    )
+    mesh = yield from mesh_write.build_mesh(name, geometry)
+    leave_edit_mode(bpy.context)
+    obj = bpy.data.objects.new(name, mesh)
+    placing.link(bpy.context, obj, place_of())
+    return obj

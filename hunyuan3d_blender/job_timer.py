@@ -104,11 +104,11 @@ def _tick() -> float | None:
     before, last = _drawn_state(), queue.last
     was_open = bool(queue.jobs)
     queue.pump()
-    preview_object.update(queue.jobs)
-    writing = _write_one()
+    window = bpy.context.window_manager.windows[0]  # a timer's own context has no window
+    with bpy.context.temp_override(window=window):
+        writing = _change_scene(bpy.context)
     if queue.last is not last and queue.last is not None:
         _news = time.monotonic(), queue.last
-        preview_object.settle(queue.ended)
     if _drawn_state() != before:
         redraw()
     if writing:
@@ -119,32 +119,36 @@ def _tick() -> float | None:
     return IDLE_INTERVAL if queue.has_workers or news() is not None else None
 
 
-def _write_one() -> bool:
-    """Write some of the first result that is there; True if there is more to write at once."""
+def _change_scene(context: bpy.types.Context) -> bool:
+    """Previews, then some of the first result that is there; True if there is more to write."""
+    busy = _tool_in_use(context)
+    if not busy:
+        preview_object.update(queue.jobs)
+        preview_object.settle()
     job = next((job for job in queue.jobs if job.state in (State.READY, State.WRITING)), None)
     if job is None:
         return False
-    window = bpy.context.window_manager.windows[0]  # a timer's own context has no window
-    with bpy.context.temp_override(window=window):
-        job.hint = _why_not_now(bpy.context)
+    job.hint = ""
+    if job.writes_scene:
+        if context.mode != "OBJECT":
+            job.hint = "Go to Object Mode to see the result"
+        elif busy:
+            job.hint = "Waiting for the tool in use"
         if job.hint:
             return False
-        ended = queue.complete(job, SLICE)
-        if ended and job.state is State.DONE:
-            bpy.ops.ed.undo_push(message=job.title)
+    ended = queue.complete(job, SLICE)
+    if ended and job.state is State.DONE and job.writes_scene:
+        bpy.ops.ed.undo_push(message=job.title)
     return True
 
 
-def _why_not_now(context: bpy.types.Context) -> str:
-    """Why the scene must not change now, in words for the artist; else empty."""
-    if context.mode != "OBJECT":
-        return "Go to Object Mode to see the result"
-    for window in context.window_manager.windows:
-        for operator in window.modal_operators:
-            # Moving, sculpting and the like keep pointers into the scene and their own undo step.
-            if type(operator).__module__ == "bpy.types":
-                return "Waiting for the tool in use"
-    return ""
+def _tool_in_use(context: bpy.types.Context) -> bool:
+    """Moving, sculpting and the like keep pointers into the scene and their own undo step."""
+    return any(
+        type(operator).__module__ == "bpy.types"
+        for window in context.window_manager.windows
+        for operator in window.modal_operators
+    )
 
 
 def _run_until_ended(job: Job) -> None:

@@ -84,6 +84,7 @@ class Job:
     picture: str = ""
     again: Callable[[], "Job"] | None = None
     place: Any = None
+    writes_scene: bool = True  # so `finish` has to wait for a good moment
     kind: Hashable = None
     size: float = 1.0
     number: int = field(default_factory=lambda: next(_numbers))

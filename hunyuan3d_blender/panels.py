@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import bpy
 
-from . import job_timer, preferences
+from . import job_timer, preferences, progress_text
 from .jobs import Job, State
 from .properties import GenerateSettings, ReduceSettings, copy_settings
 
@@ -116,7 +116,7 @@ def _triangles(mesh: bpy.types.Mesh) -> int:
 def _draw_open(layout: bpy.types.UILayout, job: Job) -> None:
     layout.label(text=job.title)
     row = layout.row(align=True)
-    row.progress(text=job.describe(), factor=job.fraction, type="BAR")
+    row.progress(text=progress_text.describe(job), factor=job.fraction, type="BAR")
     stop = row.row(align=True)
     stop.enabled = job.state is not State.CANCELLING
     stop.operator("hunyuan3d.cancel", text="", icon="X").number = job.number

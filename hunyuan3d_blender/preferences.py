@@ -2,7 +2,7 @@
 """The extension's preferences: which Python generates, which model, how long workers stay warm."""
 
 import bpy
-from bpy.props import IntProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from .properties import RELATIVE
 
@@ -52,6 +52,20 @@ class Preferences:
         min=1,
         soft_max=120,
         subtype="NONE",
+    )
+    preview: EnumProperty(
+        name="Preview",
+        description="Coarse meshes in the 3D view while a mesh is being made",
+        items=(
+            ("OFF", "None", "Show a mesh when it is done"),
+            ("REMOVE", "Show", "Show what is found so far; it goes away if the job is cancelled"),
+            (
+                "KEEP",
+                "Show and Keep",
+                "Show what is found so far; it stays if the job is cancelled",
+            ),
+        ),
+        default="REMOVE",
     )
 
 

@@ -77,7 +77,7 @@ def _show(job: Job) -> None:
     if obj is not None and obj.mode != "OBJECT":
         return
     if obj is None:
-        name = pgettext_data("Preview of {name}").format(name=job.parts[0].name)
+        name = pgettext_data("Preview of {name}").format(name=job.parts[-1].name)
         obj = bpy.data.objects.new(name, bpy.data.meshes.new(name))
         obj[_MARK] = True
         place = shown.place if shown else job.place

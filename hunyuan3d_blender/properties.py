@@ -136,7 +136,7 @@ class HY3D_PG_generate(GenerateSettings, bpy.types.PropertyGroup):
         type=bpy.types.Image,
     )
     better: FloatProperty(
-        name="Faster – Better",
+        name="Faster - Better",
         description=(
             "How much time a mesh may take: to the left it comes soon, to the right it gets more "
             "sampling steps and a finer grid"

@@ -38,22 +38,6 @@ def leave_edit_mode(context: bpy.types.Context) -> None:
         bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def add_generated(
-    context: bpy.types.Context, name: str, vertices: np.ndarray, faces: np.ndarray
-) -> bpy.types.Object:
-    """A new object at the 3D cursor, standing on its base, selected and active."""
-    leave_edit_mode(context)
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    base = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2], np.float32)
-    mesh = bpy.data.meshes.new(name)
-    fill_mesh(mesh, vertices - base, faces)
-    mesh.set_sharp_from_angle(angle=SHARP_ANGLE)
-    obj = bpy.data.objects.new(name, mesh)
-    obj.location = context.scene.cursor.location
-    link_and_select(context, obj)
-    return obj
-
-
 def link_and_select(context: bpy.types.Context, obj: bpy.types.Object) -> None:
     active = context.view_layer.active_layer_collection
     usable = active.is_visible and active.collection.is_editable

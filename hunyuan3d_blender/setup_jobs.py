@@ -33,7 +33,8 @@ def make_job(subject: str, title: str, part: Part, finish: Callable[[Result], st
         setup_facts.forget()
         return [("INFO", finish(results[0]))]
 
-    job = Job(title, environment.setup_worker(), [part], finish_and_forget)
+    worker = environment.setup_worker()
+    job = Job(title, worker, [part], finish_and_forget, writes_scene=False)
     _latest[subject] = job
     if not bpy.app.background and not bpy.app.timers.is_registered(_redraw):
         bpy.app.timers.register(_redraw, persistent=True)

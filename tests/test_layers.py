@@ -17,6 +17,7 @@ STDLIB = sys.stdlib_module_names
 LIGHT_WORKER = (
     *("protocol", "json_lines", "shared_arrays", "process", "machine", "log", "command"),
     *("client", "server", "parameters", "inbox", "pymeshlab_reduce", "attribute_arrays"),
+    "speed",
 )
 # Row -> modules (a name stands for its submodules too). The longest name that fits decides.
 ROWS = {
@@ -49,8 +50,8 @@ ROWS = {
     ),
     5: ("hy3dgen.shapegen.pipelines", "hy3dgen.texgen.pipelines"),
     6: (
-        *("hy3dgen.worker.model_cache", "hy3dgen.worker.engines", "hy3dgen.worker.tasks"),
-        *("hy3dgen.cli", "hy3dgen.commands"),
+        *("hy3dgen.worker.model_cache", "hy3dgen.worker.engines", "hy3dgen.worker.previews"),
+        *("hy3dgen.worker.tasks", "hy3dgen.cli", "hy3dgen.commands"),
     ),
     7: ("hy3dgen.worker.__main__", "hy3dgen.__main__"),
 }

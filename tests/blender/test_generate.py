@@ -94,14 +94,13 @@ def test_same_seed_same_mesh_in_a_warm_worker(scene, mug, module):
 
 def test_cancel_while_generating(scene, mug, module):
     queue, State = module("job_timer").queue, module("jobs").State
-    operator = module("operators.generate").HY3D_OT_generate
+    generation = module("generation")
     before = fingerprint()
 
-    class Chosen:
-        filepath, model, seed, guidance_scale, face_count = str(mug), "", 0, 0.0, 0
-        num_inference_steps, octree_resolution = 1000, 64
-
-    job = queue.add(operator.make_job(Chosen(), bpy.context))
+    wish = generation.Wish(
+        generation.Picture(str(mug)), num_inference_steps=1000, octree_resolution=64
+    )
+    job = queue.add(generation.make_job(bpy.context, wish))
     deadline = time.monotonic() + 60
     while not (job.state is State.RUNNING and job.stage == "denoise" and job.step > 1):
         assert time.monotonic() < deadline and not job.ended, job.reports

@@ -15,8 +15,18 @@ FACES = np.int32([[0, 2, 1], [1, 2, 3], [0, 1, 4], [1, 3, 4], [3, 2, 4], [2, 0, 
 
 @pytest.fixture
 def add(scene, module):
-    write = module("scene_write").add_generated
-    return lambda name="wedge": write(bpy.context, name, WEDGE, FACES)
+    return lambda name="wedge": _add(module, name, WEDGE, FACES)
+
+
+def _add(module, name, vertices, faces):
+    """The object that the generator returns after its last step."""
+    place = module("placing").at_cursor(bpy.context)
+    steps = module("generation").add_object(name, vertices, faces, lambda: place)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
 
 
 def test_upright_at_the_cursor_on_its_base_looking_at_minus_y(add):
@@ -38,7 +48,7 @@ def test_faces_look_outwards(add):
 
 def test_given_arrays_stay_as_they_were(scene, module):
     vertices, faces = WEDGE.copy(), FACES.copy()
-    module("scene_write").add_generated(bpy.context, "wedge", vertices, faces)
+    _add(module, "wedge", vertices, faces)
     assert vertices.tobytes() == WEDGE.tobytes() and faces.tobytes() == FACES.tobytes()
 
 
