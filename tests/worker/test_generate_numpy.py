@@ -10,6 +10,7 @@ from hy3dgen.errors import Cancelled, TaskFailedError
 from hy3dgen.mesh import TriangleMesh, native_available
 from hy3dgen.worker.client import WorkerClient
 from hy3dgen.worker.model_cache import bundled_folder
+from hy3dgen.worker.protocol import Preview
 
 if not native_available():
     pytest.skip("the mesh kernel is not built", allow_module_level=True)
@@ -109,3 +110,33 @@ def test_another_folder_needs_torch(worker, tmp_path):
     with pytest.raises(TaskFailedError, match="bundled model only") as caught:
         worker.run("generate", {**QUICK, "model": str(tmp_path)}, {"image": disc()})
     assert caught.value.kind == "MissingDependencyError"
+
+
+def test_previews_on_the_way(worker):
+    """The coarse grid of the decoder costs nothing extra, so at least that one is shown."""
+    meshes = []
+
+    def see(event):
+        if isinstance(event, Preview):
+            meshes.append(TriangleMesh(event.arrays["vertices"], event.arrays["faces"]))
+
+    wanted = {**QUICK, "octree_resolution": 128, "num_inference_steps": 8, "preview": True}
+    result = worker.run("generate", wanted, {"image": disc()}, see)
+    plain = worker.run("generate", {**wanted, "preview": False}, {"image": disc()})
+    assert result.values["previews"] >= len(meshes) >= 1
+    assert plain.values["previews"] == 0
+    assert np.array_equal(result.arrays["vertices"], plain.arrays["vertices"])
+    final = TriangleMesh(result.arrays["vertices"], result.arrays["faces"])
+    assert np.abs(meshes[-1].bounds - final.bounds).max() < 0.15
+
+
+def test_speed_chooses_what_is_left_alone(worker):
+    wanted = {"seed": 2, "num_inference_steps": 3, "speed_priority": 1.0}
+    values = worker.run("generate", wanted, {"image": disc()}).values
+    assert values["num_inference_steps"] == 3 and values["octree_resolution"] == 64
+
+
+def test_several_views_need_another_model(worker):
+    views = {"image": disc(), "image_back": disc()}
+    with pytest.raises(TaskFailedError, match="takes one picture.*multi-view"):
+        worker.run("generate", QUICK, views)

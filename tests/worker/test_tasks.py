@@ -42,6 +42,13 @@ def test_ping(worker):
         worker.run("ping", {"loud": True})
 
 
+def test_status_tells_memory(worker):
+    values = worker.run("status").values
+    assert 0 <= values["free_mb"] <= values["total_mb"]
+    with pytest.raises(TaskFailedError, match="no setting 'loud'"):
+        worker.run("status", {"loud": True})
+
+
 @needs_kernel
 @pytest.mark.parametrize("method", ["fast", "quality", None])
 def test_reduce(worker, method):
