@@ -138,5 +138,5 @@ def test_speed_chooses_what_is_left_alone(worker):
 
 def test_several_views_need_another_model(worker):
     views = {"image": disc(), "image_back": disc()}
-    with pytest.raises(TaskFailedError, match="takes one picture.*multi-view"):
+    with pytest.raises(TaskFailedError, match=r"takes one picture.*multi-view"):
         worker.run("generate", QUICK, views)

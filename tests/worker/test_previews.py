@@ -43,7 +43,7 @@ def test_share_of_the_time():
 
 
 def test_cheap_ones_come_often_but_not_too_often():
-    previews, sent, _ = sample(100, 0.1, 0.001)
+    _, sent, _ = sample(100, 0.1, 0.001)
     assert 20 <= len(sent) <= 26, "each third step of the last three quarters"
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The slider between fast and good."""
 
+from itertools import pairwise
+
 import pytest
 
 from hy3dgen.worker.speed import FEWEST_STEPS, settings_at
@@ -23,7 +25,7 @@ def test_ends():
 @pytest.mark.parametrize(("steps", "resolution"), [(5, 128), (30, 256), (50, 384), (4, 40)])
 def test_slower_is_never_worse(steps, resolution):
     found = [at(i / 20, steps, resolution) for i in range(21)]
-    for better, faster in zip(found, found[1:], strict=False):
+    for better, faster in pairwise(found):
         assert better[0] >= faster[0] and better[1] >= faster[1]
     assert min(found)[0] >= FEWEST_STEPS and all(r % 32 == 0 for _, r in found)
 
