@@ -230,9 +230,12 @@ def _read_ckpt(path: Path) -> dict[str, Any]:
 
 
 def split_parts(
-    state: Mapping[str, Any], parts: Iterable[str], source: str
+    state: Mapping[str, Any], parts: Iterable[str], source: str, optional: Iterable[str] = ()
 ) -> "dict[str, dict[str, Tensor]]":
-    """One flat state dict per part, from a file with `part.key` names or nested dicts."""
+    """One flat state dict per part, from a file with `part.key` names or nested dicts.
+
+    Parts that are `optional` may be absent.
+    """
     parts = tuple(parts)
     split: dict[str, dict[str, Any]] = {}
     for name, value in state.items():
@@ -241,12 +244,23 @@ def split_parts(
         else:
             part, _, key = name.partition(".")
             split.setdefault(part, {})[key] = value
-    if set(split) != set(parts):
+    if set(split) | set(optional) != set(parts):
         raise CheckpointMismatchError(
             f"{source} holds weights for {_some(split) or 'nothing'}, but weights for "
             f"{', '.join(sorted(parts))} are wanted; use the file published with this config."
         )
     return split
+
+
+def read_part(path: str | os.PathLike[str], part: str) -> "dict[str, Tensor]":
+    """The weights of one network from a file of its own, of a training run or of a pipeline."""
+    state = read_weights(path)
+    state = state.get("state_dict", state)
+    if isinstance(state.get(part), Mapping):
+        return dict(state[part])
+    prefix = f"{part}."
+    inside = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+    return inside or dict(state)
 
 
 def load_strictly(

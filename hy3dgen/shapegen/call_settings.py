@@ -4,11 +4,14 @@
 import difflib
 import inspect
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import InvalidSettingError
 from .models.autoencoders.volume_grids import box_corners
@@ -49,12 +52,19 @@ def check_settings(
         if not math.isfinite(value):
             raise InvalidSettingError(f"{name} is {value}; give a finite number.")
     box_corners(box_v)
-    if timesteps is not None or eta != 0.0:
+    for name, unused in (("timesteps", timesteps is not None), ("eta", eta != 0.0)):
+        if unused:
+            _warn(f"The argument {name} has no effect; give num_inference_steps or sigmas.")
+    if not isinstance(output_type, str):
         raise InvalidSettingError(
-            "timesteps and eta belong to other samplers; give num_inference_steps or sigmas."
+            f"output_type is {output_type!r}; choose from {', '.join(_OUTPUT_TYPES)}."
+        )
+    if output_type not in _OUTPUT_TYPES:
+        _warn(
+            f"output_type is {output_type!r}, which gives what 'mesh' does; known are "
+            f"{', '.join(_OUTPUT_TYPES)}."
         )
     for name, value, known in (
-        ("output_type", output_type, _OUTPUT_TYPES),
         ("volume_decoder", volume_decoder, (None, *volume_decoders)),
         ("reducer", reducer, reducers),
     ):
@@ -70,4 +80,13 @@ def warn_of_unknown(names: Iterable[str], call: Callable[..., Any]) -> None:
     for name in names:
         close = difflib.get_close_matches(name, known, n=1)
         meant = f"; was {close[0]} meant?" if close else "."
-        warnings.warn(f"The argument {name} is not known and has no effect{meant}", stacklevel=4)
+        _warn(f"The argument {name} is not known and has no effect{meant}")
+
+
+def _warn(sentence: str) -> None:
+    """Warn whoever called this package, however deep in it."""
+    inside = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_back.f_code.co_filename.startswith(inside):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(sentence, stacklevel=level + 1)

@@ -4,6 +4,7 @@
 `pipelines.py` puts the steps in order.
 """
 
+import inspect
 import math
 import os
 from collections import deque
@@ -26,8 +27,10 @@ from ..weights import (
     read_weights,
     split_parts,
 )
+from .call_settings import warn_of_unknown
 from .devices import default_dtype, pick_device
 from .flash_vae import ModelSource, load_flash_vae
+from .log import logger
 from .models.autoencoders.surface_extractors import make_surface_extractor
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
@@ -38,10 +41,10 @@ _SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
 _NETWORKS = ("model", "vae", "conditioner")
 _PARTS = (*_NETWORKS, "scheduler", "image_processor")
 _MESHES = 9  # the last ones tell how large a surface to expect
-_Self = TypeVar("_Self", bound="Hunyuan3DDiTPipeline")
+_Self = TypeVar("_Self", bound="PipelineParts")
 
 
-class Hunyuan3DDiTPipeline:
+class PipelineParts:
     """The five parts of a model, and how they are loaded and used.
 
     Attributes
@@ -62,6 +65,7 @@ class Hunyuan3DDiTPipeline:
         **kwargs: Any,
     ) -> None:
         self.kwargs = kwargs  # kept for scripts, without effect
+        warn_of_unknown(kwargs, type(self).__init__)
         self.vae = vae
         self.model = model
         self.scheduler = scheduler
@@ -88,14 +92,19 @@ class Hunyuan3DDiTPipeline:
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         use_safetensors: bool | None = None,
+        **kwargs: Any,
     ) -> _Self:
         """Load a weight file and its config.
+
+        A file without weights for the conditioner leaves that with the weights it is made with,
+        which the log says.
 
         Parameters
         ----------
         device : None picks a GPU if there is one, else the CPU
         dtype : None is float16 on a GPU and float32 on the CPU
         use_safetensors : True reads the `.safetensors` file beside a given `.ckpt`
+        kwargs : go to the constructor, which keeps them
         """
         device = pick_device(device)  # before the slow part
         dtype = dtype or default_dtype(device)
@@ -103,15 +112,25 @@ class Hunyuan3DDiTPipeline:
         if use_safetensors and weights.suffix == ".ckpt":
             weights = weights.with_suffix(".safetensors")
         config = read_config(config_path, _PARTS)
-        state = split_parts(read_weights(weights), _NETWORKS, str(weights))
+        state = split_parts(
+            read_weights(weights), _NETWORKS, str(weights), optional=("conditioner",)
+        )
         with torch.device("meta"):
-            parts = {name: instantiate_from_config(config[name]) for name in _NETWORKS}
+            parts = {name: instantiate_from_config(config[name]) for name in state}
         parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype, device)
         for name in ("model", "conditioner"):
-            load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, device)
+            if name in state:
+                load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, device)
+        if "conditioner" not in parts:
+            parts["conditioner"] = instantiate_from_config(config["conditioner"])
+            logger.warning(
+                "%s holds no weights for the conditioner, which keeps those it is made with; load "
+                "its weights before use.",
+                weights,
+            )
         for name in ("scheduler", "image_processor"):
             parts[name] = instantiate_from_config(config[name])
-        pipeline = cls(**parts, device=device, dtype=dtype)
+        pipeline = cls(**parts, device=device, dtype=dtype, **kwargs)
         pipeline._folder = Path(config_path).parent
         return pipeline
 
@@ -125,6 +144,7 @@ class Hunyuan3DDiTPipeline:
         variant: str | None = "fp16",
         subfolder: str | None = _SUBFOLDER,
         local_files_only: bool = False,
+        **kwargs: Any,
     ) -> _Self:
         """Load a model folder, or a repository of the Hugging Face hub.
 
@@ -139,7 +159,7 @@ class Hunyuan3DDiTPipeline:
             default_subfolder=_SUBFOLDER,
             local_files_only=local_files_only,
         )
-        pipeline = cls.from_single_file(files.weights, files.config, device, dtype)
+        pipeline = cls.from_single_file(files.weights, files.config, device, dtype, **kwargs)
         pipeline._source = ModelSource(
             os.fspath(model_path), subfolder, use_safetensors, variant, local_files_only
         )
@@ -263,6 +283,14 @@ class Hunyuan3DDiTPipeline:
         angles = (1000.0 * w.to(dtype))[:, None] * exponents.exp().to(w.device)
         embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
         return torch.nn.functional.pad(embedding, (0, embedding_dim % 2))
+
+    def prepare_extra_step_kwargs(
+        self, generator: torch.Generator | None, eta: float
+    ) -> dict[str, Any]:
+        """Those of `eta` and `generator` that the scheduler's `step` takes."""
+        taken = inspect.signature(self.scheduler.step).parameters
+        offered = {"eta": eta, "generator": generator}
+        return {name: value for name, value in offered.items() if name in taken}
 
     def set_surface_extractor(self, mc_algo: str | None) -> None:
         """Choose how surfaces are extracted from now on; None keeps it as it is."""

@@ -27,7 +27,8 @@ from .mesh_export import export_to_arrays, export_to_trimesh
 from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
 from .models.autoencoders.surface_extractors import Latent2MeshOutput, make_surface_extractor
 from .models.autoencoders.volume_decoders import FlashVDMVolumeDecoding, VanillaVolumeDecoder
-from .pipeline_parts import Hunyuan3DDiTPipeline
+from .models.conditioner import DualImageEncoder
+from .pipeline_parts import PipelineParts
 from .sampling import denoise, retrieve_timesteps
 from .settings import instantiate_from_config
 from .step_saving import Previews, StepSaving, StepWatch, synchronised_clock
@@ -50,27 +51,67 @@ _VOLUME_DECODERS: dict[str, Callable[[], Any]] = {
 _COARSE_TO_FINE_FROM = 64
 
 
-class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
-    """Image to shape with a flow-matching model."""
+class Hunyuan3DDiTPipeline(PipelineParts):
+    """Image to shape; the public name of the base class, with the arguments it was published with.
+
+    It samples as `Hunyuan3DDiTFlowMatchingPipeline` does, as all published models are of that kind,
+    and can guide by two pictures' encoders.
+    """
 
     @torch.inference_mode()
     def __call__(
         self,
         image: Any = None,
         num_inference_steps: int = 50,
-        timesteps: None = None,
+        timesteps: Any = None,
         sigmas: Sequence[float] | None = None,
         eta: float = 0.0,
-        guidance_scale: float = 5.0,
+        guidance_scale: float = 7.5,
+        dual_guidance_scale: float = 10.5,
+        dual_guidance: bool = True,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         box_v: float | Sequence[float] = 1.01,
         octree_resolution: int = 384,
-        mc_level: float = 0.0,
-        mc_algo: str | None = None,
+        mc_level: float = -1 / 512,
         num_chunks: int = 8000,
+        mc_algo: str | None = None,
         output_type: str = "trimesh",
         enable_pbar: bool = True,
+        **others: Any,
+    ) -> list[Any] | Tensor:
+        """Meshes of the objects in pictures; see `Hunyuan3DDiTFlowMatchingPipeline`.
+
+        Parameters
+        ----------
+        dual_guidance : with a conditioner of two encoders, weigh them apart: `guidance_scale` for
+            what the main one adds, `dual_guidance_scale` for what the additional one does; without
+            effect where there is one encoder
+        others : the other arguments of `Hunyuan3DDiTFlowMatchingPipeline`
+        """
+        dual = dual_guidance and isinstance(self.conditioner, DualImageEncoder)
+        return self._image_to_shapes(
+            image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator, box_v,
+            octree_resolution, mc_level, mc_algo, num_chunks, output_type,
+            dual_guidance_scale=dual_guidance_scale if dual else None, **others,
+        )  # fmt: skip
+
+    def _image_to_shapes(
+        self,
+        image: Any,
+        num_inference_steps: int,
+        timesteps: Any,
+        sigmas: Sequence[float] | None,
+        eta: float,
+        guidance_scale: float,
+        generator: torch.Generator | Sequence[torch.Generator] | None,
+        box_v: float | Sequence[float],
+        octree_resolution: int,
+        mc_level: float,
+        mc_algo: str | None,
+        num_chunks: int,
+        output_type: str,
         *,
+        dual_guidance_scale: float | None = None,
         mask: Tensor | None = None,
         latents: Tensor | None = None,
         volume_decoder: str | None = None,
@@ -79,45 +120,12 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         step_saving: StepSaving | None = None,
         preview: Callable[[Latent2MeshOutput], None] | None = None,
         callback: Callable[[int, Tensor, Any], None] | None = None,
-        callback_steps: int = 1,
+        callback_steps: int | None = 1,
         progress: Progress | None = None,
         **others: Any,
     ) -> list[Any] | Tensor:
-        """Meshes of the objects in pictures, y up, looking along +z.
-
-        Parameters
-        ----------
-        image : see `prepare_image`
-        num_inference_steps : times of the schedule; the last one costs nothing, being the end
-        sigmas : times from 0 to 1 instead; `timesteps` and `eta` belong to other samplers
-        guidance_scale : negative switches guidance off
-        generator : seeds the noise; one, or one a picture
-        box_v : the field is decoded in [-box_v, box_v]^3, or in six numbers' box
-        octree_resolution : cells a side of the decoding grid
-        mc_level : field value of the surface; more is inside
-        mc_algo : 'mc', or None for what the VAE has
-        num_chunks : points decoded at a time, at most
-        output_type : 'trimesh', 'mesh' (list of `Latent2MeshOutput`) or 'latent' (tensor)
-        enable_pbar : without effect; use `progress`
-        mask : goes with an `image` tensor
-        latents : start from these instead of noise
-        volume_decoder : 'dense', 'coarse_to_fine', or None: what the VAE has been given, or if that
-            is the dense default, coarse-to-fine from a resolution of 64 on, without full grids from
-            512 on
-        face_count : reduce to at most so many faces, on the device; None keeps all
-        reducer : how: 'quality' or 'fast'; a GPU has one way
-        step_saving : leave out steps that no longer change the shape; None takes all of them
-        preview : called now and then with a coarse mesh of what the first picture becomes; takes
-            less than 5 % of the denoising time
-        callback : `callback(step, timestep, outputs)` every `callback_steps` denoising steps
-        progress : `progress(stage, step, total)` with stages 'condition', 'denoise', 'decode' and
-            'extract'; an exception it raises ends the call and reaches the caller
-        others : without effect but for a warning; scripts pass arguments of other pipelines on
-
-        Raises
-        ------
-        InvalidImageError, InvalidSettingError, SurfaceExtractionError
-        """
+        """The stages in order; arguments are those of the public calls."""
+        callback_steps = 1 if callback_steps is None else callback_steps
         check_settings(
             num_inference_steps, timesteps, eta, guidance_scale, box_v, octree_resolution,
             mc_level, num_chunks, output_type, callback_steps, volume_decoder, _VOLUME_DECODERS,
@@ -133,8 +141,10 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         pixels = prepared.pop("image")
         rows = len(pixels)
         # At a scale of exactly 1 the unconditional half would cancel out.
-        mixed = guidance_scale >= 0 and guidance_scale != 1 and not self.model.guidance_embed
-        condition = self.encode_cond(pixels, prepared, mixed)
+        dual = dual_guidance_scale is not None
+        mixed = guidance_scale >= 0 and not self.model.guidance_embed
+        mixed = mixed and (dual or guidance_scale != 1)
+        condition = self.encode_cond(pixels, prepared, mixed, dual)
         report("condition", 1, 1)
 
         if sigmas is None:
@@ -153,6 +163,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             callback_steps,
             lambda step, total: report("denoise", step, total),
             watchers=self._watchers(step_saving, preview, box_v),
+            dual_guidance_scale=dual_guidance_scale,
         )
         if output_type == "latent":
             self.maybe_free_model_hooks()
@@ -240,6 +251,85 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         if type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM:
             return CoarseToFineVolumeDecoder(SPARSE_FROM)
         return own
+
+
+class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
+    """Image to shape with a flow-matching model."""
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        image: Any = None,
+        num_inference_steps: int = 50,
+        timesteps: Any = None,
+        sigmas: Sequence[float] | None = None,
+        eta: float = 0.0,
+        guidance_scale: float = 5.0,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        box_v: float | Sequence[float] = 1.01,
+        octree_resolution: int = 384,
+        mc_level: float = 0.0,
+        mc_algo: str | None = None,
+        num_chunks: int = 8000,
+        output_type: str = "trimesh",
+        enable_pbar: bool = True,
+        *,
+        mask: Tensor | None = None,
+        latents: Tensor | None = None,
+        volume_decoder: str | None = None,
+        face_count: int | None = None,
+        reducer: str = "quality",
+        step_saving: StepSaving | None = None,
+        preview: Callable[[Latent2MeshOutput], None] | None = None,
+        callback: Callable[[int, Tensor, Any], None] | None = None,
+        callback_steps: int | None = 1,
+        progress: Progress | None = None,
+        **others: Any,
+    ) -> list[Any] | Tensor:
+        """Meshes of the objects in pictures, y up, looking along +z.
+
+        Parameters
+        ----------
+        image : see `prepare_image`
+        num_inference_steps : times of the schedule; the last one costs nothing, being the end
+        sigmas : times from 0 to 1 instead
+        timesteps, eta : without effect but for a warning; they belong to other samplers
+        guidance_scale : negative switches guidance off
+        generator : seeds the noise; one, or one a picture
+        box_v : the field is decoded in [-box_v, box_v]^3, or in six numbers' box
+        octree_resolution : cells a side of the decoding grid
+        mc_level : field value of the surface; more is inside
+        mc_algo : 'mc', or None for what the VAE has
+        num_chunks : points decoded at a time, at most
+        output_type : 'trimesh', 'mesh' (list of `Latent2MeshOutput`) or 'latent' (tensor); another
+            is taken for 'mesh', with a warning
+        enable_pbar : without effect; use `progress`
+        mask : goes with an `image` tensor
+        latents : start from these instead of noise
+        volume_decoder : 'dense', 'coarse_to_fine', or None: what the VAE has been given, or if that
+            is the dense default, coarse-to-fine from a resolution of 64 on, without full grids from
+            512 on
+        face_count : reduce to at most so many faces, on the device; None keeps all
+        reducer : how: 'quality' or 'fast'; a GPU has one way
+        step_saving : leave out steps that no longer change the shape; None takes all of them
+        preview : called now and then with a coarse mesh of what the first picture becomes; takes
+            less than 5 % of the denoising time
+        callback : `callback(step, timestep, outputs)` every `callback_steps` denoising steps
+        progress : `progress(stage, step, total)` with stages 'condition', 'denoise', 'decode' and
+            'extract'; an exception it raises ends the call and reaches the caller
+        others : without effect but for a warning; scripts pass arguments of other pipelines on
+
+        Raises
+        ------
+        InvalidImageError, InvalidSettingError, SurfaceExtractionError
+        """
+        return self._image_to_shapes(
+            image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator, box_v,
+            octree_resolution, mc_level, mc_algo, num_chunks, output_type, mask=mask,
+            latents=latents, volume_decoder=volume_decoder, face_count=face_count,
+            reducer=reducer, step_saving=step_saving, preview=preview, callback=callback,
+            callback_steps=callback_steps, progress=progress, **others,
+        )  # fmt: skip
 
 
 def _ignore_progress(stage: str, step: int, total: int) -> None:

@@ -69,6 +69,7 @@ def denoise(
     progress: Callable[[int, int], None] | None = None,
     merge_tokens: bool | None = None,
     watchers: Sequence[Any] = (),
+    dual_guidance_scale: float | None = None,
 ) -> Tensor:
     """Latents `(B, L, C)` at time 1, in steps of a scheduler whose timesteps are set.
 
@@ -85,6 +86,8 @@ def denoise(
     progress : `progress(steps_done, steps)` before the first step and after every one
     merge_tokens : whether unconditional rows get calls of their own, in which their equal tokens
         are one; the result is the same. None decides by what is faster.
+    dual_guidance_scale : weight of the additional condition; `condition` then has B rows of both,
+        B of the additional one alone and B of none
     watchers : see `step_saving`; each is asked after every step, and may say what the next one is
     """
     rows = len(latents)
@@ -96,7 +99,7 @@ def denoise(
         guidance = times.new_full((len(steps),), guidance_scale)
     time_values = model.time_values(times, guidance)
     calls = [(condition, 1)]
-    if mix_guidance:
+    if mix_guidance and dual_guidance_scale is None:
         calls = _guided_calls(condition, rows, latents, merge_tokens)
 
     if progress is not None:
@@ -122,8 +125,7 @@ def denoise(
                 )
             velocity = torch.cat(velocities) if len(velocities) > 1 else velocities[0]
             if mix_guidance:
-                conditional, unconditional = velocity.chunk(2)
-                velocity = unconditional + guidance_scale * (conditional - unconditional)
+                velocity = _mixed(velocity, guidance_scale, dual_guidance_scale)
             known = [*known[-1:], (done, velocity)]
         clean = functools.partial(_straight_on, latents, velocity, times[done])
         outputs = scheduler.step(velocity, timestep, latents)
@@ -140,6 +142,15 @@ def denoise(
             break
         reuse = "reuse" in answers
     return latents
+
+
+def _mixed(velocity: Tensor, scale: float, dual_scale: float | None) -> Tensor:
+    """One velocity of those with and without the condition."""
+    if dual_scale is None:
+        conditional, unconditional = velocity.chunk(2)
+        return unconditional + scale * (conditional - unconditional)
+    both, additional, none = velocity.chunk(3)
+    return none + scale * (both - additional) + dual_scale * (additional - none)
 
 
 def _straight_on(latents: Tensor, velocity: Tensor, time: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ class HubStandIn:
             self._headers(request, status, {"Content-Length": "0"})
             return
         if request.path.startswith(f"/api/models/{self.repository}"):
-            self._send_json(request, self._listing())
+            tree = "/tree/" in request.path
+            self._send_json(request, self._tree() if tree else self._listing())
             return
         name = request.path.partition(f"/resolve/{REVISION}/")[2]
         if name not in self.files:
@@ -84,6 +85,17 @@ class HubStandIn:
                 file["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 130}
             siblings.append(file)
         return {"id": self.repository, "sha": REVISION, "siblings": siblings}
+
+    def _tree(self):
+        """The listing that newer versions of the hub's library ask for."""
+        entries = []
+        for file in self._listing()["siblings"]:
+            entry = {"type": "file", "path": file["rfilename"], "size": file["size"]}
+            lfs = file.get("lfs")
+            if lfs:
+                entry["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": 130}
+            entries.append({**entry, "oid": file["blobId"]})
+        return entries
 
     def _send_json(self, request, content):
         data = json.dumps(content).encode()

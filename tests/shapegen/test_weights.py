@@ -231,14 +231,23 @@ class TestStrictness:
         with pytest.raises(CheckpointMismatchError, match=r"\(vae\) .* weights are missing"):
             load_pipeline(model_folder)
 
-    def test_a_part_without_weights_is_named(self, model_folder):
-        def change(state):
-            for name in [key for key in state if key.startswith("conditioner.")]:
-                del state[name]
-
-        change_weights(model_folder, change)
-        with pytest.raises(CheckpointMismatchError, match="weights for model, vae, but"):
+    @pytest.mark.parametrize("part", ["model", "vae"])
+    def test_a_part_without_weights_is_named(self, model_folder, part):
+        change_weights(model_folder, lambda state: _drop(state, part))
+        others = ", ".join(sorted({"model", "vae", "conditioner"} - {part}))
+        with pytest.raises(CheckpointMismatchError, match="holds weights for") as problem:
             load_pipeline(model_folder)
+        assert all(name in str(problem.value) for name in others.split(", "))
+
+    def test_a_conditioner_without_weights_keeps_those_it_is_made_with(self, model_folder, caplog):
+        change_weights(model_folder, lambda state: _drop(state, "conditioner"))
+        with caplog.at_level("WARNING", logger="hy3dgen.shapgen"):
+            pipeline = load_pipeline(model_folder)
+        assert "holds no weights for the conditioner" in caplog.text
+        weights = list(pipeline.conditioner.parameters())
+        assert all(value.device.type == "cpu" and value.isfinite().all() for value in weights)
+        tokens = pipeline.encode_cond(torch.zeros(1, 3, 28, 28), {}, False)["main"]
+        assert tokens.isfinite().all()
 
     def test_weights_are_converted_and_the_module_takes_them_as_they_are(self):
         module = torch.nn.Linear(3, 2, device="meta")
@@ -292,3 +301,8 @@ class TestConfig:
         assert (processor.size, processor.border_ratio) == (28, 0.3)
         with pytest.raises(CheckpointMismatchError, match="without a target"):
             instantiate_from_config({"params": {}})
+
+
+def _drop(state, part):
+    for name in [key for key in state if key.startswith(f"{part}.")]:
+        del state[name]

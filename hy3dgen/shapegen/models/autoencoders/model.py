@@ -80,6 +80,7 @@ class ShapeVAE(VectsetVAE):
     downsample_ratio : the encoder looks at this many points per latent
     geo_decoder_ln_post : also switches the norm of queries and keys in the geometry decoder
     scale_factor : a denoiser's latents are `encode(...) * scale_factor`
+    ckpt_path : weight file to start from, see `init_from_ckpt`
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class ShapeVAE(VectsetVAE):
         drop_path_rate: float = 0.0,
         scale_factor: float = 1.0,
         use_ln_post: bool = True,
+        ckpt_path: str | None = None,
     ) -> None:
         super().__init__()
         self.latent_shape = (num_latents, embed_dim)
@@ -139,6 +141,8 @@ class ShapeVAE(VectsetVAE):
             qkv_bias=qkv_bias,
             qk_norm=qk_norm,
         )
+        if ckpt_path is not None:
+            self.init_from_ckpt(ckpt_path)
 
     def drop_encoder(self) -> None:
         """Remove the encoder, for checkpoints that only carry the decoder."""

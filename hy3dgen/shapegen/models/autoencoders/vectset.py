@@ -147,7 +147,8 @@ class VectsetVAE(nn.Module):
         left_out = {
             name: value for name, value in own.items() if name.startswith(tuple(ignore_keys))
         }
-        load_strictly(self, {**left_out, **kept}, os.fspath(path))
+        dtype = next(self.parameters()).dtype
+        load_strictly(self, {**left_out, **kept}, os.fspath(path), dtype)
 
     def drop_encoder(self) -> None:
         """Remove the encoder, for checkpoints that only carry the decoder."""

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....errors import InvalidSettingError
+from ....weights import load_strictly, read_part
 from ..attention import Repeats, RMSNorm, attention, split_stacked_heads
 from ..embeddings import timestep_embedding
 
@@ -194,6 +195,7 @@ class Hunyuan3DDiT(nn.Module):
     hidden_size : D, a multiple of `num_heads`; `sum(axes_dim)` must be the head width
     time_factor : the sinusoids' largest period (the name is the published one)
     guidance_embed : the guidance scale is an input instead of being mixed outside
+    ckpt_path : weight file to start from: of this network alone, or of a pipeline with it in it
     """
 
     def __init__(
@@ -210,6 +212,7 @@ class Hunyuan3DDiT(nn.Module):
         qkv_bias: bool = True,
         time_factor: float = 1000,
         guidance_embed: bool = False,
+        ckpt_path: str | None = None,
         **ignored: Any,
     ) -> None:
         super().__init__()
@@ -237,6 +240,9 @@ class Hunyuan3DDiT(nn.Module):
             SingleStreamBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth_single_blocks)
         )
         self.final_layer = LastLayer(hidden_size, in_channels)
+        if ckpt_path is not None:
+            state = read_part(ckpt_path, "model")
+            load_strictly(self, state, ckpt_path, self.latent_in.weight.dtype)
 
     def forward(
         self,
