@@ -44,6 +44,11 @@ def check_space(folder: Path, needed: int, what: str) -> None:
         )
 
 
+def nothing_free(folder: Path) -> bool:
+    """Whether the disk of `folder` is full, for programs that fail without saying so."""
+    return shutil.disk_usage(folder).free < 1_000_000
+
+
 def gigabytes(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 

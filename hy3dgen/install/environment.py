@@ -277,15 +277,15 @@ class Environment:
         )
         if code:
             text = " ".join(lines)
+            if "No space left" in text or disk.nothing_free(self.folder):
+                raise SetupError(
+                    f"the disk of {self.folder} is full; free some space and start again"
+                )
             if "ensurepip" in text:
                 raise SetupError(
                     f"the Python {base} cannot make virtual environments, because its ensurepip "
                     "is missing; install it (on Debian and Ubuntu: python3-venv), or choose "
                     "another Python"
-                )
-            if "No space left" in text:
-                raise SetupError(
-                    f"the disk of {self.folder} is full; free some space and start again"
                 )
             raise SetupError(
                 f"the Python {base} could not make a virtual environment "

@@ -17,12 +17,15 @@ from pathlib import Path
 
 from hy3dgen.errors import SetupError
 
-# Prepended to what the child runs. `os._exit` because the main thread may be deep in a C function.
+# Prepended to what the child runs. It ends its whole group, because what it started would go on,
+# and without a word, because the main thread may be deep in a C function.
 WATCH_PARENT = """
-import os, sys, threading, time
+import os, signal, sys, threading, time
 def _watch(parent):
     while os.getppid() == parent:
         time.sleep(0.5)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 if os.name != "nt":
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A disk that fills up while something is written, and a worker killed in the middle of set-up."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hub_stand_in import HubStandIn
+from stand_in_packages import LIBRARIES, write_packages, write_required
+
+from hy3dgen.errors import SetupError
+from hy3dgen.install import models
+from hy3dgen.install.download import download_model
+from hy3dgen.install.environment import READY, UNFINISHED, Environment, Recipe
+from hy3dgen.install.pip_run import Index
+from hy3dgen.install.requirements import Requirements
+from hy3dgen.install.torch_builds import TorchBuild
+from hy3dgen.worker.client import WorkerClient, worker_command
+from hy3dgen.worker.protocol import Failure, Progress, Result
+
+MODEL = models.find_known("2mini Turbo")
+WEIGHTS = random.Random(5).randbytes(12_000_000)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function: a disk of so many bytes."""
+    mounted = []
+
+    def mount(size):
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()[:100]}")
+        mounted.append(folder)
+        return folder
+
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can mount a small disk")
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder):
+    """Take all the space that is left, as another program would."""
+    with open(folder / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(1 << 16))
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    pytest.importorskip("huggingface_hub")
+    where = MODEL.subfolder
+    files = {f"{where}/config.yaml": b"model: {}", f"{where}/model.fp16.safetensors": WEIGHTS}
+    stand_in = HubStandIn(MODEL.repository, {"LICENSE": b"the licence", **files})
+    monkeypatch.setenv("HF_ENDPOINT", stand_in.address)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HY3DGEN_DATA", str(tmp_path / "data"))
+    yield stand_in
+    stand_in.close()
+
+
+def test_the_disk_fills_up_in_a_download(hub, small_disk):
+    disk = small_disk("230m")  # enough when it is asked before
+    hub.faults["slow"] = 0.01
+
+    def report(stage, *_):
+        if stage == "download model.fp16.safetensors" and not (disk / "filler").exists():
+            fill(disk)
+
+    with pytest.raises(SetupError, match=r"disk .*full; free some space and start again"):
+        download_model(MODEL, Path(sys.executable), report, models=disk)
+    assert models.look_up(MODEL, disk).folder is None, "half a model is no model"
+    (disk / "filler").unlink()
+    hub.faults.clear()
+    folder = download_model(MODEL, Path(sys.executable), lambda *_: None, models=disk)
+    assert (folder / "model.fp16.safetensors").read_bytes() == WEIGHTS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["make environment", "torch"])
+def test_the_disk_fills_up_in_an_environment(small_disk, tmp_path, when):
+    disk = small_disk("200m")
+    index = Index(str(write_packages(tmp_path / "packages")))
+    needed = Requirements("torch==2.13.0", tuple(f"{name}==2.13.0" for name in LIBRARIES))
+    build = TorchBuild("cpu", "Processor", None, 100_000_000)
+    recipe = Recipe(Path(sys.executable), build, needed, packages=index, torch=index)
+    made = Environment(disk / "environment")
+
+    def report(stage, *_):
+        if when in stage.lower() and not (disk / "filler").exists():
+            fill(disk)
+
+    with pytest.raises(SetupError, match=r"full.*free some space and start again"):
+        made.make(recipe, report)
+    assert made.status().kind == UNFINISHED
+    (disk / "filler").unlink()
+    assert made.make(recipe, lambda *_: None).lacks == ""
+    assert made.status().kind == READY
+
+
+# --- a killed worker ------------------------------------------------------------------------------
+
+
+def processes_about(folder):
+    """Ids of processes whose command line names `folder`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
+def run_until(task, params, stop):
+    """Run a task in a worker; kill -9 once `stop(stage, step)`. Its last event."""
+    with WorkerClient(worker_command()) as worker:
+        pid = worker.start().pid
+        worker.submit(task, params)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            for event in worker.poll():
+                if isinstance(event, Result | Failure):
+                    return event
+                if isinstance(event, Progress) and stop(event.stage, event.step):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+    raise AssertionError("the worker neither answered nor died")
+
+
+def assert_nobody_is_left(folder):
+    deadline = time.monotonic() + 3
+    while (left := processes_about(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+@linux
+def test_a_killed_worker_leaves_no_child_and_the_next_one_goes_on(hub, tmp_path):
+    folder = tmp_path / "models"
+    params = {"model": MODEL.key, "python": sys.executable, "models_folder": str(folder)}
+    params["accept_licence"] = True
+    hub.faults["slow"] = 0.01
+
+    def enough(stage, step):
+        return stage.startswith("download model") and step > 2_000_000
+
+    died = run_until("download_model", params, enough)
+    assert died.kind == "WorkerDiedError"
+    assert_nobody_is_left(folder)
+    assert models.look_up(MODEL, folder).folder is None
+    assert models.look_up(MODEL, folder).unfinished > 1_000_000
+    hub.faults.clear()
+    done = run_until("download_model", params, lambda *_: False)
+    assert done.values["name"] == MODEL.name
+    assert hub.sent_ranges(), "it went on where it stopped"
+    assert (Path(done.values["folder"]) / "model.fp16.safetensors").read_bytes() == WEIGHTS
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["make environment", "torch", "libraries"])
+def test_a_worker_killed_while_it_makes_an_environment(tmp_path, when):
+    packages = str(write_required(tmp_path / "packages"))
+    made = Environment(tmp_path / "environment")
+    params = {
+        "folder": str(made.folder),
+        "base_python": sys.executable,
+        "build": "cpu",
+        "package_index": packages,
+        "torch_index": packages,
+        "online": False,
+    }
+
+    def here(stage, _):
+        return when in stage.lower()
+
+    died = run_until("make_environment", params, here)
+    assert died.kind == "WorkerDiedError"
+    assert_nobody_is_left(made.folder)
+    assert made.status().kind == UNFINISHED
+    done = run_until("make_environment", params, lambda *_: False)
+    assert isinstance(done, Result), done
+    assert made.status().kind == READY
+
+
+@linux
+@pytest.mark.slow
+def test_an_environment_that_lost_a_package_is_made_again(tmp_path):
+    index = Index(str(write_packages(tmp_path / "packages")))
+    needed = Requirements("torch==2.13.0", tuple(f"{name}==2.13.0" for name in LIBRARIES))
+    build = TorchBuild("cpu", "Processor", None, 100_000_000)
+    recipe = Recipe(Path(sys.executable), build, needed, packages=index, torch=index)
+    made = Environment(tmp_path / "environment")
+    made.make(recipe, lambda *_: None)
+    (torch,) = made.folder.glob("lib/python*/site-packages/torch")
+    shutil.rmtree(torch)
+    assert made.make(recipe, lambda *_: None).lacks == ""
+    assert (torch / "__init__.py").is_file()
