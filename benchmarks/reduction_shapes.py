@@ -5,10 +5,15 @@ Real generators give such meshes; exactly flat sides are the worst case of some 
 noise hides differences, so hard surfaces come without noise, with little and with much.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import numpy as np
 from skimage.measure import marching_cubes
 
-from hy3dgen.mesh import TriangleMesh
+from hy3dgen.mesh import TriangleMesh, select_faces
+
+Distance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 # ---- signed distances on the grid [-1, 1]^3 ----
 
@@ -73,28 +78,76 @@ SHAPES = {
     "organic": (organic, 0.0, False),
     "hard": (hard, 0.0, False),
     "hard, noise 0.005": (hard, 0.005, False),
+    "hard, noise 0.02": (hard, 0.02, False),
     "hard, noise 0.1": (hard, 0.1, False),
     "network": (network, 0.1, False),
     "open": (organic, 0.0, True),
 }
 
+# ---- extraction ----
+
+BLOCK = 24  # cells along a side of what marching cubes sees at once
+STEP = 4  # fine grid points between the points at which blocks are looked for
+
 
 def extract(shape: str, wanted_faces: int) -> TriangleMesh:
     """A shape of SHAPES, at the grid that comes closest to `wanted_faces` before it is cut."""
     distance, noise, is_cut = SHAPES[shape]
-    side = 64
-    for _ in range(3):
-        axis = np.linspace(-1, 1, side, dtype=np.float32)
-        field = np.empty((side, side, side), np.float32)
-        for begin in range(0, side, 16):  # in slabs, to spare memory
-            slab = slice(begin, begin + 16)
-            field[slab] = distance(*np.meshgrid(axis[slab], axis, axis, indexing="ij"))
-        vertices, faces, _, _ = marching_cubes(field, 0, gradient_direction="ascent")
-        side = round(side * np.sqrt(wanted_faces / len(faces)))
-    vertices = vertices / (field.shape[0] - 1) * 2 - 1
+    vertices, faces = _sized_surface(distance, wanted_faces)
     if noise:
         edge = np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1))
-        vertices += np.random.default_rng(1).normal(0, noise * edge, vertices.shape)
+        noise_vectors = np.random.default_rng(1).normal(0, noise * edge, vertices.shape)
+        vertices = vertices + noise_vectors
     if is_cut:
         faces = faces[vertices[faces].mean(axis=1) @ (0.3, 1.0, 0.2) < 0.25]
-    return TriangleMesh(vertices, faces)
+    return select_faces(TriangleMesh(vertices, faces), np.ones(len(faces), bool))
+
+
+@lru_cache(maxsize=1)
+def _sized_surface(distance: Distance, wanted_faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces grow with the square of the grid's side, so a coarse grid tells the fine one's side."""
+    side = 64
+    for side_limit in (128, 4096):
+        _, faces = _isosurface(distance, side)
+        side = min(side_limit, round(side * np.sqrt(wanted_faces / len(faces))))
+    return _isosurface(distance, side)
+
+
+def _isosurface(distance: Distance, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Marching cubes on a grid of `side` points along [-1, 1], only where the surface is near."""
+    step = 2 / (side - 1)
+    blocks = -(-(side - 1) // BLOCK)
+    coarse = -1 + step * STEP * np.arange(blocks * BLOCK // STEP + 1, dtype=np.float32)
+    per_block = BLOCK // STEP
+    inner = np.arange(BLOCK + 1, dtype=np.float32)
+    points, faces, first = [], [], 0
+    for i in range(blocks):
+        slab = coarse[i * per_block : (i + 1) * per_block + 1]
+        field = np.asarray(distance(*np.meshgrid(slab, coarse, coarse, indexing="ij")))
+        for j in range(blocks):
+            for k in range(blocks):
+                y, z = (slice(b * per_block, (b + 1) * per_block + 1) for b in (j, k))
+                seen = field[:, y, z]
+                if seen.min() > 2 * STEP * step or seen.max() < -2 * STEP * step:
+                    continue
+                origin = BLOCK * np.array([i, j, k])
+                axes = [-1 + step * (o + inner) for o in origin]
+                part = np.asarray(distance(*np.meshgrid(*axes, indexing="ij")), np.float32)
+                if part.min() > 0 or part.max() < 0:
+                    continue
+                corners, triangles, _, _ = marching_cubes(part, 0, gradient_direction="ascent")
+                points.append(corners.astype(np.float64) + origin)
+                faces.append(triangles + first)
+                first += len(corners)
+    return _join(np.concatenate(points), np.concatenate(faces), step)
+
+
+def _join(points: np.ndarray, faces: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """One vertex for each edge of the grid, though neighbouring blocks both have it."""
+    low = np.floor(points)
+    axis = np.argmax(points - low, axis=1)  # the direction of the edge
+    key = np.concatenate([low, axis[:, None]], axis=1).astype(np.int64)
+    _, kept, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    faces = number.reshape(-1)[faces]
+    a, b, c = faces.T
+    return points[kept] * step - 1, faces[(a != b) & (b != c) & (c != a)]
