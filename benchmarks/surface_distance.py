@@ -79,7 +79,7 @@ class Surface:
                 best2[rows] = np.minimum(best2[rows], found)
             best = np.sqrt(best2)
             result[open_rows] = best
-            # No face further down the list can reach closer than its centre's distance less `reach`.
+            # No face further down the list comes closer than its centre's distance less `reach`.
             proven = centre_distance[:, -1] - self._reach >= best
             open_rows = open_rows[~proven] if candidates < self._tree.n else open_rows[:0]
             candidates *= 4
