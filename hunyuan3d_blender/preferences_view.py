@@ -126,8 +126,9 @@ def _draw_models(
     memory.label(text="—")
     licence.label(text="Apache-2.0")
     state.label(text="Comes with the extension", icon="CHECKMARK")
+    obstacle = _obstacle(context)
     for model in models.MODELS:
-        _draw_model(rows, context, model, chosen)
+        _draw_model(rows, context, model, chosen, not obstacle)
     if chosen and not models.known_as(chosen):
         row = rows.split(factor=_COLUMNS[0])
         _draw_choice(row, "Your Folder", chosen, True)
@@ -138,14 +139,24 @@ def _draw_models(
     layout.label(text="The marked model is used wherever none is named.", icon="RADIOBUT_ON")
     for model in models.MODELS:
         _draw_job(layout, setup_jobs.latest(model.key), width)
-    if not bpy.app.online_access:
-        text = "To download, allow online access under System. A model in a folder works offline."
-        draw_text(layout, text, width, "INTERNET_OFFLINE")
+    if obstacle:
+        draw_text(layout, obstacle, width, "INFO")
     split = layout.split(factor=0.25)
     split.label(text="Models Folder")
     row = split.row()
     row.prop(settings, "models_folder", text="", placeholder=str(model_source.kept_folder(context)))
     row.operator("hunyuan3d.choose_model_folder", text="Use a Folder…", icon="FILE_FOLDER")
+
+
+def _obstacle(context: bpy.types.Context) -> str:
+    """What must come before a download; empty if nothing does."""
+    if not bpy.app.online_access:
+        return "To download, allow online access under System. A model in a folder works offline."
+    try:
+        ready = environment.generation_python(context) is not None
+    except Hy3DError:
+        ready = False
+    return "" if ready else "To download, make an environment or choose a Python first."
 
 
 def _cells(layout: bpy.types.UILayout) -> list[bpy.types.UILayout]:
@@ -167,7 +178,11 @@ def _draw_choice(layout: bpy.types.UILayout, text: str, model: str, chosen: bool
 
 
 def _draw_model(
-    layout: bpy.types.UILayout, context: bpy.types.Context, model: models.KnownModel, chosen: str
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    model: models.KnownModel,
+    chosen: str,
+    can_download: bool,
 ) -> None:
     name, size, memory, licence, state = _cells(layout)
     found = setup_facts.model_on_disk(context, model)
@@ -196,7 +211,7 @@ def _draw_model(
     if found.unfinished:
         text = f"Continue, {gigabytes(found.unfinished)} are here"
     button = state.row(align=True)
-    button.enabled = bpy.app.online_access
+    button.enabled = can_download
     button.operator("hunyuan3d.download_model", text=text, icon="IMPORT").model = model.name
     if found.unfinished:
         state.operator("hunyuan3d.remove_model", text="", icon="TRASH").model = model.name
