@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .wheel_licences import check_licence
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "hunyuan3d_blender"
 MANIFEST = ROOT / "blender_manifest.toml"
@@ -44,6 +46,8 @@ def package(out_dir: Path, wheels: Iterable[Path]) -> Path:
             "call package once for each"
         )
     platform = platforms.pop()
+    for wheel in wheels:
+        check_licence(wheel)
     manifest = staged_manifest(MANIFEST.read_text(encoding="utf-8"), platform, wheels)
     out_dir.mkdir(parents=True, exist_ok=True)
     name = (

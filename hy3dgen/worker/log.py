@@ -22,7 +22,7 @@ class BoundedLog:
         self._file: BinaryIO | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "ab", buffering=0)
+            self._file = _open(path)
 
     def write(self, data: bytes) -> None:
         with self._lock:
@@ -53,8 +53,14 @@ class BoundedLog:
                 file.close()
                 self._file = None
                 os.replace(self._path, self._path.with_name(self._path.name + ".1"))
-                self._file = open(self._path, "ab", buffering=0)
+                self._file = _open(self._path)
         except OSError:  # a full disk must not end the worker; the tail in memory goes on
             if self._file is not None:
                 self._file.close()
             self._file = None
+
+
+def _open(path: Path) -> BinaryIO:
+    """A new file is for this user only: paths and names of pictures stand in it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    return open(os.open(path, flags, 0o600), "ab", buffering=0)

@@ -14,11 +14,17 @@ LINUX = "hy3dgen-0.1.0-py3-none-manylinux_2_17_x86_64.whl"
 
 @pytest.fixture
 def wheel(tmp_path):
-    """Makes a file with a wheel's name; its content does not matter here."""
+    """Makes a wheel that holds nothing but what it must say of its licence."""
 
     def make(name: str = LINUX) -> Path:
         path = tmp_path / name
-        path.write_bytes(b"wheel")
+        info = "hy3dgen-0.1.0.dist-info"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in (
+                ("METADATA", "License-Expression: MIT\nLicense-File: LICENSE\n"),
+                ("licenses/LICENSE", "the licence"),
+            ):
+                archive.writestr(zipfile.ZipInfo(f"{info}/{name}"), text)
         return path
 
     return make
