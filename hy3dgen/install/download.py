@@ -40,7 +40,7 @@ _SPARE = 200_000_000  # bytes that stay free beside the model
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. `answer`: one silent request; `stall`: a whole download without a new byte."""
+    """Seconds. `answer`: one silent request; `stall`: a download without a new byte after that."""
 
     answer: float = 20.0
     stall: float = 120.0
@@ -170,7 +170,7 @@ def _fetch_file(
 ) -> None:
     stage = f"download {Path(file.name).name}"
     parts = staging / ".cache"
-    clock = _Stall(hub.patience.stall)
+    clock = _Stall(hub.patience)
 
     def tick() -> None:
         arrived = min(disk.size_of(parts), file.size)
@@ -184,16 +184,23 @@ def _fetch_file(
 
 
 class _Stall:
-    """Raises SilenceError when the number it sees has not changed for too long."""
+    """Raises SilenceError when the number it sees has not changed for too long.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last, self._since = -1, time.monotonic()
+    The first change may take longer: a Python starts and a request is answered before it.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._stall = patience.stall
+        self._allowed = patience.answer + patience.stall
+        self._last: int | None = None
+        self._since = time.monotonic()
 
     def see(self, number: int) -> None:
         if number != self._last:
+            if self._last is not None:
+                self._allowed = self._stall
             self._last, self._since = number, time.monotonic()
-        elif time.monotonic() - self._since > self._seconds:
+        elif time.monotonic() - self._since > self._allowed:
             raise SilenceError("no more bytes arrive")
 
 

@@ -14,6 +14,10 @@ import sys
 import threading
 import time
 
+# Bytes between two writes. The library's own 10 MB make a slow line look like a dead one and lose
+# as much with each interruption.
+_CHUNK = 1 << 18
+
 
 def main(arguments: list[str]) -> int:
     _end_with_parent()
@@ -49,10 +53,11 @@ def fetch(repository: str, revision: str, file: str, folder: str, size: str) -> 
 
     Not hf_hub_download: from version 2 on that begins anew each time.
     """
-    from huggingface_hub import hf_hub_url
+    from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
+    constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
     target = os.path.join(folder, *file.split("/"))
     part = os.path.join(folder, ".cache", f"{revision[:12]}-{file.replace('/', '-')}.part")
     os.makedirs(os.path.dirname(part), exist_ok=True)
@@ -62,13 +67,14 @@ def fetch(repository: str, revision: str, file: str, folder: str, size: str) -> 
         if done > int(size):
             output.truncate(0)
             done = 0
-        http_get(
-            hf_hub_url(repository, file, revision=revision),
-            output,
-            resume_size=done,
-            headers=build_hf_headers(),
-            expected_size=int(size),
-        )
+        if done < int(size):  # whole: an earlier try was killed just before its last step
+            http_get(
+                hf_hub_url(repository, file, revision=revision),
+                output,
+                resume_size=done,
+                headers=build_hf_headers(),
+                expected_size=int(size),
+            )
     os.replace(part, target)
     return {"path": target}
 
