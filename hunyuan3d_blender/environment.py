@@ -13,6 +13,7 @@ from pathlib import Path
 import bpy
 
 import hy3dgen
+from hy3dgen.errors import SetupError
 from hy3dgen.install.environment import READY, Environment
 from hy3dgen.install.python_check import find_python
 from hy3dgen.worker import worker_command
@@ -53,6 +54,14 @@ def generation_python(context: bpy.types.Context) -> Path | None:
         return find_python(bpy.path.abspath(chosen))
     made = made_environment(context)
     return made.python if made.status().kind == READY else None
+
+
+def only_bundled_model(context: bpy.types.Context) -> bool:
+    """Whether there is no Python with PyTorch, not even one that has gone missing."""
+    try:
+        return generation_python(context) is None
+    except SetupError:
+        return False
 
 
 def made_environment(context: bpy.types.Context, folder: str = "") -> Environment:

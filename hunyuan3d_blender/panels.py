@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import bpy
 
-from . import job_timer, preferences, progress_text
+from . import environment, job_timer, preferences, progress_text
 from .jobs import Job, State
 from .properties import GenerateSettings, ReduceSettings, copy_settings
 
@@ -28,10 +28,11 @@ class HY3D_PT_generate(_SidebarPanel, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        if not preferences.get(context).python:
+        if environment.only_bundled_model(context):
             _draw_without_python(layout, settings)
         layout.prop(settings, "filepath")
-        layout.prop(settings, "model", placeholder="Bundled")
+        default = preferences.get(context).default_model or "Bundled"
+        layout.prop(settings, "model", placeholder=default)
         layout.prop(settings, "seed")
         row = layout.row()
         row.scale_y = 1.4

@@ -25,8 +25,7 @@ def make_job(subject: str, title: str, part: Part, finish: Callable[[Result], st
     open_one = _latest.get(subject)
     if open_one is not None and not open_one.ended:
         raise InvalidSettingError(
-            f"{open_one.title[:1].lower()}{open_one.title[1:]} is in progress already; wait for "
-            "its end, or cancel it"
+            f"'{open_one.title}' is in progress already; wait for its end, or cancel it"
         )
 
     def finish_and_forget(results: list[Result]) -> list[Report]:

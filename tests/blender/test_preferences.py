@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the preferences draw in each state, on a layout that writes down what it is asked for.
+
+Blender has no window here; the layout below refuses what Blender's own would: unknown icons,
+properties and operators.
+"""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
+
+pytestmark = pytest.mark.usefixtures("nothing_left", "data")
+
+ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
+
+
+class Layout:
+    """Every text in `texts`, of buttons in `buttons` with whether they can be pressed."""
+
+    def __init__(self, parent=None):
+        self.texts = parent.texts if parent else []
+        self.buttons = parent.buttons if parent else {}
+        self.progresses = parent.progresses if parent else []
+        self.parent, self.enabled = parent, True
+
+    def _inside(self, **_):
+        return Layout(self)
+
+    box = column = row = split = _inside
+
+    def separator(self, factor=1.0):
+        pass
+
+    def label(self, text="", icon="NONE"):
+        assert icon in ICONS
+        self.texts.append(text)
+
+    def prop(self, data, name, text="", icon="NONE", placeholder="", expand=False):
+        assert name in data.bl_rna.properties and icon in ICONS
+        self.texts.append(text)
+
+    def operator(self, name, text="", icon="NONE", emboss=True):
+        assert icon in ICONS
+        category, _, function = name.partition(".")
+        properties = getattr(getattr(bpy.ops, category), function).get_rna_type().properties
+        self.buttons.setdefault(f"{function} {text}".strip(), []).append(self.pressable())
+        return _Checked(properties)
+
+    def progress(self, text, factor, type):
+        assert 0 <= factor <= 1
+        self.progresses.append(text)
+
+    def pressable(self):
+        return self.enabled and (self.parent is None or self.parent.pressable())
+
+
+class _Checked:
+    """An operator's properties: only those that it has can be set."""
+
+    def __init__(self, properties):
+        object.__setattr__(self, "_names", properties.keys())
+
+    def __setattr__(self, name, value):
+        assert name in self._names, name
+
+
+@pytest.fixture
+def draw(scene, module, preferences):
+    """Draws the preferences and gives the layout."""
+
+    def draw():
+        module("setup_facts").forget()
+        layout = Layout()
+        known = SimpleNamespace(
+            system=SimpleNamespace(ui_scale=1.0),  # 0 without a window
+            addons=bpy.context.preferences.addons,
+        )
+        context = SimpleNamespace(region=SimpleNamespace(width=800), preferences=known)
+        drawn = SimpleNamespace(layout=layout)
+        for name in preferences.bl_rna.properties.keys():
+            setattr(drawn, name, getattr(preferences, name))
+        drawn.bl_rna = preferences.bl_rna
+        module("preferences_view").HY3D_AP_preferences.draw(drawn, context)
+        return layout
+
+    preferences.python = ""
+    return draw
+
+
+def said(layout) -> str:
+    return " ".join(layout.texts)
+
+
+def write_stamp(module, **content):
+    made = module("environment").made_environment(bpy.context)
+    made.python.parent.mkdir(parents=True)
+    made.python.symlink_to(sys.executable)
+    (made.folder / "hunyuan3d-environment.json").write_text(json.dumps(content))
+    return made
+
+
+def test_first_use_says_what_works_and_what_to_do(draw):
+    layout = draw()
+    assert "Works as it is for the small bundled model" in said(layout)
+    assert "make an environment, or choose a Python" in said(layout)
+    assert layout.buttons["make_environment Make Environment…"] == [True]
+    assert "remove_environment Remove" not in layout.buttons
+    downloads = layout.buttons["download_model Download…"]
+    assert len(downloads) == 10 and not any(downloads)
+    assert "allow online access" in said(layout)
+
+
+def test_online_the_python_comes_first_then_downloads(draw, online, preferences):
+    layout = draw()
+    assert "make an environment or choose a Python first" in said(layout)
+    assert not any(layout.buttons["download_model Download…"])
+    preferences.python = sys.executable
+    assert all(draw().buttons["download_model Download…"])
+
+
+def test_a_python_that_is_gone(draw, preferences):
+    preferences.python = "/nowhere/python"
+    assert "The Python /nowhere/python does not exist" in said(draw())
+
+
+def test_environment_unfinished_ready_and_broken(draw, module):
+    made = write_stamp(module, done=["venv", "pip"])
+    layout = draw()
+    assert layout.buttons["make_environment Continue…"] == [True]
+    assert "2 of 5 steps are done" in said(layout)
+    stamp = made.folder / "hunyuan3d-environment.json"
+    stamp.write_text(json.dumps({"ready": True, "sentence": "Python 9 with PyTorch", "size": 2e9}))
+    layout = draw()
+    assert "Generation uses the environment: Python 9 with PyTorch" in said(layout)
+    assert "2.0 GB in" in said(layout)
+    assert layout.buttons["remove_environment Remove"] == [True]
+    assert not any(name.startswith("make_environment") for name in layout.buttons)
+    made.python.unlink()
+    assert "is gone; remove it and make it again" in said(draw())
+
+
+def test_a_model_that_is_here_can_be_chosen_and_removed(draw, tmp_path):
+    folder = tmp_path / "models" / "tencent" / "Hunyuan3D-2.1" / "hunyuan3d-dit-v2-1"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("model: {}")
+    (folder / "model.fp16.ckpt").write_bytes(bytes(1_000_000))
+    layout = draw()
+    assert layout.buttons["choose_model 2.1"] == [True]
+    assert layout.buttons["remove_model"] == [True]
+    assert "1.0 MB" in layout.texts
+
+
+def test_a_job_shows_its_progress_then_how_it_ended(draw, module):
+    setup_jobs, jobs = module("setup_jobs"), module("jobs")
+    part = jobs.Part("environment", "make_environment", {})
+    job = setup_jobs.make_job(setup_jobs.ENVIRONMENT, "Make", part, lambda result: "")
+    job.state, job.stage = jobs.State.RUNNING, "download torch"
+    job.step, job.total = 500_000_000, 2_000_000_000
+    layout = draw()
+    assert layout.progresses == ["Download torch · 0.50 of 2.0 GB"]
+    assert layout.buttons["cancel"] == [True]
+    with pytest.raises(ValueError, match="'Make' is in progress already"):
+        setup_jobs.make_job(setup_jobs.ENVIRONMENT, "Make", part, lambda result: "")
+    job.end(jobs.State.FAILED, [("ERROR", "the disk became full; free some space")])
+    layout = draw()
+    assert layout.progresses == []
+    assert "The disk became full; free some space" in said(layout)
