@@ -49,8 +49,12 @@ def check_settings(
         if not low <= value <= high:
             raise InvalidSettingError(f"{name} is {value}; choose from {low} to {high}.")
     for name, value in (("guidance_scale", guidance_scale), ("mc_level", mc_level)):
-        if not math.isfinite(value):
-            raise InvalidSettingError(f"{name} is {value}; give a finite number.")
+        try:
+            finite = math.isfinite(value)
+        except TypeError:
+            finite = False
+        if not finite:
+            raise InvalidSettingError(f"{name} is {value!r}; give a finite number.")
     box_corners(box_v)
     for name, unused in (("timesteps", timesteps is not None), ("eta", eta != 0.0)):
         if unused:

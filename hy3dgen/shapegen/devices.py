@@ -54,6 +54,17 @@ def free_cached_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
+def pick_dtype(dtype: torch.dtype | None, device: torch.device) -> torch.dtype:
+    """The wanted precision; for None that of `default_dtype`."""
+    if dtype is None:
+        return default_dtype(device)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise InvalidSettingError(
+            f"dtype is {dtype!r}; give torch.float16, torch.bfloat16 or torch.float32."
+        )
+    return dtype
+
+
 def default_dtype(device: torch.device) -> torch.dtype:
     """Half precision on a GPU, as published; float32 on the CPU, where half is slow."""
     return torch.float32 if device.type == "cpu" else torch.float16

@@ -28,7 +28,7 @@ from ..weights import (
     split_parts,
 )
 from .call_settings import warn_of_unknown
-from .devices import default_dtype, pick_device
+from .devices import pick_device, pick_dtype
 from .flash_vae import ModelSource, load_flash_vae
 from .log import logger
 from .models.autoencoders.surface_extractors import make_surface_extractor
@@ -72,7 +72,7 @@ class PipelineParts:
         self.conditioner = conditioner
         self.image_processor = image_processor
         self.device = pick_device(device)
-        self.dtype = dtype or default_dtype(self.device)
+        self.dtype = pick_dtype(dtype, self.device)
         self._source: ModelSource | None = None
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | None = None
@@ -107,7 +107,7 @@ class PipelineParts:
         kwargs : go to the constructor, which keeps them
         """
         device = pick_device(device)  # before the slow part
-        dtype = dtype or default_dtype(device)
+        dtype = pick_dtype(dtype, device)
         weights = Path(ckpt_path)
         if use_safetensors and weights.suffix == ".ckpt":
             weights = weights.with_suffix(".safetensors")
@@ -173,10 +173,10 @@ class PipelineParts:
             self._offload.remove()
             self._offload = None
         self._graphed = None
-        if dtype is not None:
-            self.dtype = dtype
         if device is not None:
             self.device = pick_device(device)
+        if dtype is not None:
+            self.dtype = pick_dtype(dtype, self.device)
         for network in (self.vae, self.model, self.conditioner):
             network.to(device=self.device, dtype=self.dtype)
 
@@ -301,11 +301,12 @@ class PipelineParts:
         """Pictures as `image (B, 3, S, S)` and `mask (B, 1, S, S)` in [-1, 1].
 
         Takes one picture or a list of them: paths, PIL images, arrays, or dicts of views; with
-        views `view_idxs` is a list of tuples. A tensor is taken to be prepared already.
+        views `view_idxs` is a list of tuples. A tensor is taken to be prepared already; of one with
+        a views axis `(B, V, 3, S, S)` the views are those in front, to the left and so on.
         """
         if isinstance(image, Tensor):
-            return {"image": image} if mask is None else {"image": image, "mask": mask}
-        pictures = image if isinstance(image, list) else [image]
+            return self._prepared(image, mask)
+        pictures = list(image) if isinstance(image, (list, tuple)) else [image]
         if not pictures or any(picture is None for picture in pictures):
             raise InvalidImageError("no picture was given; pass image= a path, picture or array.")
         prepared = [self.image_processor(picture) for picture in pictures]
@@ -321,6 +322,21 @@ class PipelineParts:
             else [item[name] for item in prepared]
             for name, value in prepared[0].items()
         }
+
+    def _prepared(self, image: Tensor, mask: Tensor | None) -> dict[str, Any]:
+        several = getattr(self.image_processor, "return_view_idx", False)
+        wanted = "(B, V, 3, H, W)" if several else "(B, 3, H, W)"
+        if image.ndim != 4 + several or image.shape[-3] != 3 or not image.is_floating_point():
+            raise InvalidImageError(
+                f"the picture is a tensor of {image.dtype} and shape {tuple(image.shape)}, but "
+                f"{wanted} with values from -1 to 1 is wanted; pass that, or a path or picture."
+            )
+        found: dict[str, Any] = {"image": image}
+        if mask is not None:
+            found["mask"] = mask
+        if several:
+            found["view_idxs"] = [tuple(range(image.shape[1]))] * len(image)
+        return found
 
     def encode_cond(
         self,

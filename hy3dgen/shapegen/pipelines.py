@@ -17,16 +17,14 @@ from .calibration import machine_costs, model_traits
 from .call_settings import check_settings, warn_of_unknown
 from .cost_model import (
     REDUCERS,
-    SPARSE_FROM,
     TYPICAL_SURFACE,
     OptimalSettings,
     check_speed,
     optimal_settings,
 )
 from .mesh_export import export_to_arrays, export_to_trimesh
-from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
+from .models.autoencoders.decoder_choice import VOLUME_DECODERS, pick_volume_decoder
 from .models.autoencoders.surface_extractors import Latent2MeshOutput, make_surface_extractor
-from .models.autoencoders.volume_decoders import FlashVDMVolumeDecoding, VanillaVolumeDecoder
 from .models.conditioner import DualImageEncoder
 from .pipeline_parts import PipelineParts
 from .sampling import denoise, retrieve_timesteps
@@ -43,12 +41,6 @@ __all__ = [
 ]
 
 Progress = Callable[[str, int, int], None]
-_VOLUME_DECODERS: dict[str, Callable[[], Any]] = {
-    "dense": VanillaVolumeDecoder,
-    "coarse_to_fine": lambda: CoarseToFineVolumeDecoder(SPARSE_FROM),
-    "flashvdm": FlashVDMVolumeDecoding,
-}
-_COARSE_TO_FINE_FROM = 64
 
 
 class Hunyuan3DDiTPipeline(PipelineParts):
@@ -115,6 +107,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         mask: Tensor | None = None,
         latents: Tensor | None = None,
         volume_decoder: str | None = None,
+        compatibility: bool = False,
         face_count: int | None = None,
         reducer: str = "quality",
         step_saving: StepSaving | None = None,
@@ -128,12 +121,16 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         callback_steps = 1 if callback_steps is None else callback_steps
         check_settings(
             num_inference_steps, timesteps, eta, guidance_scale, box_v, octree_resolution,
-            mc_level, num_chunks, output_type, callback_steps, volume_decoder, _VOLUME_DECODERS,
+            mc_level, num_chunks, output_type, callback_steps, volume_decoder, VOLUME_DECODERS,
             face_count, reducer, REDUCERS,
         )  # fmt: skip
         warn_of_unknown(others, Hunyuan3DDiTFlowMatchingPipeline.__call__)
-        decoder = self._pick_volume_decoder(volume_decoder, octree_resolution)
-        extractor = make_surface_extractor(mc_algo) if mc_algo else self.vae.surface_extractor
+        extractor = self.vae.surface_extractor
+        if mc_algo or compatibility:
+            extractor = make_surface_extractor(mc_algo or "mc", compatibility)
+        decoder = pick_volume_decoder(
+            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility
+        )
         report = progress or _ignore_progress
 
         report("condition", 0, 1)
@@ -244,14 +241,6 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             watchers.append(Previews(self.vae, preview, bounds, clock=clock))
         return watchers
 
-    def _pick_volume_decoder(self, name: str | None, octree_resolution: int) -> Any:
-        if name is not None:
-            return _VOLUME_DECODERS[name]()
-        own = self.vae.volume_decoder
-        if type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM:
-            return CoarseToFineVolumeDecoder(SPARSE_FROM)
-        return own
-
 
 class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
     """Image to shape with a flow-matching model."""
@@ -277,6 +266,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         mask: Tensor | None = None,
         latents: Tensor | None = None,
         volume_decoder: str | None = None,
+        compatibility: bool = False,
         face_count: int | None = None,
         reducer: str = "quality",
         step_saving: StepSaving | None = None,
@@ -306,9 +296,12 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         enable_pbar : without effect; use `progress`
         mask : goes with an `image` tensor
         latents : start from these instead of noise
-        volume_decoder : 'dense', 'coarse_to_fine', or None: what the VAE has been given, or if that
-            is the dense default, coarse-to-fine from a resolution of 64 on, without full grids from
-            512 on
+        volume_decoder : 'dense', 'coarse_to_fine', 'flashvdm', or None: what the VAE has been
+            given, or if that is the dense default, coarse-to-fine from a resolution of 64 on,
+            without full grids from 512 on
+        compatibility : the original's grids, places of vertices and unknown borders instead of the
+            true ones: meshes are a little small and off centre, with FlashVDM more so, and may have
+            gaps; dense unless the VAE or `volume_decoder` says otherwise
         face_count : reduce to at most so many faces, on the device; None keeps all
         reducer : how: 'quality' or 'fast'; a GPU has one way
         step_saving : leave out steps that no longer change the shape; None takes all of them
@@ -326,9 +319,9 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         return self._image_to_shapes(
             image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator, box_v,
             octree_resolution, mc_level, mc_algo, num_chunks, output_type, mask=mask,
-            latents=latents, volume_decoder=volume_decoder, face_count=face_count,
-            reducer=reducer, step_saving=step_saving, preview=preview, callback=callback,
-            callback_steps=callback_steps, progress=progress, **others,
+            latents=latents, volume_decoder=volume_decoder, compatibility=compatibility,
+            face_count=face_count, reducer=reducer, step_saving=step_saving, preview=preview,
+            callback=callback, callback_steps=callback_steps, progress=progress, **others,
         )  # fmt: skip
 
 

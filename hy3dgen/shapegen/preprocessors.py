@@ -104,6 +104,11 @@ class ImageProcessorV2:
 
         `image` is a path, a PIL image or an array, see `hy3dgen.pictures.load_picture`.
         """
+        if isinstance(image, Mapping):
+            raise InvalidImageError(
+                f"views were given ({', '.join(map(str, image))}), but this model takes one "
+                "picture; give one of them, or use a multi-view model."
+            )
         if self.border_ratio is not None:
             border_ratio = self.border_ratio
         rgb, mask = self.load_image(image, border_ratio)
@@ -121,12 +126,17 @@ class MVImageProcessorV2(ImageProcessorV2):
 
     def __call__(
         self,
-        image_dict: Mapping[str, Any],
+        image_dict: Mapping[str, Any] | Any,
         border_ratio: float = 0.15,
         to_tensor: bool = True,
         **ignored: Any,
     ) -> dict[str, Any]:
-        """`image` and `mask` with a views axis `(1, V, ...)`, and `view_idxs`, a tuple of ints."""
+        """`image` and `mask` with a views axis `(1, V, ...)`, and `view_idxs`, a tuple of ints.
+
+        A picture alone is the view in front.
+        """
+        if not isinstance(image_dict, Mapping):
+            image_dict = {"front": image_dict}
         unknown = sorted(set(image_dict) - set(self.view2idx))
         if unknown or not image_dict:
             raise InvalidImageError(

@@ -73,9 +73,9 @@ def denoise(
 ) -> Tensor:
     """Latents `(B, L, C)` at time 1, in steps of a scheduler whose timesteps are set.
 
-    Steps of no length are left out, network call and callback included: the usual schedule ends
-    with one, because its last time is 1 already. What depends on the times alone is computed once,
-    before the first step.
+    Steps of no length need no call of the network and leave the latents as they are: the usual
+    schedule ends with one, because its last time is 1 already. What depends on the times alone is
+    computed once, before the first step.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def denoise(
     guidance_scale : weight of the condition (classifier-free guidance, Ho & Salimans 2022); given
         to the network instead if that takes it
     callback : `callback(step, timestep, scheduler_output)` every `callback_steps` steps
-    progress : `progress(steps_done, steps)` before the first step and after every one
+    progress : `progress(steps_done, steps)` before the first step and after every one, not counting
+        steps of no length
     merge_tokens : whether unconditional rows get calls of their own, in which their equal tokens
         are one; the result is the same. None decides by what is faster.
     dual_guidance_scale : weight of the additional condition; `condition` then has B rows of both,
@@ -91,7 +92,9 @@ def denoise(
     watchers : see `step_saving`; each is asked after every step, and may say what the next one is
     """
     rows = len(latents)
-    steps = [index for index, length in enumerate(scheduler.step_lengths()) if length != 0]
+    lengths = scheduler.step_lengths()
+    steps = [index for index, length in enumerate(lengths) if length != 0]
+    scheduler.set_begin_index(0)
     times = torch.stack([scheduler.timesteps[index] for index in steps]).to(latents)
     times = times / scheduler.config.num_train_timesteps
     guidance = None
@@ -106,8 +109,13 @@ def denoise(
         progress(0, len(steps))
     known: list[tuple[int, Tensor]] = []  # the last two velocities that were computed
     reuse = False
-    for done, index in enumerate(steps):
-        timestep = scheduler.timesteps[index]
+    done = 0
+    for index, timestep in enumerate(scheduler.timesteps):
+        if lengths[index] == 0:
+            outputs = scheduler.step(torch.zeros_like(latents), timestep, latents)
+            if callback is not None and index % callback_steps == 0:
+                callback(index, timestep, outputs)
+            continue
         if reuse and len(known) == 2:
             velocity = _continued(known, times, done)
         else:
@@ -130,11 +138,12 @@ def denoise(
         clean = functools.partial(_straight_on, latents, velocity, times[done])
         outputs = scheduler.step(velocity, timestep, latents)
         latents = outputs.prev_sample
+        done += 1
         if callback is not None and index % callback_steps == 0:
             callback(index, timestep, outputs)
         if progress is not None:
-            progress(done + 1, len(steps))
-        answers = [watcher.after(done + 1, len(steps), clean) for watcher in watchers]
+            progress(done, len(steps))
+        answers = [watcher.after(done, len(steps), clean) for watcher in watchers]
         if "stop" in answers:
             latents = clean()
             if progress is not None:

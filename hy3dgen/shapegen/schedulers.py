@@ -5,17 +5,19 @@ Time runs from 0, noise, to 1, data; a network's output is the velocity and is a
 keep the names and methods of their namesakes in diffusers, whose time runs the other way.
 """
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InvalidSettingError
+
+_Self = TypeVar("_Self", bound="_EulerScheduler")
 
 
 @dataclass
@@ -29,6 +31,16 @@ class ConsistencyFlowMatchEulerDiscreteSchedulerOutput:
     pred_original_sample: Tensor
 
 
+class _Config(dict[str, Any]):
+    """Arguments of a scheduler, as items and as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the scheduler's config has no {name!r}") from None
+
+
 class _EulerScheduler:
     """What both schedulers share: the position in the schedule."""
 
@@ -37,8 +49,14 @@ class _EulerScheduler:
     _times: Tensor  # in [0, 1], one more than there are timesteps
 
     def __init__(self, **config: Any) -> None:
-        self.config = SimpleNamespace(**config)
+        self.config = _Config(config)
         self._reset()
+
+    @classmethod
+    def from_config(cls: type[_Self], config: Mapping[str, Any], **changes: Any) -> _Self:
+        """A scheduler of the settings in `config` that it knows, with changes."""
+        known = inspect.signature(cls).parameters
+        return cls(**{name: v for name, v in {**config, **changes}.items() if name in known})
 
     def __len__(self) -> int:
         return self.config.num_train_timesteps

@@ -81,7 +81,7 @@ def test_open_corners_are_those_of_full_grids():
     full = torch.randn(8, 8, 8, generator=generator)
     full[torch.rand(8, 8, 8, generator=generator) < 0.7] = volume_grids.UNKNOWN
     keys = (full.reshape(-1) != volume_grids.UNKNOWN).nonzero()[:, 0]
-    wanted = coarse_to_fine._open_corners(full).reshape(-1).nonzero()[:, 0]
+    wanted = volume_grids.unknown_corners(full).reshape(-1).nonzero()[:, 0]
     assert len(wanted) > 100
     assert torch.equal(open_corners(SparseGrid(8, keys, full.reshape(-1)[keys])), wanted)
 

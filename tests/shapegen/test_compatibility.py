@@ -12,7 +12,7 @@ import pytest
 import torch
 from golden import FOLDER, Case
 
-from hy3dgen.errors import CheckpointMismatchError
+from hy3dgen.errors import CheckpointMismatchError, InvalidSettingError
 from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline, Hunyuan3DDiTPipeline
 from hy3dgen.shapegen.models import Hunyuan3DDiT, ShapeVAE
 from hy3dgen.shapegen.models.autoencoders import Latent2MeshOutput
@@ -27,11 +27,10 @@ MODEL = FOLDER / Case("e2e_flow_cfg").spec["checkpoint"]["folder"]
 START = Case("e2e_flow_cfg")["in.initial_latents"]
 
 
-def load(cls=Hunyuan3DDiTFlowMatchingPipeline, **options):
+def load(cls=Hunyuan3DDiTFlowMatchingPipeline, dtype=torch.float32, **options):
     return cls.from_pretrained(
-        MODEL.parent, device="cpu", dtype=torch.float32, variant=None, subfolder=MODEL.name,
-        **options,
-    )  # fmt: skip
+        MODEL.parent, device="cpu", dtype=dtype, variant=None, subfolder=MODEL.name, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +173,27 @@ def test_callback_steps_may_be_none(pipeline):
         PICTURE, latents=START, output_type="latent", callback_steps=None,
         callback=lambda step, timestep, outputs: steps.append(step), **FAST,
     )  # fmt: skip
-    assert steps == [0, 1]
+    assert steps == [0, 1, 2]
+
+
+def test_the_callback_sees_steps_that_need_no_network(pipeline):
+    seen, calls = [], []
+    hook = pipeline.model.register_forward_pre_hook(lambda *_: calls.append(1))
+    final = pipeline(
+        PICTURE, latents=START, output_type="latent", guidance_scale=-1, octree_resolution=12,
+        sigmas=[0.0, 0.5, 0.5, 1.0], callback=lambda *event: seen.append(event),
+    )  # fmt: skip
+    hook.remove()
+    assert [step for step, _, _ in seen] == [0, 1, 2, 3] and len(calls) == 2
+    assert [float(timestep) for _, timestep, _ in seen] == [0, 500, 500, 1000]
+    middle = [outputs.prev_sample for _, _, outputs in seen]
+    assert torch.equal(middle[0], middle[1]) and torch.equal(middle[2], middle[3])
+    assert torch.equal(final, middle[3])
+    plain = pipeline(
+        PICTURE, latents=START, output_type="latent", guidance_scale=-1, octree_resolution=12,
+        sigmas=[0.0, 0.5],
+    )  # fmt: skip
+    assert torch.equal(final, plain)
 
 
 def test_unknown_loading_arguments_are_kept_and_told():
@@ -218,6 +237,15 @@ def test_a_vae_starts_from_a_file(tmp_path):
     torch.save({"state_dict": first.state_dict()}, tmp_path / "a.ckpt")
     second = ShapeVAE(**VAE, ckpt_path=str(tmp_path / "a.ckpt"))
     assert all(torch.equal(v, first.state_dict()[k]) for k, v in second.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", ["float16", torch.int64])
+def test_wrong_precisions_are_named(pipeline, dtype):
+    with pytest.raises(InvalidSettingError, match=r"dtype is .*; give torch\.float16"):
+        load(dtype=dtype)
+    with pytest.raises(InvalidSettingError, match=r"dtype is .*; give torch\.float16"):
+        pipeline.to("cpu", dtype)
+    assert pipeline.dtype == torch.float32
 
 
 # --- the hub --------------------------------------------------------------------------------------

@@ -110,6 +110,8 @@ def test_wrong_network_settings_are_named():
         Hunyuan3DDiT(hidden_size=16, num_heads=2)
     with pytest.raises(InputError, match="63 points"):
         tiny_vae().encode(torch.rand(1, 63, 6))
+    with pytest.raises(InputError, match=r"4 values a point beside its place, .* takes 3"):
+        tiny_vae().encode(torch.rand(1, 64, 7))
 
 
 def test_encoding_without_an_encoder_says_so():

@@ -14,6 +14,8 @@ from hy3dgen.shapegen.models.autoencoders import (
     HierarchicalVolumeDecoding,
     VanillaVolumeDecoder,
 )
+from hy3dgen.shapegen.models.autoencoders.decoder_choice import pick_volume_decoder
+from hy3dgen.shapegen.models.autoencoders.surface_extractors import MCSurfaceExtractor
 from hy3dgen.shapegen.pipelines import export_to_trimesh
 from hy3dgen.weights import fitting_subfolder
 
@@ -76,9 +78,10 @@ def test_each_row_of_a_batch_has_its_own_generator(pipeline, picture):
 def test_a_picture_may_come_as_path_pil_image_or_array(pipeline, picture):
     latents = torch.zeros(1, *pipeline.vae.latent_shape)
     image = Image.open(picture)
+    array = np.asarray(image.convert("RGBA"))
     results = [
         pipeline(form, latents=latents, output_type="latent", **FAST)
-        for form in (picture, str(picture), image, np.asarray(image.convert("RGBA")), [picture])
+        for form in (picture, str(picture), image, array, [picture], (picture,))
     ]
     assert all(torch.equal(results[0], other) for other in results[1:])
 
@@ -126,17 +129,47 @@ def test_an_exception_from_progress_ends_the_call(pipeline, picture, start, stag
 
 
 def test_coarse_to_fine_is_chosen_for_fine_grids_only(pipeline):
-    def pick(*arguments):
-        return type(pipeline._pick_volume_decoder(*arguments))
+    def pick(name, resolution, extractor=pipeline.vae.surface_extractor, **options):
+        own = pipeline.vae.volume_decoder
+        return type(pick_volume_decoder(own, extractor, resolution, name, **options))
 
     assert pick(None, 63) is VanillaVolumeDecoder
     assert pick(None, 64) is CoarseToFineVolumeDecoder
     assert pick("dense", 256) is VanillaVolumeDecoder
+    assert pick(None, 256, compatibility=True) is VanillaVolumeDecoder
+    assert pick("coarse_to_fine", 256, compatibility=True) is HierarchicalVolumeDecoding
     pipeline.vae.volume_decoder = HierarchicalVolumeDecoding()
     try:
         assert pick(None, 256) is HierarchicalVolumeDecoding
     finally:
         pipeline.vae.volume_decoder = VanillaVolumeDecoder()
+
+
+def test_grids_are_sparse_only_for_who_can_take_them():
+    own, plain = VanillaVolumeDecoder(), MCSurfaceExtractor()
+    assert pick_volume_decoder(own, plain, 512).sparse_from == 512
+    for other in (MCSurfaceExtractor(compatibility=True), lambda grids, **_: grids):
+        assert pick_volume_decoder(own, other, 512).sparse_from is None
+
+
+def test_latents_become_meshes_coarse_to_fine_too(pipeline, start, monkeypatch):
+    """As in scripts that encode a mesh and decode it again."""
+    options = dict(octree_resolution=64, bounds=1.01, mc_level=0.0, num_chunks=20000,
+                   output_type="trimesh", mc_algo="mc", enable_pbar=True)  # fmt: skip
+    asked = []
+    call = CoarseToFineVolumeDecoder.__call__
+    monkeypatch.setattr(
+        CoarseToFineVolumeDecoder, "__call__",
+        lambda *values, **options: (asked.append(1), call(*values, **options))[1],
+    )  # fmt: skip
+    with torch.inference_mode():
+        tokens = pipeline.vae.decode(start)
+        (mesh,) = pipeline.vae.latents2mesh(tokens, **options)
+        (old,) = pipeline.vae.latents2mesh(tokens, compatibility=True, **options)
+    assert asked == [1]
+    # The surface of random weights meets the box: at its end, or by the old division short of it.
+    assert mesh.mesh_v.max() == pytest.approx(1.01)
+    assert old.mesh_v.max() == pytest.approx(64 / 65 * 2.02 - 1.01)
 
 
 def test_a_chosen_extractor_holds_for_one_call_only(pipeline, picture, start):
@@ -154,6 +187,9 @@ def test_a_chosen_extractor_holds_for_one_call_only(pipeline, picture, start):
         (dict(num_inference_steps=2.5), "num_inference_steps is 2.5; give a whole number"),
         (dict(octree_resolution=3), "octree_resolution is 3; choose from 4"),
         (dict(guidance_scale=float("nan")), "guidance_scale is nan"),
+        (dict(guidance_scale="5"), "guidance_scale is '5'; give a finite number"),
+        (dict(image=torch.zeros(40, 40, 3)), r"shape \(40, 40, 3\), but \(B, 3, H, W\)"),
+        (dict(image={"front": "a.png"}), r"views were given \(front\).* takes one picture"),
         (dict(box_v=0), "bounds"),
         (dict(output_type=None), "output_type is None; choose from trimesh"),
         (dict(volume_decoder="flash"), "'flash'; choose from dense"),

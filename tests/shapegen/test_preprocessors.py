@@ -34,6 +34,13 @@ def test_the_object_is_centred_and_as_large_as_the_border_allows():
         assert abs(places.max() - places.min() + 1 - 80) <= 3
 
 
+def test_a_picture_alone_is_the_view_in_front():
+    processor = MVImageProcessorV2(size=56)
+    alone, named = processor(disc()), processor({"front": disc()})
+    assert alone["view_idxs"] == named["view_idxs"] == (0,)
+    assert torch.equal(alone["image"], named["image"]) and alone["image"].ndim == 5
+
+
 def test_pictures_without_an_object_are_refused():
     processor = ImageProcessorV2()
     with pytest.raises(InvalidImageError, match="fully transparent"):

@@ -33,6 +33,16 @@ def test_times_may_be_a_list():
     assert scheduler.sigmas.tolist() == [0.0, 0.25, 1.0]
 
 
+def test_a_config_has_items_and_attributes_and_makes_another_scheduler():
+    first = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    assert first.config.shift == first.config["shift"] == 3.0
+    assert first.config.get("nothing") is None and not hasattr(first.config, "nothing")
+    config = {**first.config, "_class_name": "of another program"}
+    second = FlowMatchEulerDiscreteScheduler.from_config(config, num_train_timesteps=500)
+    assert second.config == {**first.config, "num_train_timesteps": 500}
+    assert len(second.timesteps) == 500
+
+
 def test_wrong_arguments_are_named():
     flow = FlowMatchEulerDiscreteScheduler()
     flow.set_timesteps(4)

@@ -23,7 +23,15 @@ from ....gpu.sparse_grid import SparseGrid, coordinates, near_surface, open_corn
 from ...log import logger
 from .field import Field, Progress
 from .grid_levels import exact_levels
-from .volume_grids import NEAR_LEVEL, UNKNOWN, dilate, refine_mask
+from .volume_grids import (
+    NEAR_LEVEL,
+    UNKNOWN,
+    any_corner,
+    corners_of,
+    dilate,
+    refine_mask,
+    unknown_corners,
+)
 
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
 # at least s / sqrt(3) a step along its steepest axis, so 1.5 would do for a true distance.
@@ -120,9 +128,9 @@ def _check_left_out(
     field: Field, grid: Tensor, near: Tensor, level: int, mc_level: float
 ) -> Tensor | None:
     """The points to refine: `near`, or more of them; None if all are needed."""
-    left_out = ~_any_corner(near)  # cells; the corners of each have one sign
+    left_out = ~any_corner(near)  # cells; the corners of each have one sign
     unsaturated = grid.abs() < NEAR_LEVEL
-    doubtful = left_out & _any_corner(unsaturated)
+    doubtful = left_out & any_corner(unsaturated)
     clear = (left_out & ~doubtful).nonzero()
     # Always the same ones, so that a call can be repeated.
     chosen = torch.randperm(len(clear), generator=torch.Generator().manual_seed(0))[:_SAMPLED_CELLS]
@@ -139,7 +147,7 @@ def _check_left_out(
         return None
     if hidden.any():
         logger.info("The coarse grid does not show the whole surface; more of it is refined.")
-        return near | unsaturated | _corners(doubtful)
+        return near | unsaturated | corners_of(doubtful)
     return near
 
 
@@ -149,7 +157,7 @@ def _refined(field: Field, near: Tensor, level: int, later_levels: int, mc_level
     fine = torch.full_like(marked, UNKNOWN, dtype=torch.float32)
     while marked.any():
         fine[marked] = field.at(marked.nonzero(), level, later_levels) - mc_level
-        marked = _open_corners(fine)
+        marked = unknown_corners(fine)
     return fine
 
 
@@ -170,30 +178,3 @@ def _near_surface(grid: Tensor) -> Tensor:
             crossing.narrow(axis, start, side - 1).logical_or_(crosses)
     size = grid.abs()
     return crossing | (known & (size < NEAR_LEVEL) & (size < _STEPS * steepest))
-
-
-def _open_corners(grid: Tensor) -> Tensor:
-    """Unknown corners of cells whose known corners have both signs."""
-    known = grid != UNKNOWN
-    inside = known & (grid > 0)
-    outside = known & ~inside
-    return _corners(_any_corner(inside) & _any_corner(outside)) & ~known
-
-
-def _corners(cells: Tensor) -> Tensor:
-    """All corners `(n, n, n)` of marked cells `(n - 1, n - 1, n - 1)`."""
-    side = cells.shape[0]
-    corners = torch.zeros(side + 1, side + 1, side + 1, dtype=torch.bool, device=cells.device)
-    for x in (0, 1):
-        for y in (0, 1):
-            for z in (0, 1):
-                corners[x : x + side, y : y + side, z : z + side] |= cells
-    return corners
-
-
-def _any_corner(mask: Tensor) -> Tensor:
-    """Cells with at least one marked corner."""
-    for axis in range(3):
-        side = mask.shape[axis] - 1
-        mask = mask.narrow(axis, 0, side) | mask.narrow(axis, 1, side)
-    return mask

@@ -47,6 +47,7 @@ class FlashVDMVolumeDecoding:
             raise InvalidSettingError(
                 f"topk_mode is {topk_mode!r}; choose from {', '.join(_PROCESSORS)}."
             )
+        self.topk_mode = topk_mode
         self.processor = _PROCESSORS[topk_mode]()
         self.compatibility = compatibility
 

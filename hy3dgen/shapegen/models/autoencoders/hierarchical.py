@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published coarse-to-fine scheme. `coarse_to_fine.py` has ours, which leaves no gaps."""
+"""The published coarse-to-fine scheme. `coarse_to_fine.py` has ours, which asks fewer points."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from .field import Field, Progress
-from .grid_levels import halved_levels
+from .grid_levels import exact_levels, halved_levels
 from .volume_grids import (
     NEAR_LEVEL,
     UNKNOWN,
     dilate,
     extract_near_surface_volume_fn,
     refine_mask,
+    unknown_corners,
 )
 
 
@@ -22,12 +23,13 @@ class HierarchicalVolumeDecoding:
     """The published coarse-to-fine scheme; points far from the surface are NaN.
 
     Differs from the original where that is plainly wrong: positions are not rounded to integers,
-    and objects of a batch are decoded one by one.
+    objects of a batch are decoded one by one, a resolution that cannot be halved is kept, and the
+    surface is followed to where it closes.
 
     Parameters
     ----------
-    compatibility : mark points near the surface as the original does, which adds `mc_level` where
-        it should subtract it; the same at a level of zero
+    compatibility : the published grid: a resolution with remainders becomes smaller, `mc_level` is
+        added where it should be subtracted, and the surface may end at unknown points
     """
 
     def __init__(self, compatibility: bool = False) -> None:
@@ -45,8 +47,10 @@ class HierarchicalVolumeDecoding:
         progress: Progress | None = None,
         **ignored: Any,
     ) -> Tensor:
-        """Grid `(B, n, n, n) float32`, n being `levels[-1] + 1`."""
-        levels = halved_levels(octree_resolution, min_resolution)
+        """Grid `(B, n, n, n) float32`, n being `octree_resolution + 1`, or with `compatibility`
+        that of the last level."""
+        levels_of = halved_levels if self.compatibility else exact_levels
+        levels = levels_of(octree_resolution, min_resolution)
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
@@ -81,5 +85,9 @@ def _refined(
     if last:
         near = dilate(near)
     fine = torch.full_like(near, UNKNOWN, dtype=torch.float32)
-    fine[near] = field.at(near.nonzero(), level, later_levels)
+    while near.any():
+        fine[near] = field.at(near.nonzero(), level, later_levels)
+        if compatibility:
+            break
+        near = unknown_corners(fine, mc_level)
     return fine

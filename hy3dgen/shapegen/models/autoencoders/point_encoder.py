@@ -140,6 +140,13 @@ class CrossAttentionEncoder(nn.Module):
         selection: PointSelection | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Tokens `(B, K, D)` of points `pc (B, N, 3)` with features `feats (B, N, P)`."""
+        given = 0 if feats is None else feats.shape[-1]
+        wanted = self.input_proj.in_features - self.fourier_embedder.out_dim
+        if given != wanted:
+            raise InputError(
+                f"the surface has {given} values a point beside its place, but this encoder takes "
+                f"{wanted}: 3 of a normal, and 1 of a sharp edge if it takes 4."
+            )
         query, data, points = self.sample_points_and_latents(pc, feats, generator, selection)
         dtype = self.input_proj.weight.dtype  # under autocast: keeps the residual stream float32
         x = self.cross_attn(

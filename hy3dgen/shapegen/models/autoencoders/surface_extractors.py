@@ -188,8 +188,8 @@ def _closed_surface(values: np.ndarray, extent: float) -> tuple[np.ndarray, np.n
 def _clear_of_zero(values: np.ndarray, extent: float) -> np.ndarray:
     """Values `(X, Y, Z)` of the same signs, none much smaller than those next to it.
 
-    `extent` is the largest finite size of a value. Zero counts as outside. Only values that a surface passes very closely change, so that vertices
-    move by no more than `_MARGIN` of a cell.
+    `extent` is the largest finite size of a value. Zero counts as outside. Only values that a
+    surface passes very closely change, so that vertices move by no more than `_MARGIN` of a cell.
     """
     sizes = np.abs(values)
     close = np.flatnonzero(sizes < _MARGIN * np.float32(extent))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ....errors import CheckpointMismatchError
 from ....weights import fitting_subfolder, load_strictly, locate, read_config, read_weights
-from ...devices import default_dtype, pick_device
+from ...devices import pick_device, pick_dtype
+from .decoder_choice import pick_volume_decoder
 from .surface_extractors import Latent2MeshOutput, MCSurfaceExtractor, make_surface_extractor
 from .volume_decoders import (
     FlashVDMVolumeDecoding,
@@ -64,7 +65,7 @@ class VectsetVAE(nn.Module):
                 f"{config_path} does not fit {cls.__name__}: {error}; use the config.yaml that was "
                 "published with the weights."
             ) from error
-        dtype = dtype or default_dtype(device)
+        dtype = pick_dtype(dtype, device)
         vae.load_weights(read_weights(weights), str(weights), dtype, device)
         return vae.to(device)
 
@@ -158,7 +159,13 @@ class VectsetVAE(nn.Module):
         """Meshes of decoded latents `(B, L, D)`.
 
         The volume decoder and the surface extractor both get all keywords (`bounds`, `mc_level`,
-        `octree_resolution`, `num_chunks`).
+        `octree_resolution`, `num_chunks`). Fine grids are decoded coarse to fine, see
+        `pick_volume_decoder`; `compatibility=True` gives what the original gives.
         """
-        grid = self.volume_decoder(latents, self.geo_decoder, **kwargs)
-        return self.surface_extractor(grid, **kwargs)
+        compatibility = kwargs.pop("compatibility", False)
+        extractor = MCSurfaceExtractor(True) if compatibility else self.surface_extractor
+        resolution = kwargs.setdefault("octree_resolution", 384)
+        decoder = pick_volume_decoder(
+            self.volume_decoder, extractor, resolution, compatibility=compatibility
+        )
+        return extractor(decoder(latents, self.geo_decoder, **kwargs), **kwargs)

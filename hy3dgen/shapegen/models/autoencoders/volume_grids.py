@@ -83,3 +83,30 @@ def refine_mask(mask: Tensor, side: int) -> Tensor:
     fine = torch.zeros(side, side, side, dtype=torch.bool, device=mask.device)
     fine[::2, ::2, ::2] = mask
     return fine
+
+
+def unknown_corners(grid: Tensor, level: float = 0.0) -> Tensor:
+    """Unknown corners of cells whose known corners are on both sides of the level."""
+    known = grid != UNKNOWN
+    inside = known & (grid > level)
+    outside = known & ~inside
+    return corners_of(any_corner(inside) & any_corner(outside)) & ~known
+
+
+def corners_of(cells: Tensor) -> Tensor:
+    """All corners `(n, n, n)` of marked cells `(n - 1, n - 1, n - 1)`."""
+    side = cells.shape[0]
+    corners = torch.zeros(side + 1, side + 1, side + 1, dtype=torch.bool, device=cells.device)
+    for x in (0, 1):
+        for y in (0, 1):
+            for z in (0, 1):
+                corners[x : x + side, y : y + side, z : z + side] |= cells
+    return corners
+
+
+def any_corner(mask: Tensor) -> Tensor:
+    """Cells with at least one marked corner."""
+    for axis in range(3):
+        side = mask.shape[axis] - 1
+        mask = mask.narrow(axis, 0, side) | mask.narrow(axis, 1, side)
+    return mask

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which volume decoder a call gets: the one it names, else the VAE's own or what is better."""
+
+from typing import Any
+
+from ...cost_model import SPARSE_FROM
+from .coarse_to_fine import CoarseToFineVolumeDecoder
+from .flash_vdm import FlashVDMVolumeDecoding
+from .hierarchical import HierarchicalVolumeDecoding
+from .surface_extractors import MCSurfaceExtractor
+from .volume_decoders import VanillaVolumeDecoder
+
+VOLUME_DECODERS = ("dense", "coarse_to_fine", "flashvdm")
+_COARSE_TO_FINE_FROM = 64
+
+
+def pick_volume_decoder(
+    own: Any,
+    extractor: Any,
+    octree_resolution: int,
+    name: str | None = None,
+    compatibility: bool = False,
+) -> Any:
+    """The decoder for a call.
+
+    Parameters
+    ----------
+    own : the VAE's
+    extractor : what will get the grids
+    name : of `VOLUME_DECODERS`; None: `own`, or if that is the dense default, coarse-to-fine from a
+        resolution of 64 on, without full grids from 512 on
+    compatibility : the published decoders' grids
+    """
+    if name == "dense":
+        return VanillaVolumeDecoder()
+    if name == "flashvdm":
+        return FlashVDMVolumeDecoding(compatibility=compatibility)
+    if compatibility:
+        if isinstance(own, FlashVDMVolumeDecoding):
+            return FlashVDMVolumeDecoding(own.topk_mode, compatibility=True)
+        if name == "coarse_to_fine" or isinstance(own, HierarchicalVolumeDecoding):
+            return HierarchicalVolumeDecoding(compatibility=True)
+        return own
+    fine = type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM
+    if name == "coarse_to_fine" or fine:
+        takes_sparse = type(extractor) is MCSurfaceExtractor and not extractor.compatibility
+        return CoarseToFineVolumeDecoder(SPARSE_FROM if takes_sparse else None)
+    return own
