@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 from bpy.props import (
+    BoolProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -109,8 +110,13 @@ class ReduceSettings:
         items=(
             ("QUALITY", "Quality", "Stays closest to the surface; takes longer"),
             ("FAST", "Fast", "For very large meshes"),
+            ("PREVIEW", "Preview", "Soonest there; less exact on flat shapes"),
         ),
         default="QUALITY",
+    )
+    use_ratio: BoolProperty(
+        name="By Ratio",
+        description="Reduce each mesh to a share of its own triangles instead of to one number",
     )
     face_count: IntProperty(
         name="Faces",
@@ -119,6 +125,18 @@ class ReduceSettings:
         min=0,
         soft_min=4,
         soft_max=500_000,
+    )
+    ratio: FloatProperty(
+        name="Ratio",
+        description="Share of its triangles that each selected mesh keeps",
+        default=0.1,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    keep_original: BoolProperty(
+        name="Keep Original",
+        description="Leave a hidden copy of each object as it was, at the same place",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blender mesh -> numpy arrays in hy3dgen's convention (y up), and what a mesh carries besides."""
+"""Blender mesh -> numpy arrays in hy3dgen's convention (y up), with everything it carries."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,59 @@ import numpy as np
 from mathutils import Matrix
 
 from hy3dgen.errors import InvalidMeshError
+from hy3dgen.mesh import Attribute
 
-# Attributes that new geometry brings itself; names with a leading dot are Blender's own.
-_GEOMETRY = frozenset({"position", "material_index", "sharp_face", "sharp_edge"})
+from . import mesh_layers
+from .mesh_layers import ActiveLayers, Layer
+from .shape_keys import ShapeKey, read_shape_keys
+from .vertex_groups import Groups
+
+# Modifiers that remember vertices by number, so that they have to be bound again.
+_BOUND = frozenset({"SURFACE_DEFORM", "MESH_DEFORM", "LAPLACIANDEFORM"})
 
 
 @dataclass(frozen=True)
 class MeshSnapshot:
-    """A mesh object as it was when a job began, enough to find it again or to do without it."""
+    """A mesh as it was when a job began, enough to find it again or to do without it."""
 
-    name: str
-    session_uid: int
+    name: str  # of the object it was read from
+    mesh_name: str
+    session_uid: int  # of the mesh; undo keeps it
     matrix_world: Matrix
     vertices: np.ndarray  # (V, 3) float32, y up
     faces: np.ndarray  # (F, 3) int32, triangles
-    flat: bool  # most faces are shaded flat
+    layers: list[Layer]
+    active: ActiveLayers
+    normals: Attribute | None
+    groups: Groups
+    keys: list[ShapeKey]
+
+    @property
+    def attributes(self) -> list[Attribute]:
+        """Everything with a value of its own somewhere; each has a name of its own."""
+        return [
+            *(layer.attribute for layer in self.layers if not layer.constant),
+            *filter(None, (self.normals, self.groups.weights)),
+            *(key.offsets for key in self.keys if not key.still),
+        ]
 
 
 def snapshot(obj: bpy.types.Object) -> MeshSnapshot:
     mesh = obj.data
+    triangles = mesh_layers.read_triangles(mesh)
+    vertices = read_vertices(mesh)
     return MeshSnapshot(
         name=obj.name,
-        session_uid=obj.session_uid,
+        mesh_name=mesh.name,
+        session_uid=mesh.session_uid,
         matrix_world=obj.matrix_world.copy(),
-        vertices=read_vertices(mesh),
-        faces=read_triangles(mesh),
-        flat=2 * int(np.count_nonzero(_sharp_faces(mesh))) > len(mesh.polygons),
+        vertices=vertices,
+        faces=triangles.faces,
+        layers=mesh_layers.read_layers(mesh, triangles),
+        active=ActiveLayers.read(mesh),
+        normals=mesh_layers.read_normals(mesh, triangles),
+        groups=Groups.read(obj),
+        keys=read_shape_keys(mesh, z_up(vertices)),
     )
 
 
@@ -49,24 +76,36 @@ def read_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
     return vertices
 
 
-def read_triangles(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(F, 3) int32; larger polygons are split the way Blender draws them."""
-    if len(mesh.loops) == 3 * len(mesh.polygons):
-        corners = np.empty(len(mesh.loops), np.int32)
-        mesh.attributes[".corner_vert"].data.foreach_get("value", corners)
-    else:
-        mesh.calc_loop_triangles()
-        corners = np.empty(3 * len(mesh.loop_triangles), np.int32)
-        mesh.loop_triangles.foreach_get("vertices", corners)
-    return corners.reshape(-1, 3)
+def z_up(vertices: np.ndarray) -> np.ndarray:
+    """(V, 3) float32, turned from y up to Blender's z up."""
+    blender = np.empty((len(vertices), 3), np.float32)
+    blender[:, 0] = vertices[:, 0]
+    blender[:, 1] = -vertices[:, 2]
+    blender[:, 2] = vertices[:, 1]
+    return blender
 
 
 def unchanged(mesh: bpy.types.Mesh, before: MeshSnapshot) -> bool:
-    return (
-        len(mesh.vertices) == len(before.vertices)
-        and np.array_equal(read_vertices(mesh), before.vertices)
-        and np.array_equal(read_triangles(mesh), before.faces)
+    """Whether shape, attributes and shape keys are still those of the snapshot."""
+    if len(mesh.vertices) != len(before.vertices):
+        return False
+    vertices, triangles = read_vertices(mesh), mesh_layers.read_triangles(mesh)
+    if not np.array_equal(vertices, before.vertices):
+        return False
+    if not np.array_equal(triangles.faces, before.faces):
+        return False
+    layers = mesh_layers.read_layers(mesh, triangles)
+    keys = read_shape_keys(mesh, z_up(vertices))
+    now = [layer.attribute for layer in layers] + [key.offsets for key in keys]
+    then = [layer.attribute for layer in before.layers] + [key.offsets for key in before.keys]
+    return [one.name for one in now] == [one.name for one in then] and all(
+        np.array_equal(a.values, b.values) for a, b in zip(now, then, strict=True)
     )
+
+
+def users_of(mesh: bpy.types.Mesh) -> list[bpy.types.Object]:
+    """The objects of this file that show the mesh."""
+    return [obj for obj in bpy.data.objects if obj.data == mesh]
 
 
 def check_replaceable(obj: bpy.types.Object) -> None:
@@ -82,58 +121,31 @@ def check_replaceable(obj: bpy.types.Object) -> None:
         raise InvalidMeshError(
             f"the mesh of '{obj.name}' is a library override; make it local first"
         )
-    if mesh.shape_keys:
+    if mesh.shape_keys and not mesh.shape_keys.use_relative:
         raise InvalidMeshError(
-            f"'{obj.name}' has {len(mesh.shape_keys.key_blocks)} shape keys, which would be lost; "
-            "apply or remove them first"
+            f"the shape keys of '{obj.name}' are absolute, and their times would be lost; turn on "
+            "Relative beside them, or remove them first"
         )
-    users = mesh.users - int(mesh.use_fake_user)
-    if users > 1:
+    if any(modifier.type == "MULTIRES" for modifier in obj.modifiers):
         raise InvalidMeshError(
-            f"the mesh of '{obj.name}' is used {users} times and all would change; make it "
-            "single-user first (Object > Relations > Make Single User > Object & Data)"
+            f"'{obj.name}' has a Multiresolution modifier, whose sculpted detail would be lost; "
+            "apply it first"
         )
 
 
-def lost_by_replacing(obj: bpy.types.Object) -> list[str]:
-    """What new geometry would not carry over, in an artist's words."""
-    mesh = obj.data
-    lost = []
-    if mesh.uv_layers:
-        lost.append(_named("UV map", [layer.name for layer in mesh.uv_layers]))
-    if obj.vertex_groups and any(vertex.groups for vertex in mesh.vertices):
-        lost.append(_named("weights of vertex group", [group.name for group in obj.vertex_groups]))
-    if mesh.color_attributes:
-        lost.append(_named("colour attribute", [color.name for color in mesh.color_attributes]))
-    named = {layer.name for layer in (*mesh.uv_layers, *mesh.color_attributes)}
-    others = [
-        attribute.name
-        for attribute in mesh.attributes
-        if attribute.name not in named | _GEOMETRY and not attribute.name.startswith(".")
-    ]
-    if others:
-        lost.append(_named("attribute", others))
-    if len(np.unique(_material_indices(mesh))) > 1:
-        lost.append("which face has which material")
-    return lost
-
-
-def _named(what: str, names: list[str]) -> str:
-    return f"{what}{'s' if len(names) > 1 else ''} {', '.join(repr(name) for name in names)}"
-
-
-def _material_indices(mesh: bpy.types.Mesh) -> np.ndarray:
-    return _face_attribute(mesh, "material_index", "INT", np.int32)
-
-
-def _sharp_faces(mesh: bpy.types.Mesh) -> np.ndarray:
-    return _face_attribute(mesh, "sharp_face", "BOOLEAN", np.bool_)
-
-
-def _face_attribute(mesh: bpy.types.Mesh, name: str, kind: str, dtype: type) -> np.ndarray:
-    """Values per polygon; zeros where the attribute is missing, which is what Blender means."""
-    values = np.zeros(len(mesh.polygons), dtype)
-    attribute = mesh.attributes.get(name)
-    if attribute is not None and attribute.data_type == kind and attribute.domain == "FACE":
-        attribute.data.foreach_get("value", values)
-    return values
+def not_kept(obj: bpy.types.Object) -> list[str]:
+    """Sentences on what a reduction of this object leaves behind or disturbs."""
+    found = []
+    lost = mesh_layers.not_carried(obj.data)
+    if lost:
+        found.append(f"'{obj.name}' does not keep {', '.join(lost)}")
+    for modifier in obj.modifiers:
+        bound = modifier.type in _BOUND and modifier.is_bound
+        bound |= modifier.type == "CORRECTIVE_SMOOTH" and modifier.rest_source == "BIND"
+        bound |= modifier.type == "HOOK" and len(modifier.vertex_indices) > 0
+        if bound:
+            found.append(
+                f"'{obj.name}': the modifier '{modifier.name}' knows vertices by their numbers; "
+                "bind it again"
+            )
+    return found

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Numpy arrays in hy3dgen's convention (y up) -> Blender meshes and objects (z up)."""
 
+from collections.abc import Mapping
 from math import radians
 
 import bpy
 import numpy as np
 
-from .scene_read import MeshSnapshot, unchanged
+from . import mesh_layers
+from .mesh_layers import NORMALS
+from .scene_read import MeshSnapshot, unchanged, users_of, z_up
+from .shape_keys import write_shape_keys
+from .vertex_groups import WEIGHTS, holder_of
 
 # A surface read from a grid turns by less than this between neighbours unless there is an edge.
 SHARP_ANGLE = radians(40.0)
@@ -18,15 +23,11 @@ def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, faces: np.ndarray) -> 
     The attribute API with exact dtypes is ten times as fast as the older `foreach_set` on
     vertices and loops. Blender 5.1 and later do not make edges without being asked.
     """
-    blender = np.empty((len(vertices), 3), np.float32)
-    blender[:, 0] = vertices[:, 0]
-    blender[:, 1] = -vertices[:, 2]
-    blender[:, 2] = vertices[:, 1]
     corners = np.ascontiguousarray(faces, np.int32).ravel()
     mesh.vertices.add(len(vertices))
     mesh.loops.add(len(corners))
     mesh.polygons.add(len(faces))
-    mesh.attributes["position"].data.foreach_set("vector", blender.ravel())
+    mesh.attributes["position"].data.foreach_set("vector", z_up(vertices).ravel())
     mesh.attributes[".corner_vert"].data.foreach_set("value", corners)
     mesh.polygons.foreach_set("loop_start", np.arange(0, len(corners), 3, dtype=np.int32))
     mesh.update(calc_edges=True)
@@ -53,46 +54,80 @@ def link_and_select(context: bpy.types.Context, obj: bpy.types.Object) -> None:
 
 
 def replace_geometry(
-    context: bpy.types.Context, before: MeshSnapshot, vertices: np.ndarray, faces: np.ndarray
+    context: bpy.types.Context,
+    before: MeshSnapshot,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    values: Mapping[str, np.ndarray],
 ) -> bool:
-    """New geometry for the object that `before` was taken from.
+    """New geometry for the mesh that `before` was taken from, and thereby for all its objects.
 
-    Keeps the object, its name, transform, modifiers and material slots, and the mesh's name and
-    custom properties. If the object is gone or was edited meanwhile, the geometry goes into a new
-    object instead and the answer is False.
+    The datablock stays the same one, with its name, materials, animation and users. If no
+    object shows it any more, or it was edited meanwhile, the geometry goes into a new object instead and the answer is False.
+
+    Parameters
+    ----------
+    vertices, faces : (V', 3) float32 y up and (F', 3) int32
+    values : rows of the attributes of `before`, by their names; one without rows is left out
     """
-    obj = _find(before)
-    if obj is None or obj.type != "MESH" or not unchanged(obj.data, before):
-        mesh = bpy.data.meshes.new(before.name)
-        _fill_and_shade(mesh, before, vertices, faces)
-        added = bpy.data.objects.new(before.name, mesh)
-        added.matrix_world = before.matrix_world
-        link_and_select(context, added)
-        return False
-    old = obj.data
-    mesh = old.copy()  # keeps materials, custom properties and settings
+    mesh = find_mesh(before)
+    if mesh is not None and users_of(mesh) and unchanged(mesh, before):
+        mesh.clear_geometry()
+        _fill(mesh, before, vertices, faces, values)
+        return True
+    mesh = bpy.data.meshes.new(before.mesh_name) if mesh is None else mesh.copy()
     mesh.clear_geometry()
-    _fill_and_shade(mesh, before, vertices, faces)
-    name, keep = old.name, old.use_fake_user
-    obj.data = mesh
-    bpy.data.meshes.remove(old)
-    mesh.name, mesh.use_fake_user = name, keep
-    return True
+    _fill(mesh, before, vertices, faces, values)
+    added = bpy.data.objects.new(before.name, mesh)
+    added.matrix_world = before.matrix_world
+    link_and_select(context, added)
+    return False
 
 
-def _fill_and_shade(
-    mesh: bpy.types.Mesh, before: MeshSnapshot, vertices: np.ndarray, faces: np.ndarray
-) -> None:
-    fill_mesh(mesh, vertices, faces)
-    if before.flat:
-        mesh.shade_flat()
-    else:
-        mesh.set_sharp_from_angle(angle=SHARP_ANGLE)
-
-
-def _find(before: MeshSnapshot) -> bpy.types.Object | None:
+def find_mesh(before: MeshSnapshot) -> bpy.types.Mesh | None:
     """By the number that undo keeps, never by name only: names are given again."""
-    for obj in bpy.data.objects:
-        if obj.session_uid == before.session_uid:
-            return obj
+    for mesh in bpy.data.meshes:
+        if mesh.session_uid == before.session_uid:
+            return mesh
     return None
+
+
+def keep_original(mesh: bpy.types.Mesh) -> bpy.types.Object | None:
+    """A hidden copy of the mesh's first object, at the same place, with a mesh of its own."""
+    obj = next(iter(users_of(mesh)), None)
+    if obj is None:
+        return None
+    original = obj.copy()
+    original.data = mesh.copy()
+    original.name, original.data.name = f"{obj.name} (original)", f"{mesh.name} (original)"
+    for collection in obj.users_collection:
+        collection.objects.link(original)
+    original.hide_render = True
+    for layer in (layer for scene in bpy.data.scenes for layer in scene.view_layers):
+        if original.name in layer.objects:
+            original.select_set(False, view_layer=layer)
+            original.hide_set(True, view_layer=layer)
+    return original
+
+
+def _fill(
+    mesh: bpy.types.Mesh,
+    before: MeshSnapshot,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    values: Mapping[str, np.ndarray],
+) -> None:
+    """Everything of a mesh that was cleared."""
+    fill_mesh(mesh, vertices, faces)
+    with holder_of(mesh) as holder:
+        before.groups.write(holder, values.get(WEIGHTS))
+        mesh_layers.write_layers(mesh, before.layers, values)
+        if before.keys:
+            write_shape_keys(holder, before.keys, z_up(vertices), values)
+    if before.normals is not None:
+        if NORMALS in values:
+            mesh_layers.write_normals(mesh, values[NORMALS])
+        else:
+            mesh_layers.shade_flat(mesh)
+    before.active.write(mesh)
+    mesh.update()

@@ -76,18 +76,28 @@ def test_budget_not_smaller_than_the_mesh(scene, face_count):
     reduce_refused("'Sphere' has 1,280 triangles, not more than", face_count=face_count)
 
 
-def test_shape_keys(scene):
+def test_ratio_of_zero(scene):
+    add_sphere()
+    reduce_refused("[Cc]annot reduce to a ratio of 0", use_ratio=True, ratio=0.0)
+
+
+def test_ratio_of_one(scene):
+    add_sphere()
+    reduce_refused("5,120 triangles, not more than the 5,120", use_ratio=True, ratio=1.0)
+
+
+def test_absolute_shape_keys(scene):
     sphere = add_sphere()
     sphere.shape_key_add(name="Basis")
     sphere.shape_key_add(name="Smile")
-    reduce_refused("has 2 shape keys", face_count=100)
+    sphere.data.shape_keys.use_relative = False
+    reduce_refused("shape keys of 'Sphere' are absolute", face_count=100)
 
 
-def test_mesh_of_two_objects(scene):
+def test_multiresolution(scene):
     sphere = add_sphere()
-    twin = bpy.data.objects.new("Twin", sphere.data)
-    scene.collection.objects.link(twin)
-    reduce_refused("is used 2 times", face_count=100)
+    sphere.modifiers.new("Multires", "MULTIRES")
+    reduce_refused("'Sphere' has a Multiresolution modifier", face_count=100)
 
 
 def test_mesh_linked_from_a_library(scene, tmp_path):

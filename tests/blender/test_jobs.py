@@ -18,6 +18,8 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 class Selected:
     """What `make_job` reads of an operator."""
 
+    use_ratio, ratio, keep_original = False, 0.1, False
+
     def __init__(self, face_count: int, method: str = "QUALITY") -> None:
         self.face_count, self.method = face_count, method
 

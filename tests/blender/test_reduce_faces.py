@@ -122,24 +122,6 @@ def test_shading_stays_smooth_or_flat(scene, smooth):
     assert {polygon.use_smooth for polygon in sphere.data.polygons} == {smooth}
 
 
-def test_what_is_lost_is_named(scene, module):
-    bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=4, calc_uvs=True)
-    sphere = bpy.context.object
-    sphere.vertex_groups.new(name="Top").add(range(10), 1.0, "ADD")
-    sphere.data.color_attributes.new("Paint", "BYTE_COLOR", "CORNER")
-    sphere.data.attributes.new("wear", "FLOAT", "POINT")
-    lost = module("scene_read").lost_by_replacing(sphere)
-    assert lost == [
-        "UV map 'UVMap'",
-        "weights of vertex group 'Top'",
-        "colour attribute 'Paint'",
-        "attribute 'wear'",
-    ]
-    bpy.ops.hunyuan3d.reduce_faces(face_count=100)
-    levels = [level for level, _ in module("job_timer").queue.last.reports]
-    assert levels == ["WARNING", "INFO"]
-
-
 def test_fast_path_reads_back_what_it_wrote(scene, module):
     rng = np.random.default_rng(0)
     vertices = rng.random((50, 3), np.float32)
@@ -147,5 +129,5 @@ def test_fast_path_reads_back_what_it_wrote(scene, module):
     mesh = bpy.data.meshes.new("any")
     module("scene_write").fill_mesh(mesh, vertices, faces)
     assert module("scene_read").read_vertices(mesh).tobytes() == vertices.tobytes()
-    assert module("scene_read").read_triangles(mesh).tobytes() == faces.tobytes()
+    assert module("mesh_layers").read_triangles(mesh).faces.tobytes() == faces.tobytes()
     bpy.data.meshes.remove(mesh)

@@ -103,6 +103,6 @@ def test_replacing_keeps_other_users_of_the_name(scene, module):
     bpy.data.objects.remove(first)
     impostor = add_sphere("Ball")
     select(impostor)
-    kept = module("scene_write").replace_geometry(bpy.context, before, WEDGE, FACES)
+    kept = module("scene_write").replace_geometry(bpy.context, before, WEDGE, FACES, {})
     assert not kept
     assert len(impostor.data.polygons) == 5120

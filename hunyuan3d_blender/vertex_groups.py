@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Vertex groups with their weights, as one attribute and back, without a loop over vertices.
+
+Blender's Python gives weights one vertex at a time only. Geometry nodes read a group as a named
+attribute, and an operator turns an attribute into a group, both at once for all vertices.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from hy3dgen.mesh import Attribute
+
+WEIGHTS = "weights of vertex groups"
+_TEMPORARY = "hy3d_weights"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The vertex groups of a mesh. A vertex with the weight 0 counts as not being in a group."""
+
+    names: tuple[str, ...]
+    locked: tuple[bool, ...]
+    active: int
+    weights: Attribute | None  # (V, groups) float32; None: no vertex has any
+
+    @classmethod
+    def read(cls, obj: bpy.types.Object) -> "Groups":
+        groups = obj.vertex_groups
+        weights = _read_weights(obj) if groups else np.zeros((0, 0), np.float32)
+        return cls(
+            tuple(group.name for group in groups),
+            tuple(group.lock_weight for group in groups),
+            groups.active_index,
+            Attribute(WEIGHTS, "vertex", weights) if weights.any() else None,
+        )
+
+    def write(self, holder: bpy.types.Object, weights: np.ndarray | None) -> None:
+        """Make the groups on the mesh of `holder`, which has none. Comes before the attributes.
+
+        A group and an attribute cannot have one name, so groups get theirs at the end.
+        """
+        for i, (name, locked) in enumerate(zip(self.names, self.locked, strict=True)):
+            column = None if weights is None else weights[:, i]
+            if column is None or not column.any():
+                holder.vertex_groups.new(name=_TEMPORARY)
+            else:
+                _add_group(holder, column)
+            group = holder.vertex_groups[i]
+            group.name, group.lock_weight = name, locked
+        if self.names:
+            holder.vertex_groups.active_index = self.active
+
+
+@contextlib.contextmanager
+def holder_of(mesh: bpy.types.Mesh) -> Iterator[bpy.types.Object]:
+    """An object outside of all scenes, for what can only be done to a mesh through an object."""
+    holder = bpy.data.objects.new(_TEMPORARY, mesh)
+    try:
+        yield holder
+    finally:
+        bpy.data.objects.remove(holder)
+
+
+def _add_group(holder: bpy.types.Object, weights: np.ndarray) -> None:
+    attributes = holder.data.attributes
+    attributes.new(_TEMPORARY, "FLOAT", "POINT")
+    attributes[_TEMPORARY].data.foreach_set("value", np.ascontiguousarray(weights, np.float32))
+    attributes.active = attributes[_TEMPORARY]
+    with bpy.context.temp_override(object=holder, active_object=holder):
+        bpy.ops.geometry.attribute_convert(mode="VERTEX_GROUP")
+
+
+def _read_weights(obj: bpy.types.Object) -> np.ndarray:
+    """(V, groups) float32, by evaluating a copy of the object in a scene of its own."""
+    weights = np.zeros((len(obj.data.vertices), len(obj.vertex_groups)), np.float32)
+    column = np.empty(len(weights), np.float32)
+    tree = _store_as_attributes([group.name for group in obj.vertex_groups])
+    scene = bpy.data.scenes.new(_TEMPORARY)
+    try:
+        with holder_of(obj.data) as holder:
+            scene.collection.objects.link(holder)
+            holder.modifiers.new(_TEMPORARY, "NODES").node_group = tree
+            layer = scene.view_layers[0]
+            layer.update()
+            evaluated = holder.evaluated_get(layer.depsgraph).data.attributes
+            for i in range(weights.shape[1]):
+                evaluated[f"{_TEMPORARY}_{i}"].data.foreach_get("value", column)
+                weights[:, i] = column
+    finally:
+        bpy.data.scenes.remove(scene)
+        bpy.data.node_groups.remove(tree)
+    return weights
+
+
+def _store_as_attributes(names: list[str]) -> bpy.types.NodeTree:
+    """Geometry nodes that store each group under the name that `_read_weights` looks for."""
+    tree = bpy.data.node_groups.new(_TEMPORARY, "GeometryNodeTree")
+    for direction in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    geometry = tree.nodes.new("NodeGroupInput").outputs[0]
+    for i, name in enumerate(names):
+        source = tree.nodes.new("GeometryNodeInputNamedAttribute")
+        source.data_type = "FLOAT"
+        source.inputs["Name"].default_value = name
+        store = tree.nodes.new("GeometryNodeStoreNamedAttribute")
+        store.data_type, store.domain = "FLOAT", "POINT"
+        store.inputs["Name"].default_value = f"{_TEMPORARY}_{i}"
+        tree.links.new(geometry, store.inputs["Geometry"])
+        # Older Blenders have one hidden socket of this name for each type.
+        value = next(s for s in source.outputs if s.enabled and s.type == "VALUE")
+        tree.links.new(value, next(s for s in store.inputs if s.enabled and s.type == "VALUE"))
+        geometry = store.outputs["Geometry"]
+    tree.links.new(geometry, tree.nodes.new("NodeGroupOutput").inputs[0])
+    return tree
