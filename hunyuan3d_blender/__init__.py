@@ -3,6 +3,7 @@
 
 from . import fresh_wheel  # isort: skip  (before anything imports hy3dgen)  # noqa: F401
 from . import (
+    edits,
     file_changes,
     job_timer,
     menus,
@@ -17,7 +18,7 @@ from . import (
 from .operators import generate, job_list, models, picture, reduce_faces, set_up, worker
 
 _MODULES = (
-    *(preferences_view, properties, file_changes, thumbnails, preview_object),
+    *(preferences_view, properties, file_changes, edits, thumbnails, preview_object),
     *(job_timer, setup_facts, setup_jobs),
     *(generate, picture, reduce_faces, job_list, worker, set_up, models, panels, menus),
 )

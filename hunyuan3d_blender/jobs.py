@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
 from typing import Any
@@ -127,7 +127,9 @@ class Job:
         self.seconds = self.elapsed
         self.state, self.request = state, None
         self.reports = [(level, sentence(text)) for level, text in reports]
-        self.parts, self.results, self.preview = self.parts[:1], [], None  # lets go of the arrays
+        # An ended job is remembered, but not the arrays that it was about.
+        self.parts = [replace(part, arrays={}) for part in self.parts[:1]]
+        self.results, self.preview, self.finish = [], None, list
         if self.writing is not None:
             self.writing.close()
             self.writing = None

@@ -10,7 +10,7 @@ from mathutils import Matrix
 from hy3dgen.errors import InvalidMeshError
 from hy3dgen.mesh import Attribute
 
-from . import mesh_layers
+from . import edits, mesh_layers
 from .mesh_layers import ActiveLayers, Layer
 from .shape_keys import ShapeKey, read_shape_keys
 from .vertex_groups import Groups
@@ -34,6 +34,7 @@ class MeshSnapshot:
     normals: Attribute | None
     groups: Groups
     keys: list[ShapeKey]
+    watch: edits.Watch
 
     @property
     def attributes(self) -> list[Attribute]:
@@ -61,6 +62,7 @@ def snapshot(obj: bpy.types.Object) -> MeshSnapshot:
         normals=mesh_layers.read_normals(mesh, triangles),
         groups=Groups.read(obj),
         keys=read_shape_keys(mesh, z_up(vertices)),
+        watch=edits.Watch(mesh),
     )
 
 
@@ -94,6 +96,8 @@ def unchanged(mesh: bpy.types.Mesh, before: MeshSnapshot) -> bool:
         return False
     if not np.array_equal(triangles.faces, before.faces):
         return False
+    if not before.watch.maybe_edited():
+        return True
     layers = mesh_layers.read_layers(mesh, triangles)
     keys = read_shape_keys(mesh, z_up(vertices))
     now = [layer.attribute for layer in layers] + [key.offsets for key in keys]

@@ -2,19 +2,16 @@
 """Numpy arrays in hy3dgen's convention (y up) -> Blender meshes and objects (z up)."""
 
 from collections.abc import Mapping
-from math import radians
 
+import bmesh
 import bpy
 import numpy as np
 
-from . import mesh_layers
+from . import mesh_layers, placing
 from .mesh_layers import NORMALS
 from .scene_read import MeshSnapshot, unchanged, users_of, z_up
 from .shape_keys import write_shape_keys
 from .vertex_groups import WEIGHTS, holder_of
-
-# A surface read from a grid turns by less than this between neighbours unless there is an edge.
-SHARP_ANGLE = radians(40.0)
 
 
 def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, faces: np.ndarray) -> None:
@@ -39,20 +36,6 @@ def leave_edit_mode(context: bpy.types.Context) -> None:
         bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def link_and_select(context: bpy.types.Context, obj: bpy.types.Object) -> None:
-    active = context.view_layer.active_layer_collection
-    usable = active.is_visible and active.collection.is_editable
-    collection = active.collection if usable else context.scene.collection
-    collection.objects.link(obj)
-    space = context.space_data
-    if space is not None and space.type == "VIEW_3D" and space.local_view:
-        obj.local_view_set(space, True)
-    for other in context.view_layer.objects.selected:
-        other.select_set(False)
-    obj.select_set(True)
-    context.view_layer.objects.active = obj
-
-
 def replace_geometry(
     context: bpy.types.Context,
     before: MeshSnapshot,
@@ -62,8 +45,9 @@ def replace_geometry(
 ) -> bool:
     """New geometry for the mesh that `before` was taken from, and thereby for all its objects.
 
-    The datablock stays the same one, with its name, materials, animation and users. If no
-    object shows it any more, or it was edited meanwhile, the geometry goes into a new object instead and the answer is False.
+    The datablock stays the same one, with its name, materials, animation and users. If no object
+    shows it any more, or it was edited meanwhile, the geometry goes into a new object instead and
+    the answer is False.
 
     Parameters
     ----------
@@ -72,15 +56,12 @@ def replace_geometry(
     """
     mesh = find_mesh(before)
     if mesh is not None and users_of(mesh) and unchanged(mesh, before):
-        mesh.clear_geometry()
         _fill(mesh, before, vertices, faces, values)
         return True
     mesh = bpy.data.meshes.new(before.mesh_name) if mesh is None else mesh.copy()
-    mesh.clear_geometry()
     _fill(mesh, before, vertices, faces, values)
     added = bpy.data.objects.new(before.name, mesh)
-    added.matrix_world = before.matrix_world
-    link_and_select(context, added)
+    placing.link(context, added, placing.Place(context.scene.session_uid, before.matrix_world))
     return False
 
 
@@ -104,10 +85,17 @@ def keep_original(mesh: bpy.types.Mesh) -> bpy.types.Object | None:
         collection.objects.link(original)
     original.hide_render = True
     for layer in (layer for scene in bpy.data.scenes for layer in scene.view_layers):
-        if original.name in layer.objects:
+        if obj.name in layer.objects:
             original.select_set(False, view_layer=layer)
             original.hide_set(True, view_layer=layer)
     return original
+
+
+def _empty(mesh: bpy.types.Mesh) -> None:
+    """What `clear_geometry` does, which would take the mesh's animation away as well."""
+    nothing = bmesh.new()
+    nothing.to_mesh(mesh)
+    nothing.free()
 
 
 def _fill(
@@ -117,7 +105,8 @@ def _fill(
     faces: np.ndarray,
     values: Mapping[str, np.ndarray],
 ) -> None:
-    """Everything of a mesh that was cleared."""
+    """New geometry and everything that lies on it, in place of the old."""
+    _empty(mesh)
     fill_mesh(mesh, vertices, faces)
     with holder_of(mesh) as holder:
         before.groups.write(holder, values.get(WEIGHTS))

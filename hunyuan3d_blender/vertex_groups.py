@@ -39,10 +39,11 @@ class Groups:
         )
 
     def write(self, holder: bpy.types.Object, weights: np.ndarray | None) -> None:
-        """Make the groups on the mesh of `holder`, which has none. Comes before the attributes.
+        """Make the groups on the mesh of `holder` anew. Comes before the attributes.
 
         A group and an attribute cannot have one name, so groups get theirs at the end.
         """
+        holder.vertex_groups.clear()
         for i, (name, locked) in enumerate(zip(self.names, self.locked, strict=True)):
             column = None if weights is None else weights[:, i]
             if column is None or not column.any():

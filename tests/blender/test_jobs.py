@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job queue pumped by hand, as the timer does it in a window."""
 
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -15,19 +17,12 @@ from scenes import add_sphere, fingerprint  # noqa: E402
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-class Selected:
-    """What `make_job` reads of an operator."""
-
-    use_ratio, ratio, keep_original = False, 0.1, False
-
-    def __init__(self, face_count: int, method: str = "QUALITY") -> None:
-        self.face_count, self.method = face_count, method
-
-
 @pytest.fixture
 def make_job(module):
-    operator = module("operators.reduce_faces").HY3D_OT_reduce_faces
-    return lambda **settings: operator.make_job(Selected(**settings), bpy.context)
+    reduction = module("reduction")
+    return lambda **wish: reduction.make_job(
+        bpy.context, list(bpy.context.selected_objects), reduction.Wish(**wish)
+    )
 
 
 @pytest.fixture
@@ -102,6 +97,21 @@ def test_jobs_of_one_worker_wait_for_each_other(scene, queue, make_job, module):
     queue.complete(first)
     pump_until(queue, lambda: second.state is State.READY)
     queue.complete(second)
+
+
+def test_an_ended_job_holds_no_arrays_and_can_be_retried(scene, queue, make_job, module):
+    sphere = add_sphere()
+    sphere.data.attributes.new("wear", "FLOAT", "POINT").data[0].value = 1.0
+    job = queue.add(make_job(face_count=100, method="fast"))
+    held = weakref.ref(job.parts[0].arrays["vertices"])
+    queue.pump()
+    queue.cancel(job)
+    gc.collect()
+    assert job.ended and held() is None
+    again = queue.retry(job)
+    pump_until(queue, lambda: again.state is module("jobs").State.READY)
+    assert queue.complete(again) and again.state is module("jobs").State.DONE
+    assert len(sphere.data.polygons) == 100
 
 
 def test_result_for_an_edited_mesh_becomes_a_new_object(scene, queue, make_job, module):

@@ -11,6 +11,7 @@ from scenes import positions, select  # noqa: E402
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 FACES = 600
+MOVED = 0.03  # how far a seam or border may move; edges are 0.2 long by then
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_two_uv_maps_with_different_seams(ball, reduce, method):
         chart = (uv[:, 0] > 0.5).reshape(-1, 3)
         assert (chart == chart[:, :1]).all(), "no triangle lies in two charts"
         reach = at_corners(ball)[:, axis].reshape(-1, 3) * np.where(chart, 1, -1)
-        assert reach.min() > -0.01, "none reaches over its seam"
+        assert reach.min() > -MOVED, "none reaches over its seam"
         assert abs(uv - charted(ball, axis)).max() < 0.02
     assert len(ball.data.edges) == len(ball.data.polygons) * 3 // 2, "closed in spite of seams"
 
@@ -151,7 +152,7 @@ def test_materials_meet_where_they_met(ball, reduce):
     index = read(ball.data.polygons, "material_index", 1, np.int32)
     np.testing.assert_array_equal(index, np.where(centers(ball.data)[:, 0] > 0, 2, 0))
     reach = at_corners(ball)[:, 0].reshape(-1, 3) * np.where(index > 0, 1, -1)[:, None]
-    assert reach.min() > -0.01, "no triangle lies in two materials"
+    assert reach.min() > -MOVED, "no triangle lies in two materials"
 
 
 def test_flat_and_smooth_faces(ball, reduce):
@@ -165,7 +166,7 @@ def marked_length(obj, prop: str, axis: int) -> float:
     """Length of the marked edges, all of which lie where the coordinate `axis` is zero."""
     ends = positions(obj)[read(obj.data.edges, "vertices", 2, np.int32)]
     ends = ends[read(obj.data.edges, prop, 1, np.bool_)]
-    assert abs(ends[..., axis]).max() < 0.01
+    assert abs(ends[..., axis]).max() < MOVED
     return np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1).sum()
 
 
@@ -186,7 +187,7 @@ def test_creases_and_bevel_weights(ball, reduce):
     creases = read(ball.data.attributes["crease_edge"].data, "value", 1)
     assert set(np.unique(creases)) == {0.0, 0.5}
     ends = positions(ball)[read(ball.data.edges, "vertices", 2, np.int32)]
-    np.testing.assert_array_equal(creases > 0, (abs(ends[..., 2]) < 0.01).all(axis=1))
+    np.testing.assert_array_equal(creases > 0, (abs(ends[..., 2]) < MOVED).all(axis=1))
 
 
 def test_all_edges_sharp(ball, reduce):
@@ -296,7 +297,7 @@ def test_custom_attributes(ball, reduce, domain):
     ids = np.where(z > 0, 2_000_000_011, -7).astype(np.int32)
     add(ball.data, "height", "FLOAT", domain, "value", z)
     add(ball.data, "place", "FLOAT_VECTOR", domain, "vector", places())
-    add(ball.data, "id", "INT", domain, "value", ids)
+    add(ball.data, "number", "INT", domain, "value", ids)
     add(ball.data, "small", "INT8", domain, "value", (side * 100).astype(np.int8))
     add(ball.data, "pair", "INT32_2D", domain, "value", np.column_stack([side, 1 - side]))
     add(ball.data, "up", "BOOLEAN", domain, "value", z > 0)
@@ -314,7 +315,7 @@ def test_custom_attributes(ball, reduce, domain):
     if domain == "FACE":  # labels of faces meet where they met, so none is doubtful
         np.testing.assert_array_equal(up, after[:, 2] > 0)
     up = up[clear]
-    ids = read(data["id"], "value", 1, np.int32)[clear]
+    ids = read(data["number"], "value", 1, np.int32)[clear]
     np.testing.assert_array_equal(ids, np.where(up, 2_000_000_011, -7))
     small = read(data["small"], "value", 1, np.int8)[clear]
     np.testing.assert_array_equal(small, np.where(up, 100, 0))

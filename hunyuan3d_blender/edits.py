@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a mesh was edited while a job ran, as far as Blender's dependency graph noticed.
+
+Comparing every value of a large mesh with what it was takes a second, in which the interface would
+stand still; this tells when there is nothing to compare.
+"""
+
+import weakref
+
+import bpy
+
+from . import file_changes
+
+_watches: "weakref.WeakSet[Watch]" = weakref.WeakSet()
+
+
+class Watch:
+    """Looks at one mesh from now on, as long as somebody holds this."""
+
+    def __init__(self, mesh: bpy.types.Mesh) -> None:
+        self.uid = mesh.session_uid
+        self._noticed = False
+        self._files = file_changes.number()
+        _watches.add(self)
+
+    def maybe_edited(self) -> bool:
+        """False only where nothing happened to the mesh's geometry and attributes.
+
+        Without a window nobody makes Blender look at its scenes, so there it is always True.
+        """
+        if bpy.app.background or file_changes.number() != self._files:
+            return True
+        bpy.context.view_layer.update()
+        return self._noticed
+
+    def notice(self) -> None:
+        self._noticed = True
+
+
+@bpy.app.handlers.persistent
+def _updated(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    if not _watches:
+        return
+    updated = {
+        update.id.session_uid
+        for update in depsgraph.updates
+        if update.is_updated_geometry and isinstance(update.id, bpy.types.Mesh)
+    }
+    for watch in _watches:
+        if watch.uid in updated:
+            watch.notice()
+
+
+def register() -> None:
+    bpy.app.handlers.depsgraph_update_post.append(_updated)
+
+
+def unregister() -> None:
+    bpy.app.handlers.depsgraph_update_post.remove(_updated)
