@@ -21,6 +21,8 @@ class Watch:
         self.uid = mesh.session_uid
         self._noticed = False
         self._files = file_changes.number()
+        if not bpy.app.background:
+            bpy.context.view_layer.update()  # what happened before is no edit
         _watches.add(self)
 
     def maybe_edited(self) -> bool:
@@ -42,7 +44,7 @@ def _updated(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     if not _watches:
         return
     updated = {
-        update.id.session_uid
+        update.id.original.session_uid  # the updated copy has a number of its own
         for update in depsgraph.updates
         if update.is_updated_geometry and isinstance(update.id, bpy.types.Mesh)
     }

@@ -91,13 +91,14 @@ def unchanged(mesh: bpy.types.Mesh, before: MeshSnapshot) -> bool:
     """Whether shape, attributes and shape keys are still those of the snapshot."""
     if len(mesh.vertices) != len(before.vertices):
         return False
-    vertices, triangles = read_vertices(mesh), mesh_layers.read_triangles(mesh)
+    vertices = read_vertices(mesh)
     if not np.array_equal(vertices, before.vertices):
-        return False
-    if not np.array_equal(triangles.faces, before.faces):
         return False
     if not before.watch.maybe_edited():
         return True
+    triangles = mesh_layers.read_triangles(mesh)
+    if not np.array_equal(triangles.faces, before.faces):
+        return False
     layers = mesh_layers.read_layers(mesh, triangles)
     keys = read_shape_keys(mesh, z_up(vertices))
     now = [layer.attribute for layer in layers] + [key.offsets for key in keys]
