@@ -27,6 +27,7 @@ from .warm_worker import WarmWorker, WorkerSpec, WorkerStatus
 logger = logging.getLogger(__name__)
 
 MAX_ENDED = 20  # ended jobs that are remembered
+CANCEL_PATIENCE = 15.0  # seconds; a worker that has not obeyed by then is ended
 Report = tuple[str, str]  # Blender's level ("INFO", "WARNING", "ERROR") and one sentence
 WAITING = "waiting"  # yielded by a `finish` that waits for a thread and has nothing to do meanwhile
 Finish = Callable[[list[Result]], list[Report] | Generator[str | None, None, list[Report]]]
@@ -101,6 +102,7 @@ class Job:
     results: list[Result] = field(default_factory=list)
     began: float | None = None
     seconds: float = 0.0  # once ended
+    cancelled_at: float = math.inf
     request: int | None = None
     writing: Generator[str | None, None, list[Report]] | None = None
 
@@ -171,6 +173,10 @@ class JobQueue:
         """Take in every event that has arrived and send what can be sent. Never blocks long."""
         for worker in list(self._workers.values()):
             self._take_events(worker)
+        for job in list(self.jobs):
+            if job.state is State.CANCELLING:
+                if time.monotonic() - job.cancelled_at > CANCEL_PATIENCE:
+                    self.stop_worker(job.worker.role)
         roles_taken: set[str] = set()
         for job in list(self.jobs):
             if job.worker.role in roles_taken or job.state in (State.READY, State.WRITING):
@@ -206,7 +212,7 @@ class JobQueue:
         if job.ended or job.state is State.CANCELLING:
             return
         if job.state is State.RUNNING:
-            job.state = State.CANCELLING
+            job.state, job.cancelled_at = State.CANCELLING, time.monotonic()
             assert job.request is not None
             self._workers[job.worker.role].client.cancel(job.request)
         else:

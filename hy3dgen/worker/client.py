@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start a worker, hand it tasks, collect what comes back. numpy only; used inside Blender.
 
-Two threads serve one worker and neither calls user code: one starts it, reads its messages and
-copies their arrays, one keeps the log. The caller's threads write requests and poll. Every
+Four threads serve one worker and none calls user code: one starts it, reads its messages and
+copies their arrays, one writes requests, one keeps the log, one looks whether a signal has stopped
+it. The caller's threads never wait for a pipe. Every
 request ends in exactly one of Result, Failure and CancelledEvent, also when the worker dies: then
 `poll` gives a Failure of kind "WorkerDiedError" and `run` raises that error.
 """
@@ -33,6 +34,7 @@ from hy3dgen.worker.command import worker_command
 from hy3dgen.worker.inbox import Inbox
 from hy3dgen.worker.json_lines import LineReader
 from hy3dgen.worker.log import BoundedLog
+from hy3dgen.worker.outbox import Outbox
 from hy3dgen.worker.process import ChildProcess, child_environment, describe_exit
 from hy3dgen.worker.protocol import (
     CancelledEvent,
@@ -79,7 +81,8 @@ class WorkerClient:
         self._next_request = 1
         self._closing = False
         self._gone: WorkerError | None = None  # why there is no worker any more
-        self._writing = threading.Lock()
+        self._outbox: Outbox | None = None
+        self._verdict: WorkerError | None = None  # why this side ended the worker
         self._ending = threading.Lock()  # one close() at a time
 
     def __enter__(self) -> "WorkerClient":
@@ -142,7 +145,10 @@ class WorkerClient:
             self._changed.notify_all()
         with self._ending:
             if self._process is not None:
-                self._say_goodbye(self._process)
+                assert self._outbox
+                with contextlib.suppress(WorkerDiedError):
+                    self._outbox.put(protocol.encode(protocol.Close()))
+                self._outbox.finish()
                 self._process.end()
             for thread in self._threads:
                 thread.join(2.0)
@@ -151,17 +157,6 @@ class WorkerClient:
             if self._log is not None:
                 self._log.close()
         atexit.unregister(self.close)
-
-    def _say_goodbye(self, process: ChildProcess) -> None:
-        # A worker that reads nothing may keep another thread stuck in writing.
-        if self._writing.acquire(timeout=1.0):
-            try:
-                process.stdin.write(protocol.encode(protocol.Close()))
-                process.stdin.close()
-            except (OSError, ValueError):
-                pass
-            finally:
-                self._writing.release()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -247,7 +242,7 @@ class WorkerClient:
             raise
         self._inbox.register(request, own, lambda: self._free(blocks))
         try:
-            self._send_line(line)
+            self._post(line)
         except WorkerDiedError:
             # The thread that reads notices too and ends this request like the others.
             self._inbox.wait_until_ended(request, 10.0)
@@ -256,16 +251,14 @@ class WorkerClient:
     # --- the channel ------------------------------------------------------------------------------
 
     def _send(self, message: protocol.Message) -> None:
-        self._send_line(protocol.encode(message))
+        self._post(protocol.encode(message))
 
-    def _send_line(self, line: bytes) -> None:
-        assert self._process
+    def _post(self, line: bytes) -> None:
+        assert self._outbox and self._process
         try:
-            with self._writing:
-                while line:
-                    line = line[self._process.stdin.write(line) or 0 :]
-        except (OSError, ValueError) as error:  # ValueError: the pipe was closed by close()
-            raise WorkerDiedError("the worker has ended") from error
+            self._outbox.put(line)
+        except BufferError:
+            raise self._end_with(self._process, "reads no more requests") from None
 
     def _free(self, blocks: set[str]) -> None:
         assert self._arrays
@@ -275,8 +268,8 @@ class WorkerClient:
     def _start_thread(self, target: Callable, *arguments: object) -> threading.Thread:
         name = f"hy3dgen-{target.__name__.strip('_')}"
         thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)  # `close` joins those; it cannot one that is not started
         return thread
 
     def _live(self, log: BoundedLog) -> None:
@@ -292,17 +285,38 @@ class WorkerClient:
                 self._changed.notify_all()
             return
         with self._changed:
+            self._outbox = Outbox(process.stdin)
             self._process = process
             closing = self._closing
         if closing:
             process.end(patience=0.0)
+        over = threading.Event()
+        writer = self._start_thread(self._write_requests, process, self._outbox)
         pump = self._start_thread(self._pump_log, process, log)
-        reason = self._read_messages(process)
+        self._start_thread(self._watch_for_stops, process, over)
+        reason = self._read_messages(process) or self._verdict
+        over.set()
+        self._outbox.finish()
         process.end(patience=1.0 if reason is None else 0.0)
         pump.join(1.0)  # the log's last words
+        writer.join(1.0)
         self._settle(process, reason)
-        with self._writing:
-            process.close_pipes()
+        process.close_pipes()
+
+    @staticmethod
+    def _write_requests(process: ChildProcess, outbox: Outbox) -> None:
+        if not outbox.write_all():  # it reads no more: it ends, or we end it
+            process.end(patience=1.0)
+
+    def _watch_for_stops(self, process: ChildProcess, over: threading.Event) -> None:
+        if process.wait_until_stopped(over):
+            self._end_with(process, "was stopped by a signal from outside")
+
+    def _end_with(self, process: ChildProcess, what: str) -> WorkerDiedError:
+        verdict = WorkerDiedError(f"the worker {what} and has been ended; start again")
+        self._verdict = verdict
+        process.end(patience=0.0)
+        return verdict
 
     @staticmethod
     def _pump_log(process: ChildProcess, log: BoundedLog) -> None:

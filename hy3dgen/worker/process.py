@@ -26,6 +26,9 @@ _FOREIGN_VARIABLES = (
     "__PYVENV_LAUNCHER__",
 )
 
+STOPPED_PATIENCE = 2.0  # seconds; tools stop a process for a moment and let it go on
+_LOOK_INTERVAL = 0.5
+
 
 def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """`base` (this process' environment) without what points Python at another installation."""
@@ -79,6 +82,32 @@ class ChildProcess:
     def exit_code(self) -> int | None:
         return self._process.poll()
 
+    def is_stopped(self) -> bool:
+        """Whether a signal (SIGSTOP) holds it at this moment. Only Linux tells.
+
+        A debugger that holds it is another matter: the system tells that to the debugger alone.
+        """
+        if not sys.platform.startswith("linux"):
+            return False
+        # WNOWAIT: its exit code remains for whoever asks for that.
+        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self.pid, flags) is not None
+        except ChildProcessError:  # ended
+            return False
+
+    def wait_until_stopped(self, over: threading.Event) -> bool:
+        """Whether it was stopped for STOPPED_PATIENCE seconds at a stretch, before `over`."""
+        since = None
+        while not over.wait(_LOOK_INTERVAL):
+            if not self.is_stopped():
+                since = None
+            elif since is None:
+                since = time.monotonic()
+            elif time.monotonic() - since >= STOPPED_PATIENCE:
+                return True
+        return False
+
     def wait(self, timeout: float) -> bool:
         """Whether it has ended within `timeout` seconds."""
         try:
@@ -107,7 +136,8 @@ class ChildProcess:
         self.wait(5.0)
 
     def close_pipes(self) -> None:
-        for pipe in (self.stdin, self.stdout, self.stderr):
+        """Those that we read from; `stdin` belongs to whoever writes."""
+        for pipe in (self.stdout, self.stderr):
             with contextlib.suppress(OSError):
                 pipe.close()
 

@@ -4,6 +4,7 @@
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -66,6 +67,26 @@ def test_cancel_while_running_leaves_the_scene(scene, queue, make_job, module):
     assert job.state is State.CANCELLED
     assert time.monotonic() - started < 2.0
     assert fingerprint() == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stops a process")
+def test_a_worker_that_does_not_obey_a_cancel_is_ended(scene, queue, make_job, module, monkeypatch):
+    from hy3dgen.worker import process
+
+    monkeypatch.setattr(process, "STOPPED_PATIENCE", 1000.0)  # it hangs, and nobody can tell
+    monkeypatch.setattr(module("jobs"), "CANCEL_PATIENCE", 0.5)
+    add_sphere(subdivisions=9)
+    before = fingerprint()
+    job = queue.add(make_job(face_count=1000))
+    pump_until(queue, lambda: job.state is module("jobs").State.RUNNING)
+    os.kill(queue.hello("mesh").pid, signal.SIGSTOP)
+    queue.cancel(job)
+    pump_until(queue, lambda: job.ended, 10)
+    assert job.state is module("jobs").State.CANCELLED
+    assert fingerprint() == before
+    again = queue.add(make_job(face_count=1000))
+    pump_until(queue, lambda: again.state is module("jobs").State.READY)
+    queue.cancel(again)
 
 
 def test_cancel_before_the_start(scene, queue, make_job, module):

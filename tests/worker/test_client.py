@@ -252,6 +252,51 @@ def test_a_crash_in_c_is_named(client):
         client.run("fail", {"how": "crash"})
 
 
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a Linux signal")
+
+
+@linux
+def test_a_stopped_worker_is_noticed_and_ended_in_words(client, roots):
+    request = client.submit("steps", {"count": 1000, "seconds": 0.05}, {"a": np.zeros(9)})
+    wait_until(client.poll, 5)
+    os.kill(client.hello.pid, signal.SIGSTOP)
+    wait_until(lambda: not client.alive, 10)
+    (event,) = client.poll()
+    assert (event.request, event.kind) == (request, "WorkerDiedError")
+    assert "stopped by a signal" in event.message and "start again" in event.message
+    assert not is_running(client.hello.pid) and left_in(roots) == []
+
+
+@linux
+def test_a_worker_stopped_before_it_said_hello(roots):
+    client = WorkerClient([sys.executable, "-c", "import os; os.kill(os.getpid(), 19)"])
+    with pytest.raises(StartError, match="stopped by a signal"):
+        client.start(30)
+    assert not is_running(client._process.pid)
+
+
+@linux
+def test_a_moment_of_stopping_does_no_harm(client):
+    request = client.submit("steps", {"count": 10, "seconds": 0.05})
+    wait_until(client.poll, 5)
+    os.kill(client.hello.pid, signal.SIGSTOP)
+    time.sleep(0.7)
+    os.kill(client.hello.pid, signal.SIGCONT)
+    assert isinstance(events_until_end(client, request)[-1], Result)
+
+
+@linux
+def test_a_worker_that_reads_nothing_holds_nobody_up(client):
+    os.kill(client.hello.pid, signal.SIGSTOP)
+    start = time.monotonic()
+    requests = [client.submit("echo", {"much": "x" * 10_000}) for _ in range(60)]
+    client.cancel(requests[0])
+    assert time.monotonic() - start < 1.0, "a pipe takes 64 kB"
+    ends = []
+    wait_until(lambda: ends.extend(client.poll()) or len(ends) == len(requests), 10)
+    assert {event.kind for event in ends} == {"WorkerDiedError"}
+
+
 CLIENT = """
 import os, sys, threading, time
 sys.path.insert(0, sys.argv[1])
@@ -300,7 +345,7 @@ def test_a_killed_client_takes_its_worker_and_all_blocks_along(roots):
     assert list(roots[0].iterdir()) == []
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a Linux signal")
+@linux
 def test_a_killed_client_takes_along_a_worker_that_holds_pythons_lock(roots):
     process, pid, _ = start_client(roots, "stubborn", 60)
     process.kill()
