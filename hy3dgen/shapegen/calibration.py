@@ -224,7 +224,7 @@ def _step_cost(
     def run(count: int) -> None:
         wanted = count + int(traits.last_step_is_empty)
         sigmas = np.linspace(0, 1, wanted)
-        retrieve_timesteps(pipeline.scheduler, wanted, pipeline.device, sigmas)
+        retrieve_timesteps(pipeline.scheduler, wanted, pipeline.device, sigmas=sigmas)
         pipeline._use(pipeline.model)
         denoise(
             pipeline._denoiser(), pipeline.scheduler, noise, tokens, traits.guidance_scale, mixed

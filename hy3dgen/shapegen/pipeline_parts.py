@@ -31,6 +31,7 @@ from .call_settings import warn_of_unknown
 from .devices import pick_device, pick_dtype
 from .flash_vae import ModelSource, load_flash_vae
 from .log import logger
+from .models.attention import prepare_for_compiling
 from .models.autoencoders.surface_extractors import make_surface_extractor
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
@@ -182,6 +183,7 @@ class PipelineParts:
 
     def compile(self) -> None:
         """Compile the networks with torch.compile; the first call then takes a minute or more."""
+        prepare_for_compiling()
         for network in (self.vae, self.model, self.conditioner):
             network.compile()
 

@@ -146,7 +146,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
 
         if sigmas is None:
             sigmas = np.linspace(0, 1, num_inference_steps)
-        retrieve_timesteps(self.scheduler, num_inference_steps, self.device, sigmas)
+        retrieve_timesteps(self.scheduler, num_inference_steps, self.device, sigmas=sigmas)
         latents = self.prepare_latents(rows, self.dtype, self.device, generator, latents)
         self._use(self.model)
         latents = denoise(

@@ -18,10 +18,20 @@ def retrieve_timesteps(
     scheduler: Any,
     num_inference_steps: int | None = None,
     device: torch.device | str | None = None,
+    timesteps: Sequence[float] | None = None,
     sigmas: Sequence[float] | np.ndarray | None = None,
+    **others: Any,
 ) -> tuple[Tensor, int]:
-    """Set the schedule; its timesteps and their number."""
-    scheduler.set_timesteps(num_inference_steps, device=device, sigmas=sigmas)
+    """Set the schedule; its timesteps and their number.
+
+    `others` go to the scheduler's `set_timesteps`. Schedulers here take no `timesteps`.
+    """
+    if timesteps is not None:
+        raise InvalidSettingError(
+            f"{type(scheduler).__name__} takes no timesteps; give sigmas, which are timesteps "
+            f"divided by {scheduler.config.num_train_timesteps}."
+        )
+    scheduler.set_timesteps(num_inference_steps, device=device, sigmas=sigmas, **others)
     return scheduler.timesteps, len(scheduler.timesteps)
 
 

@@ -11,6 +11,7 @@ from hy3dgen.shapegen.models.attention import (
     attend_biased,
     attend_merged,
     flash_with_sums,
+    prepare_for_compiling,
 )
 from hy3dgen.shapegen.models.denoisers.hunyuan3ddit import modulate
 
@@ -61,6 +62,16 @@ def test_largest_difference_on_a_gpu(dtype):
     difference = float((got - want).abs().max())
     print(f"largest difference {difference:.2e}")
     assert difference < {torch.float16: 5e-3, torch.bfloat16: 4e-2}[dtype]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_compiler_sees_one_graph_where_tokens_are_repeated():
+    """Which kernel to take is found out while compiling, without a break or a warning."""
+    q, k, v = torch.randn(3, 1, 2, 9, 4, generator=torch.Generator().manual_seed(0))
+    prepare_for_compiling()
+    compiled = torch.compile(attend, backend="eager", fullgraph=True)
+    repeats = Repeats(1, TIMES)
+    assert torch.allclose(compiled(q, k, v, repeats), attend(q, k, v, repeats), atol=1e-6)
 
 
 def test_one_time_for_all_rows_is_one_kernel_with_the_same_values():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hy3dgen.errors import InvalidSettingError
+from hy3dgen.shapegen.sampling import retrieve_timesteps
 from hy3dgen.shapegen.schedulers import (
     ConsistencyFlowMatchEulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -41,6 +42,14 @@ def test_a_config_has_items_and_attributes_and_makes_another_scheduler():
     second = FlowMatchEulerDiscreteScheduler.from_config(config, num_train_timesteps=500)
     assert second.config == {**first.config, "num_train_timesteps": 500}
     assert len(second.timesteps) == 500
+
+
+def test_a_schedule_is_set_as_scripts_do():
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    times, count = retrieve_timesteps(scheduler, 4, "cpu", None, [0.0, 0.5], mu=0.0)
+    assert (times.tolist(), count) == ([0.0, 500.0], 2)
+    with pytest.raises(InvalidSettingError, match=r"takes no timesteps; give sigmas.* by 1000"):
+        retrieve_timesteps(scheduler, 4, "cpu", [0.0, 500.0])
 
 
 def test_wrong_arguments_are_named():

@@ -7,7 +7,6 @@ Knows nothing about which network calls it. Every tensor inside is `(B, heads, t
 import logging
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -63,14 +62,30 @@ def attend_merged(
     return ((once.float() + more * v[:, :, :1].float()) / (1 + more)).to(v.dtype)
 
 
-@cache
-def _attention_with_sums(
-    device: torch.device, dtype: torch.dtype, width: int
-) -> Callable[..., tuple[Tensor, Tensor]] | None:
-    """This device's fast kernel that also gives the logarithms of its sums, tried once.
+_WithSums = Callable[..., tuple[Tensor, Tensor]]
+_tried: dict[tuple[torch.device, torch.dtype, int], _WithSums | None] = {}
 
-    None where there is none, or where it does not give what the plain way gives.
+
+def prepare_for_compiling() -> None:
+    """Let torch.compile take the choice of a kernel as it is, rather than look into its trial.
+
+    Not where the choice is defined, because that would load the compiler with every start.
     """
+    torch.compiler.assume_constant_result(_attention_with_sums)
+
+
+def _attention_with_sums(device: torch.device, dtype: torch.dtype, width: int) -> _WithSums | None:
+    """This device's fast kernel that also gives the logarithms of its sums, tried once."""
+    key = (device, dtype, width)
+    if key not in _tried:
+        _tried[key] = _try_attention_with_sums(*key)
+    return _tried[key]
+
+
+def _try_attention_with_sums(
+    device: torch.device, dtype: torch.dtype, width: int
+) -> _WithSums | None:
+    """None where there is no such kernel, or where it does not give what the plain way gives."""
     if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
         return None
     try:
