@@ -105,12 +105,16 @@ def denoise(
     lengths = scheduler.step_lengths()
     steps = [index for index, length in enumerate(lengths) if length != 0]
     scheduler.set_begin_index(0)
-    times = torch.stack([scheduler.timesteps[index] for index in steps]).to(latents)
+    # In half precision times are rounded as in the original. In bfloat16 0.6 would become 0.602,
+    # which the embedding's factor of 1000 makes two radians.
+    precise = torch.float32 if latents.dtype == torch.bfloat16 else latents.dtype
+    times = torch.stack([scheduler.timesteps[index] for index in steps])
+    times = times.to(latents.device, precise)
     times = times / scheduler.config.num_train_timesteps
     guidance = None
     if model.guidance_embed:
         guidance = times.new_full((len(steps),), guidance_scale)
-    time_values = model.time_values(times, guidance)
+    time_values = model.time_values(times, guidance, latents.dtype)
     calls = [(condition, 1)]
     if mix_guidance and dual_guidance_scale is None:
         calls = _guided_calls(condition, rows, latents, merge_tokens)

@@ -74,7 +74,7 @@ class _Sum(torch.nn.Module):
 
     guidance_embed = False
 
-    def time_values(self, times, guidance=None):
+    def time_values(self, times, guidance=None, dtype=None):
         return self
 
     def at(self, index):

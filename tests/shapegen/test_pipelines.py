@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import torch
-from golden import FOLDER, Case
+from golden import FOLDER, Case, largest_error
 from PIL import Image
 
 from hy3dgen.errors import Cancelled, InvalidImageError, InvalidSettingError
@@ -99,6 +99,19 @@ def test_guidance_of_one_needs_no_unconditional_half(pipeline, picture):
     assert rows == [1] * (2 + 4 + 2)
     assert torch.allclose(at_one, nearly_one, atol=1e-4)
     assert torch.equal(at_one, off)
+
+
+@pytest.mark.parametrize("name", ["e2e_fast_guidance", "e2e_turbo_flashvdm", "e2e_v21_cfg"])
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float16, 0.01), (torch.bfloat16, 0.05)])
+def test_lower_precisions_stay_close_to_the_recorded_latents(name, dtype, allowed):
+    """Times and guidance scales are multiplied by 1000 before their sine is taken."""
+    case = Case(name)
+    pipe = load(case)
+    pipe.to(dtype=dtype)
+    (call,) = [c for c in case.calls if c["kwargs"].get("output_type") == "latent"]
+    got = pipe(**case.values(call["kwargs"]), latents=case["in.initial_latents"])
+    assert got.dtype == dtype
+    assert largest_error(got.float(), case["out.final_latents"]) < allowed
 
 
 def test_progress_names_the_stages_in_order(pipeline, picture, start):

@@ -68,7 +68,7 @@ class FlashVDMTopMCrossAttentionProcessor(FlashVDMCrossAttentionProcessor):
 def _best_keys(sample: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """The keys with the largest mean product with the sampled queries, per row and head."""
     total = k.shape[2]
-    kept = _KEPT_KEYS.get(total, total // 3)
+    kept = _KEPT_KEYS.get(total, max(total // 3, 1))
     # The mean of products with a key is the product with the mean, for a fraction of the work.
     scores = (k @ sample.mean(dim=2)[..., None])[..., 0]  # (B, H, K)
     index = scores.topk(kept, dim=-1).indices[..., None].expand(-1, -1, -1, k.shape[-1])

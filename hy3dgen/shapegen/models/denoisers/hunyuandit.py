@@ -359,10 +359,13 @@ class HunYuanDiTPlain(nn.Module):
                 skips.append(tokens)
         return self.final_layer(tokens)
 
-    def time_values(self, t: Tensor, guidance: Tensor | None = None) -> TimeValues:
+    def time_values(
+        self, t: Tensor, guidance: Tensor | None = None, dtype: torch.dtype | None = None
+    ) -> TimeValues:
         """The time tokens of `t (S,)`; a sampler that knows its times asks once for all of them.
 
-        `guidance` is mixed outside of this network and does not count.
+        `guidance` is mixed outside of this network and does not count, nor does `dtype`: the
+        weights' decides.
         """
         return TimeValues(self.t_embedder(t))
 
