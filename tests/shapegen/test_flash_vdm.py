@@ -202,3 +202,11 @@ def test_offload_keeps_one_network_on_the_device_at_a_time():
     assert list(dict.fromkeys(moves)) == ["conditioner", "model", "vae", "rest"]
     pipe.to("cpu")
     assert not pipe.model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("mode", [True, [[0, 1], [4, 5]]])
+def test_of_two_keys_one_is_kept_rather_than_none(mode):
+    q, k, v = torch.randn(3, 1, 2, 9, 8, generator=torch.Generator().manual_seed(0))
+    got = FlashVDMCrossAttentionProcessor(topk=mode)(None, q, k[:, :, :2], v[:, :, :2])
+    nearest = (got[:, :, :, None] - v[:, :, None, :2]).abs().amax(-1).amin(-1)
+    assert nearest.max() == 0
