@@ -7,6 +7,7 @@ enough for the bundled model. All get the `hy3dgen` that came with this extensio
 ends of the channel always agree.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -70,9 +71,22 @@ def made_environment(context: bpy.types.Context, folder: str = "") -> Environmen
     return Environment(Path(bpy.path.abspath(folder)) if folder else None)
 
 
+def _log_path(role: str) -> str | None:
+    """None where this user's folders cannot be written: work goes on without a log."""
+    try:
+        # Not made by Blender's own call, which answers with an empty path when it cannot.
+        folder = Path(preferences.log_folder())
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{role}.log"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab"):
+            return str(path)
+    except OSError:
+        return None
+
+
 def _spec(role: str, python: str) -> WorkerSpec:
     return WorkerSpec(
         role=role,
         command=tuple(worker_command(python, hy3dgen_folder=HY3DGEN_FOLDER)),
-        log_path=str(Path(preferences.log_folder(create=True), f"{role}.log")),
+        log_path=_log_path(role),
     )

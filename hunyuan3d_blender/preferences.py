@@ -73,6 +73,6 @@ def get(context: bpy.types.Context) -> Preferences:
     return context.preferences.addons[__package__].preferences
 
 
-def log_folder(create: bool = False) -> str:
+def log_folder() -> str:
     """Where workers write their logs: the extension's own user folder, removed with it."""
-    return bpy.utils.extension_path_user(__package__, path="logs", create=create)
+    return bpy.utils.extension_path_user(__package__, path="logs")

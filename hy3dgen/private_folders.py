@@ -68,7 +68,11 @@ def make_folder(root: Path, prefix: str) -> tuple[Path, int]:
     """A new folder under `root` and the handle of its lock, for `remove_folder`."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))  # made with mode 0700
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:  # no descriptor is left, for one
+            folder.rmdir()
+            raise
         # A sweep may have seen the file before it was locked; then the path is gone by now.
         if try_lock(lock):
             with contextlib.suppress(FileNotFoundError):
@@ -98,7 +102,8 @@ def remove_if_abandoned(folder: Path, is_ours: IsOurs) -> bool:
     except FileNotFoundError:
         if not folder.exists():
             return True
-        if time.time() - folder.stat().st_mtime < _GRACE_SECONDS:
+        # A time in the future: the clock was set back since, so it is not being made just now.
+        if 0 <= time.time() - folder.stat().st_mtime < _GRACE_SECONDS:
             return False
         remove_folder(folder, None, is_ours)
         return True

@@ -88,7 +88,7 @@ EXTENSION_LIBRARIES = (
     *("bpy", "bpy_extras", "bl_ui", "mathutils", "bmesh", "gpu", "blf", "gpu_extras", "numpy"),
     "addon_utils",
 )
-MAKERS = ("training", "benchmarks", "build_tools", "build", "tests")
+MAKERS = ("training", "benchmarks", "trials", "build_tools", "build", "tests")
 
 APACHE, GPL = "Apache-2.0", "GPL-3.0-or-later"
 LICENCES = {  # the longest path that fits decides
@@ -96,6 +96,8 @@ LICENCES = {  # the longest path that fits decides
     "hy3dshape": APACHE,
     "training": APACHE,
     "benchmarks": APACHE,
+    "trials": APACHE,
+    "trials/blender": GPL,
     "tests": APACHE,
     "tests/blender": GPL,
     "tests/build_tools": GPL,
@@ -106,7 +108,7 @@ LICENCES = {  # the longest path that fits decides
 }
 PRODUCT = (
     *("hy3dgen", "hy3dshape", "hunyuan3d_blender"),
-    *("training", "benchmarks", "build_tools", "build.py"),
+    *("training", "benchmarks", "trials", "build_tools", "build.py"),
 )
 
 

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -63,6 +64,18 @@ def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path):
     with private_folder(tmp_path) as folder:
         assert list(tmp_path.iterdir()) == [folder.path]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clock_set_back_keeps_no_folder_for_ever(tmp_path):
+    """Without its lock file a folder counts as just being made, for a minute."""
+    left = tmp_path / ".hy3dgen-files-left"
+    left.mkdir()
+    with private_folder(tmp_path):
+        assert left.is_dir()
+    tomorrow = time.time() + 86400
+    os.utime(left, (tomorrow, tomorrow))
+    with private_folder(tmp_path):
+        assert not left.exists()
 
 
 def test_a_living_neighbour_is_left_alone(tmp_path):

@@ -35,7 +35,13 @@ from hy3dgen.worker.inbox import Inbox
 from hy3dgen.worker.json_lines import LineReader
 from hy3dgen.worker.log import BoundedLog
 from hy3dgen.worker.outbox import Outbox
-from hy3dgen.worker.process import ChildProcess, child_environment, describe_exit
+from hy3dgen.worker.process import (
+    STOPPED_PATIENCE,
+    ChildProcess,
+    child_environment,
+    describe_exit,
+    end_stopped_forks,
+)
 from hy3dgen.worker.protocol import (
     CancelledEvent,
     Event,
@@ -358,7 +364,8 @@ class WorkerClient:
             self._changed.notify_all()
 
     def _wait_for_hello(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = began + timeout
         with self._changed:
             while self._hello is None and self._gone is None and not self._closing:
                 left = deadline - time.monotonic()
@@ -367,6 +374,8 @@ class WorkerClient:
                         f"the worker did not answer within {timeout:g} s{self._last_words()}; "
                         "is its Python very slow to start, or something else than Python?"
                     )
+                if self._process is None and time.monotonic() - began > STOPPED_PATIENCE:
+                    end_stopped_forks()
                 self._changed.wait(min(left, 0.2))
             if self._closing:
                 raise WorkerStartError("the worker was closed while it started")

@@ -9,6 +9,7 @@ object). Knows nothing of messages.
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 from hy3dgen.errors import WorkerStartError
@@ -26,6 +28,8 @@ _FOREIGN_VARIABLES = (
     "__PYVENV_LAUNCHER__",
 )
 
+# The system has too little of something; nothing is wrong with the program.
+_SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 STOPPED_PATIENCE = 2.0  # seconds; tools stop a process for a moment and let it go on
 _LOOK_INTERVAL = 0.5
 
@@ -60,9 +64,10 @@ class ChildProcess:
         except (OSError, ValueError) as error:
             program = command[0] if command else ""
             reason = getattr(error, "strerror", None) or error
+            scarce = getattr(error, "errno", None) in _SCARCE
             raise WorkerStartError(
                 f"the worker's program '{program}' could not be started ({reason}); "
-                "choose a Python interpreter that exists"
+                + ("close other programs" if scarce else "choose a Python interpreter that exists")
             ) from error
         self._process = cast("subprocess.Popen[bytes]", process)
         self.pid = process.pid
@@ -144,6 +149,22 @@ class ChildProcess:
     def _signal_group(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+
+def end_stopped_forks() -> None:
+    """Kill children that a signal holds before they became another program (Linux).
+
+    Whoever starts such a child waits for it without an end. It still bears our command line.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ours = Path("/proc/self/cmdline").read_bytes()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            same = (folder / "cmdline").read_bytes() == ours
+            if state == "T" and int(parent) == os.getpid() and same:
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def describe_exit(code: int | None) -> str:

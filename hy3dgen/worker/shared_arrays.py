@@ -47,7 +47,9 @@ _READ_FLAGS = (
 
 def default_roots() -> list[Path]:
     """Where folders are made, best first; at most two."""
-    roots = [Path(tempfile.gettempdir())]
+    roots = []
+    with contextlib.suppress(FileNotFoundError):  # no place for temporary files at all
+        roots.append(Path(tempfile.gettempdir()))
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK):
         roots.insert(0, memory)
@@ -66,17 +68,20 @@ class SharedArrays:
     @classmethod
     def create(cls, roots: Iterable[Path] | None = None) -> "SharedArrays":
         """The client's side: sweeps what dead clients left, then makes its own folders."""
-        folders, locks = [], []
+        folders, locks, reasons = [], [], []
         for root in default_roots() if roots is None else roots:
             sweep(root)
-            with contextlib.suppress(OSError):  # a root that cannot be used is left out
+            try:
                 folder, lock = private_folders.make_folder(root, PREFIX)
-                folders.append(folder)
-                locks.append(lock)
+            except OSError as error:  # a root that cannot be used is left out
+                reasons.append(f"{root}: {error.strerror or error}")
+                continue
+            folders.append(folder)
+            locks.append(lock)
         if not folders:
             raise WorkerError(
-                f"no folder for exchanging arrays could be made in {tempfile.gettempdir()}; "
-                "set TMPDIR (TEMP on Windows) to a folder you may write to"
+                f"no folder for exchanging arrays could be made ({'; '.join(reasons)}); "
+                "set TMPDIR (TEMP on Windows) to a folder you may write to, or close other programs"
             )
         return cls(folders, "c", locks)
 

@@ -172,6 +172,38 @@ def test_a_killed_worker_leaves_no_child_and_the_next_one_goes_on(hub, tmp_path)
     assert (Path(done.values["folder"]) / "model.fp16.safetensors").read_bytes() == WEIGHTS
 
 
+def wait_for(client, condition):
+    """The first event of a worker that fulfils `condition`."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for event in client.poll():
+            if condition(event):
+                return event
+            assert isinstance(event, Progress), event
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def test_two_workers_fetch_one_model_and_the_first_is_killed(hub, tmp_path):
+    folder = tmp_path / "models"
+    params = {"model": MODEL.key, "python": sys.executable, "models_folder": str(folder)}
+    params["accept_licence"] = True
+    hub.faults["stall_after"] = 4_000_000
+    with WorkerClient(worker_command()) as first, WorkerClient(worker_command()) as second:
+        pid = first.start().pid
+        second.start()
+        first.submit("download_model", params)
+        wait_for(first, lambda event: event.stage.startswith("download m") and event.step > 2e6)
+        second.submit("download_model", params)
+        wait_for(second, lambda event: event.stage.startswith("wait for another Blender"))
+        hub.faults.clear()
+        os.kill(pid, signal.SIGKILL)
+        done = wait_for(second, lambda event: isinstance(event, Result))
+    assert (Path(done.values["folder"]) / "model.fp16.safetensors").read_bytes() == WEIGHTS
+    weights = [start for how, path, start in hub.requests if how == "GET" and "fp16" in path]
+    assert weights[0] == 0 and len(weights) == 2 and weights[1] > 2_000_000
+
+
 @linux
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["make environment", "torch", "libraries"])

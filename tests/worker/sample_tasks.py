@@ -67,6 +67,10 @@ def bad_values(params, arrays, context):
     return {"value": float("nan")}, {"block": np.zeros(1000, np.uint8)}
 
 
+def large(params, arrays, context):
+    return {}, {"zeros": np.zeros(params["bytes"], np.uint8)}
+
+
 def chatter(params, arrays, context):
     for _ in range(params["lines"]):
         print("x" * 999)
@@ -74,7 +78,7 @@ def chatter(params, arrays, context):
 
 
 if __name__ == "__main__":
-    tasks = (echo, noisy, fail, steps, previews, stubborn, bad_values, chatter)
+    tasks = (echo, noisy, fail, steps, previews, stubborn, bad_values, large, chatter)
     Server(
         {task.__name__: task for task in tasks}, {"generate": "there is no torch here"}, "cpu"
     ).serve()
