@@ -15,12 +15,22 @@ from . import (
     setup_jobs,
     thumbnails,
 )
-from .operators import generate, job_list, models, picture, reduce_faces, set_up, worker
+from .operators import (
+    generate,
+    job_list,
+    models,
+    pick_model,
+    picture,
+    reduce_faces,
+    set_up,
+    worker,
+)
 
 _MODULES = (
     *(preferences_view, properties, file_changes, edits, thumbnails, preview_object),
     *(job_timer, setup_facts, setup_jobs),
-    *(generate, picture, reduce_faces, job_list, worker, set_up, models, panels, menus),
+    *(generate, picture, reduce_faces, job_list, worker, set_up, models),
+    *(pick_model, panels, menus),
 )
 
 

@@ -3,6 +3,8 @@
 
 from collections.abc import Hashable, Mapping
 
+LOADING = "load model"  # a stage that a warm worker does without
+
 
 class Forecast:
     """Seconds of each stage, per unit of size, of the last job of each kind.
@@ -21,6 +23,13 @@ class Forecast:
             name: max(until - begin, 0.0) / size
             for (name, begin), until in zip(stages.items(), ends, strict=True)
         }
+
+    def whole(self, kind: Hashable, size: float) -> float | None:
+        """Seconds that such a job takes, without the loading of its model."""
+        known = self._known.get(kind)
+        if known is None:
+            return None
+        return size * sum(seconds for name, seconds in known.items() if name != LOADING)
 
     def left(
         self,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a wish to a job that makes a mesh: shared by the operator, the panel and the API."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,10 +95,27 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         picture=wish.picture.image or bpy.path.abspath(wish.picture.path),
         again=lambda: make_job(bpy.context, wish, place),
         place=place,
-        kind=(source.model, wish.num_inference_steps, wish.octree_resolution,
-              wish.speed_priority, bool(wish.face_count)),
-    )  # fmt: skip
+        kind=kind_of(
+            source.model,
+            wish.num_inference_steps,
+            wish.octree_resolution,
+            wish.speed_priority,
+            wish.face_count,
+        ),
+    )
     return job
+
+
+def kind_of(
+    model: str | None,
+    steps: int | None,
+    resolution: int | None,
+    speed_priority: float | None,
+    face_count: int | None,
+) -> Hashable:
+    """Jobs of one kind take about the same time; see `Job.kind`."""
+    speed = None if speed_priority is None else round(speed_priority, 3)
+    return model, steps, resolution, speed, bool(face_count)
 
 
 def _locate(picture: Picture) -> Path | bpy.types.Image:

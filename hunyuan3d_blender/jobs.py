@@ -224,6 +224,10 @@ class JobQueue:
             return None
         return self._forecast.left(job.kind, job.size, job.stages, job.stage, job.eta)
 
+    def usual_seconds(self, kind: Hashable, size: float = 1.0) -> float | None:
+        """How long a job of this kind takes in a warm worker; None if there was none yet."""
+        return self._forecast.whole(kind, size)
+
     # -- workers -------------------------------------------------------------------------------
 
     def start_worker(self, spec: WorkerSpec) -> None:

@@ -3,14 +3,16 @@
 
 import bpy
 
-from .properties import GenerateSettings, ReduceSettings, copy_settings
+from .properties import GenerateSettings, ReduceSettings, copy_settings, speed_priority
 
 
 def _draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.separator()
     # Without a picture the operator opens the file browser.
     entry = self.layout.operator("hunyuan3d.generate", text="Mesh from Picture…", icon="IMAGE_DATA")
-    copy_settings(context.scene.hunyuan3d.generate, entry, GenerateSettings)
+    settings = context.scene.hunyuan3d.generate
+    copy_settings(settings, entry, GenerateSettings)
+    entry.speed_priority = speed_priority(settings)
 
 
 def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:

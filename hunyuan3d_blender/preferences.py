@@ -6,6 +6,8 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from .properties import RELATIVE
 
+PACKAGE = __package__  # the add-on's name, which Blender chooses
+
 
 class Preferences:
     """The properties; `preferences_view` makes the class that Blender knows."""

@@ -181,6 +181,21 @@ class HY3D_PG_settings(bpy.types.PropertyGroup):
     reduce: PointerProperty(type=HY3D_PG_reduce)
 
 
+def speed_priority(settings: "HY3D_PG_generate") -> float:
+    """What the slider says, as `hunyuan3d.generate` takes it: the other way round."""
+    return round(1.0 - settings.better, 3)
+
+
+def give_generate(settings: "HY3D_PG_generate", operator: Any) -> None:
+    """Everything that the panel says of pictures and settings, for `hunyuan3d.generate`."""
+    copy_settings(settings, operator, GenerateSettings)
+    operator.speed_priority = speed_priority(settings)
+    if settings.source == "FILE":
+        operator.filepath = settings.filepath
+    elif settings.image is not None:
+        operator.image = settings.image.name
+
+
 def copy_settings(source: Any, target: Any, kind: type) -> None:
     """Give every setting of `kind` (one of the classes above) in `source` to `target`."""
     for name in kind.__annotations__:

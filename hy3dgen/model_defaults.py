@@ -15,6 +15,7 @@ from .errors import CheckpointMismatchError, InvalidSettingError
 from .worker.parameters import Parameter, check_parameters
 
 FILES = ("defaults.json", "defaults.yaml")
+BUNDLED = "tiny"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ PUBLISHED = {
     "hunyuan3d-dit-v2-mv-turbo": TURBO,
     "hunyuan3d-dit-v2-1": STANDARD,
 }
+
+
+def bundled_folder() -> Path:
+    """Where the small model lies that comes with this package."""
+    return Path(__file__).parent / "assets" / BUNDLED
 
 
 def with_file(defaults: Defaults, folder: Path) -> Defaults:

@@ -37,11 +37,11 @@ ROWS = {
     2: (
         "hy3dgen.worker.__init__",
         *(f"hy3dgen.worker.{name}" for name in LIGHT_WORKER),
-        "hy3dgen.install",
+        *("hy3dgen.install", "hy3dgen.model_defaults"),
     ),
     3: (
         *("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
-        *("hy3dgen.memory", "hy3dgen.model_defaults"),
+        "hy3dgen.memory",
         "hy3dgen.install.hub_script",
     ),
     4: (
@@ -59,7 +59,7 @@ ROWS = {
 LIBRARIES = {
     0: ((), ()),
     1: (("numpy",), ("trimesh", "pymeshlab", "PIL")),
-    2: (("numpy",), ()),
+    2: (("numpy",), ("yaml",)),
     3: (("numpy", "yaml", "safetensors"), ("torch", "huggingface_hub")),
     4: (
         ("numpy", "torch", "triton"),

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hy3dgen
 from hy3dgen.errors import CheckpointNotFoundError, MissingDependencyError
 from hy3dgen.model_defaults import (
+    BUNDLED,
     PUBLISHED,
     SETTINGS,
     STANDARD,
     Defaults,
+    bundled_folder,
     read_defaults,
     with_file,
 )
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONFIG_FILE", "SETTINGS", "ModelCache", "ModelChoice", "bundled_folder", "choose_model"]
 
-BUNDLED = "tiny"
 CONFIG_FILE = "config.yaml"
 
 
@@ -74,11 +74,6 @@ def choose_model(model: str | None, subfolder: str | None) -> ModelChoice:
             return _choose_folder(folder.resolve(), subfolder)
     subfolder = subfolder or _PLAIN_SUBFOLDERS.get(model.rpartition("/")[2])
     return ModelChoice(model, subfolder, PUBLISHED.get(subfolder or "", STANDARD))
-
-
-def bundled_folder() -> Path:
-    assert hy3dgen.__file__
-    return Path(hy3dgen.__file__).parent / "assets" / BUNDLED
 
 
 def _choose_folder(folder: Path, subfolder: str | None) -> ModelChoice:
