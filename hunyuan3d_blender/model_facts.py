@@ -72,9 +72,9 @@ def _look_up(context: bpy.types.Context, name: str) -> ModelFacts:
     problem = ""
     source: str | None = None
     try:
-        found = model_source.find_source(context, name)
-        source = found.model
-        if source is not None and environment.generation_python(context) is None:
+        python = environment.generation_python(context)
+        source = model_source.find_source(context, name).model
+        if source is not None and python is None:
             problem = _("This model needs PyTorch; make an environment in the preferences first")
     except Hy3DError as error:
         problem = sentence(str(error))
@@ -115,3 +115,8 @@ def _takes_views(folder: Path) -> bool:
         return _SEVERAL_VIEWS in (folder / models.CONFIG_NAME).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
+
+
+def forget() -> None:
+    """Ask again: something has changed on the disk."""
+    _known.clear()

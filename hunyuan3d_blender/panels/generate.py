@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Panel: a picture, a model, how good, how many; and the button."""
 
+import os
 from typing import ClassVar
 
 import bpy
@@ -78,7 +79,8 @@ def _draw_picture(
     else:
         column.prop(settings, "filepath", text="", placeholder="PNG or JPEG")
         icon = thumbnails.icon_of_file(settings.filepath) if settings.filepath else 0
-        given, missing = bool(settings.filepath), bool(settings.filepath) and not icon
+        given = bool(settings.filepath)
+        missing = given and not os.path.isfile(bpy.path.abspath(settings.filepath))
     if icon:
         box = column.box()
         box.template_icon(icon_value=icon, scale=_THUMBNAIL)

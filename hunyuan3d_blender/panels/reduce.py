@@ -15,7 +15,9 @@ class HY3D_PT_reduce(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.hunyuan3d.reduce
         column = split_column(self)
-        column.row().prop(settings, "method", expand=True)
+        methods = column.row(align=True)
+        methods.use_property_split = False
+        methods.prop(settings, "method", expand=True)
         column.prop(settings, "use_ratio")
         column.prop(settings, "ratio" if settings.use_ratio else "face_count")
         column.prop(settings, "keep_original")

@@ -76,7 +76,8 @@ def _draw_future(layout: bpy.types.UILayout, context: bpy.types.Context, width: 
 
 
 def _device(name: str) -> str:
-    return _("processor") if name == "cpu" else name
+    """ "cpu" and "cpu (numpy)" are what the worker calls it."""
+    return _("this computer's processor") if name.startswith("cpu") else name
 
 
 def _memory(memory: dict[str, Any]) -> list[str]:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the preferences draw in each state, on a layout that writes down what it is asked for.
-
-Blender has no window here; the layout below refuses what Blender's own would: unknown icons,
-properties and operators.
-"""
+"""What the preferences draw in each state, on a layout that writes down what it is asked for."""
 
 import json
 import sys
@@ -13,59 +9,9 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
+from layouts import Layout, said  # noqa: E402
+
 pytestmark = pytest.mark.usefixtures("nothing_left", "data")
-
-ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
-
-
-class Layout:
-    """Every text in `texts`, of buttons in `buttons` with whether they can be pressed."""
-
-    def __init__(self, parent=None):
-        self.texts = parent.texts if parent else []
-        self.buttons = parent.buttons if parent else {}
-        self.progresses = parent.progresses if parent else []
-        self.parent, self.enabled = parent, True
-
-    def _inside(self, **_):
-        return Layout(self)
-
-    box = column = row = split = _inside
-
-    def separator(self, factor=1.0):
-        pass
-
-    def label(self, text="", icon="NONE"):
-        assert icon in ICONS
-        self.texts.append(text)
-
-    def prop(self, data, name, text="", icon="NONE", placeholder="", expand=False):
-        assert name in data.bl_rna.properties and icon in ICONS
-        self.texts.append(text)
-
-    def operator(self, name, text="", icon="NONE", emboss=True):
-        assert icon in ICONS
-        category, _, function = name.partition(".")
-        properties = getattr(getattr(bpy.ops, category), function).get_rna_type().properties
-        self.buttons.setdefault(f"{function} {text}".strip(), []).append(self.pressable())
-        return _Checked(properties)
-
-    def progress(self, text, factor, type):
-        assert 0 <= factor <= 1
-        self.progresses.append(text)
-
-    def pressable(self):
-        return self.enabled and (self.parent is None or self.parent.pressable())
-
-
-class _Checked:
-    """An operator's properties: only those that it has can be set."""
-
-    def __init__(self, properties):
-        object.__setattr__(self, "_names", properties.keys())
-
-    def __setattr__(self, name, value):
-        assert name in self._names, name
 
 
 @pytest.fixture
@@ -89,10 +35,6 @@ def draw(scene, module, preferences):
 
     preferences.python = ""
     return draw
-
-
-def said(layout) -> str:
-    return " ".join(layout.texts)
 
 
 def write_stamp(module, **content):

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs programs in a Blender with a window, where there is one.
+
+    python -m build_tools.window pictures        draws docs/images/panel-*.png
+
+`HY3D_WINDOWED_BLENDER` holds the command that starts it, to which Blender's arguments are added; it
+runs in the repository. Without it, a `blender` on the search path is used where there is a display.
+The programs need xdotool and ImageMagick's `import` beside Blender.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+VARIABLE = "HY3D_WINDOWED_BLENDER"
+
+
+def find_command() -> list[str] | None:
+    """What starts a Blender with a window; None if there is none here."""
+    if given := os.environ.get(VARIABLE):
+        return shlex.split(given)
+    here = all(shutil.which(name) for name in ("blender", "xdotool", "import"))
+    return ["blender", "--factory-startup"] if here and os.environ.get("DISPLAY") else None
+
+
+def run(command: list[str], program: Path, *arguments: str) -> int:
+    """The exit status of `program`, run inside Blender."""
+    inside = ["--python", program.relative_to(ROOT).as_posix(), "--", *arguments]
+    return subprocess.run([*command, *inside], cwd=ROOT).returncode
+
+
+def main(name: str) -> int:
+    command = find_command()
+    if command is None:
+        raise SystemExit(f"no Blender with a window here; name its command in {VARIABLE}")
+    import build
+
+    archive = build.build_extension(Path(sys.executable)).relative_to(ROOT).as_posix()
+    return run(command, ROOT / "build_tools" / "in_window" / f"{name}.py", archive, "docs/images")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))

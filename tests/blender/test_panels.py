@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the sidebar draws in each state, on a layout that writes down what it is asked for."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
+
+from layouts import Layout, said  # noqa: E402
+from scenes import add_sphere, fingerprint, select  # noqa: E402
+
+MUG = str(Path(__file__).parent / "mug.png")
+
+pytestmark = pytest.mark.usefixtures("nothing_left", "data")
+
+
+@pytest.fixture
+def draw(scene, module, preferences):
+    """Draws a panel and gives the layout; nothing in the file may change by it."""
+
+    def draw(panel: str):
+        module("model_facts").forget()
+        layout = Layout()
+        context = SimpleNamespace(
+            region=SimpleNamespace(width=280),
+            scene=bpy.context.scene,
+            selected_objects=bpy.context.selected_objects,
+            preferences=SimpleNamespace(
+                system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons
+            ),
+        )
+        before = fingerprint()
+        cls = getattr(bpy.types, panel)
+        cls.draw(SimpleNamespace(layout=layout), context)
+        assert fingerprint() == before
+        return layout
+
+    preferences.python = ""
+    return draw
+
+
+@pytest.fixture
+def settings(scene):
+    return scene.hunyuan3d.generate
+
+
+# --- generate -------------------------------------------------------------------------------------
+
+
+def test_without_a_picture_it_says_what_to_do(draw):
+    layout = draw("HY3D_PT_generate")
+    assert "Choose a picture of one object" in said(layout)
+    assert layout.buttons["generate Generate"] == [False]
+    assert layout.buttons["paste_picture"] == [True]
+
+
+def test_a_picture_can_be_made_a_mesh_of(draw, settings):
+    settings.filepath = MUG
+    layout = draw("HY3D_PT_generate")
+    assert layout.buttons["generate Generate"] == [True]
+    settings.batch_count = 3
+    assert draw("HY3D_PT_generate").buttons["generate Generate 3"] == [True]
+
+
+def test_a_picture_that_is_gone(draw, settings):
+    settings.filepath = "/nowhere/mug.png"
+    layout = draw("HY3D_PT_generate")
+    assert "There is no such picture file" in said(layout)
+    assert layout.buttons["generate Generate"] == [False]
+
+
+def test_an_image_of_the_file(draw, settings):
+    settings.source = "IMAGE"
+    assert draw("HY3D_PT_generate").buttons["generate Generate"] == [False]
+    settings.image = bpy.data.images.new("Painted", 8, 8)
+    assert draw("HY3D_PT_generate").buttons["generate Generate"] == [True]
+
+
+def test_the_slider_shows_the_numbers_that_it_leads_to(draw, settings):
+    assert "10 steps, grid of 128" in said(draw("HY3D_PT_generate"))
+    settings.better = 1.0
+    assert "20 steps, grid of 256" in said(draw("HY3D_PT_generate"))
+    settings.better = 0.0
+    assert "5 steps, grid of 64" in said(draw("HY3D_PT_generate"))
+    assert "→ 5" in said(draw("HY3D_PT_advanced"))
+    settings.num_inference_steps = 7
+    assert "7 steps, grid of 64" in said(draw("HY3D_PT_generate"))
+
+
+def test_the_worker_uses_the_numbers_that_are_shown(scene, settings, module, nothing_left):
+    settings.filepath, settings.better, settings.octree_resolution = MUG, 0.0, 32
+    given = SimpleNamespace(filepath="", image="")
+    module("properties").give_generate(settings, given)
+    bpy.ops.hunyuan3d.generate(**vars(given))
+    made = bpy.context.object["hunyuan3d"]
+    facts = module("model_facts").of(bpy.context, "")
+    shown = module("model_facts").settings(settings, facts)
+    assert {name: made[name] for name in shown} == shown
+    assert shown == {"num_inference_steps": 5, "octree_resolution": 32, "guidance_scale": 2.0}
+    assert module("model_facts").seconds(settings, facts) > 0
+
+
+def test_views_are_asked_for_where_the_model_takes_them(draw, settings, tmp_path):
+    settings.filepath = MUG
+    assert "filepath_back" not in draw("HY3D_PT_generate").settings
+    folder = tmp_path / "my-views"
+    folder.mkdir()
+    text = "image_processor:\n  target: hy3dgen.shapegen.preprocessors.MVImageProcessorV2\n"
+    (folder / "config.yaml").write_text(text)
+    settings.model = str(folder)
+    layout = draw("HY3D_PT_generate")
+    assert {"filepath_left", "filepath_back", "filepath_right"} <= set(layout.settings)
+    assert "This model needs PyTorch" in said(layout)
+
+
+def test_a_model_that_is_not_here_says_what_to_do(draw, settings):
+    settings.model = "2mv Turbo"
+    text = said(draw("HY3D_PT_generate"))
+    assert "is not on this machine" in text and "5 steps, grid of 384" in text
+
+
+def test_the_menu_of_models(draw):
+    layout = draw("HY3D_MT_model")
+    assert "pick_model Small, comes with the extension" in layout.buttons
+    assert "addon_show Get More Models…" in layout.buttons
+
+
+def test_picking_a_model_and_a_folder(scene, settings, tmp_path):
+    bpy.ops.hunyuan3d.pick_model(model="tiny")
+    assert settings.model == "tiny"
+    with pytest.raises(RuntimeError, match="no weights"):
+        (tmp_path / "config.yaml").write_text("model: {}\n")
+        bpy.ops.hunyuan3d.pick_model_folder(directory=str(tmp_path))
+    assert settings.model == "tiny"
+    (tmp_path / "model.safetensors").write_bytes(b"0")
+    bpy.ops.hunyuan3d.pick_model_folder(directory=str(tmp_path))
+    assert Path(settings.model) == tmp_path
+
+
+# --- reduce ---------------------------------------------------------------------------------------
+
+
+def test_what_is_selected_and_what_it_would_be(draw, scene):
+    assert "Select one or more meshes" in said(draw("HY3D_PT_reduce"))
+    one, other = add_sphere("One"), add_sphere("Other", subdivisions=3)
+    select(one, other)
+    scene.hunyuan3d.reduce.face_count = 500
+    text = said(draw("HY3D_PT_reduce"))
+    assert "Selected: 5,440 triangles in 2 meshes" in text and "Will be: 820 triangles" in text
+    scene.hunyuan3d.reduce.use_ratio, scene.hunyuan3d.reduce.ratio = True, 0.5
+    layout = draw("HY3D_PT_reduce")
+    assert "Will be: 2,720 triangles" in said(layout)
+    assert "ratio" in layout.settings and "face_count" not in layout.settings
+
+
+def test_what_is_small_enough(draw):
+    select(add_sphere(subdivisions=2))
+    assert "Small enough already" in said(draw("HY3D_PT_reduce"))
+
+
+def test_linked_duplicates_count_once(draw):
+    first = add_sphere()
+    twin = bpy.data.objects.new("Twin", first.data)
+    bpy.context.collection.objects.link(twin)
+    select(first, twin)
+    assert "Selected: 5,120 triangles " in said(draw("HY3D_PT_reduce")) + " "
+
+
+# --- jobs and status ------------------------------------------------------------------------------
+
+
+def generate_job(module, path=MUG, **wish):
+    generation = module("generation")
+    return generation.make_job(
+        bpy.context, generation.Wish(generation.Picture(path), octree_resolution=32, **wish)
+    )
+
+
+def test_no_jobs_yet(draw, module):
+    module("job_timer").queue.ended.clear()
+    assert "Nothing to do yet" in said(draw("HY3D_PT_jobs"))
+
+
+def test_a_job_on_its_way_can_be_cancelled_and_tried_again(draw, module):
+    queue = module("job_timer").queue
+    queue.ended.clear()
+    job = queue.add(generate_job(module, num_inference_steps=1000))
+    deadline = time.monotonic() + 60
+    while job.stage != "denoise":
+        assert time.monotonic() < deadline
+        queue.pump()
+        time.sleep(0.01)
+    layout = draw("HY3D_PT_jobs")
+    assert layout.progresses[0].startswith("Finding the shape")
+    assert "so far" in said(layout)
+    assert layout.buttons["cancel"] == [True]
+    queue.cancel(job)
+    assert draw("HY3D_PT_jobs").buttons["cancel"] == [False]
+    while not job.ended:
+        queue.pump()
+    layout = draw("HY3D_PT_jobs")
+    assert "Cancelled" in said(layout)
+    assert layout.buttons["retry"] == layout.buttons["remove_job"] == [True]
+
+
+def test_a_failed_job_says_so_in_words(draw, module, tmp_path):
+    queue = module("job_timer").queue
+    queue.ended.clear()
+    job = queue.add(generate_job(module))
+    queue._end(job, module("jobs").State.FAILED, [("ERROR", "the GPU is full; ask for less")])
+    assert "The GPU is full; ask for less" in said(draw("HY3D_PT_jobs"))
+
+
+def test_many_ended_jobs_are_cleared_together(draw, module):
+    queue = module("job_timer").queue
+    queue.ended.clear()
+    for _ in range(7):
+        queue.cancel(queue.add(generate_job(module)))
+    layout = draw("HY3D_PT_jobs")
+    assert len(layout.buttons["retry"]) == 5
+    assert layout.buttons["remove_job Clear List, 2 More"] == [True]
+    bpy.ops.hunyuan3d.remove_job()
+    assert "Nothing to do yet" in said(draw("HY3D_PT_jobs"))
+
+
+def test_status_of_a_worker(draw, module):
+    queue = module("job_timer").queue
+    queue.close()
+    layout = draw("HY3D_PT_status")
+    assert "No worker runs" in said(layout) and "Blender's own Python" in said(layout)
+    assert layout.buttons["start_worker Start"] == [True]
+    bpy.ops.hunyuan3d.start_worker()
+    assert "The worker starts" in said(draw("HY3D_PT_status"))
+    deadline = time.monotonic() + 60
+    while "Memory:" not in said(draw("HY3D_PT_status")):
+        assert time.monotonic() < deadline
+        queue.pump()
+        time.sleep(0.02)
+    layout = draw("HY3D_PT_status")
+    assert "Generation: ready, Python 3." in said(layout)
+    assert "Device: this computer's processor" in said(layout)
+    assert layout.buttons["stop_worker Stop"] == [True]
+    bpy.ops.hunyuan3d.stop_worker()
+    assert "No worker runs" in said(draw("HY3D_PT_status"))
+
+
+def test_a_python_that_is_gone(draw, preferences, module):
+    module("job_timer").queue.close()
+    preferences.python = "/nowhere/python"
+    assert "The Python /nowhere/python does not exist" in said(draw("HY3D_PT_status"))
+    assert "The Python /nowhere/python does not exist" in said(draw("HY3D_PT_generate"))
