@@ -14,6 +14,7 @@ from . import (
     setup_facts,
     setup_jobs,
     thumbnails,
+    translations,
 )
 from .operators import (
     generate,
@@ -27,7 +28,7 @@ from .operators import (
 )
 
 _MODULES = (
-    *(preferences_view, properties, file_changes, edits, thumbnails, preview_object),
+    *(translations, preferences_view, properties, file_changes, edits, thumbnails, preview_object),
     *(job_timer, setup_facts, setup_jobs),
     *(generate, picture, reduce_faces, job_list, worker, set_up, models),
     *(pick_model, panels, menus),

@@ -7,6 +7,7 @@ Draws from preferences, jobs and what lies on the disk; changes nothing.
 import os
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from hy3dgen.errors import Hy3DError
 from hy3dgen.install import models
@@ -15,9 +16,11 @@ from hy3dgen.install.environment import ABSENT, BROKEN, READY, UNFINISHED
 
 from . import environment, model_source, preferences, setup_facts, setup_jobs
 from .jobs import Job, State
+from .progress_text import STATES
 from .text_lines import draw_text, width_of
 
 _STATUS_ICONS = {ABSENT: "BLANK1", UNFINISHED: "TIME", READY: "CHECKMARK", BROKEN: "ERROR"}
+_HEADINGS = ("Model", "Download", "GPU Memory", "Licence")
 _COLUMNS = (0.2, 0.12, 0.12, 0.24)  # shares of a row: name, size, memory, licence; the rest: state
 
 
@@ -75,7 +78,9 @@ def _draw_worker(
     if status.kind != ABSENT:
         row.operator("hunyuan3d.remove_environment", text="Remove", icon="TRASH")
     if status.kind == READY:
-        text = f"{gigabytes(status.size)} in {environment.made_environment(context).folder}"
+        text = _("{size} in {folder}").format(
+            size=gigabytes(status.size), folder=environment.made_environment(context).folder
+        )
         draw_text(column, text, 0.7 * width, _STATUS_ICONS[READY])
     elif status.kind != ABSENT:
         draw_text(column, status.sentence, 0.7 * width, _STATUS_ICONS[status.kind])
@@ -98,9 +103,10 @@ def _in_use(
         )
         return text, width, "INFO"
     if settings.python:
-        return f"Generation uses {python}", width, "CHECKMARK"
+        return _("Generation uses {python}").format(python=python), width, "CHECKMARK"
     sentence = setup_facts.environment_status(context).sentence
-    return f"Generation uses the environment: {sentence}", width, "CHECKMARK"
+    text = _("Generation uses the environment: {sentence}").format(sentence=sentence)
+    return text, width, "CHECKMARK"
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -113,7 +119,7 @@ def _draw_models(
     width: float,
 ) -> None:
     heading = _cells(layout)
-    for cell, text in zip(heading, ("Model", "Download", "GPU Memory", "Licence"), strict=False):
+    for cell, text in zip(heading, _HEADINGS, strict=False):
         cell.label(text=text)
     heading[-1].label(text="On This Machine")
     layout.separator(factor=0.3)
@@ -151,7 +157,8 @@ def _draw_models(
 def _obstacle(context: bpy.types.Context) -> str:
     """What must come before a download; empty if nothing does."""
     if not bpy.app.online_access:
-        return "To download, allow online access under System. A model in a folder works offline."
+        text = "To download, allow online access under System. A model in a folder works offline."
+        return text
     try:
         ready = environment.generation_python(context) is not None
     except Hy3DError:
@@ -209,7 +216,7 @@ def _draw_model(
         return
     text = "Download…"
     if found.unfinished:
-        text = f"Continue, {gigabytes(found.unfinished)} are here"
+        text = _("Continue, {size} are here").format(size=gigabytes(found.unfinished))
     button = state.row(align=True)
     button.enabled = can_download
     button.operator("hunyuan3d.download_model", text=text, icon="IMPORT").model = model.name
@@ -250,14 +257,16 @@ def _draw_progress(layout: bpy.types.UILayout, job: Job, short: bool = False) ->
 def progress_text(job: Job, short: bool = False) -> str:
     """One line; long stages count bytes. `short`: for a cell of the table."""
     if job.state is not State.RUNNING:
-        return job.state.value.capitalize()
-    words = [job.stage[:1].upper() + job.stage[1:] or "Running"]
+        return _(STATES[job.state])
+    words = [job.stage[:1].upper() + job.stage[1:] or _("Running")]
     if job.total > 1_000_000:  # bytes
         share = f"{100 * job.step // job.total} %"
-        words = [share] if short else [*words, f"{job.step / 1e9:.2f} of {gigabytes(job.total)}"]
+        total = gigabytes(job.total)
+        so_far = _("{done} of {total}").format(done=f"{job.step / 1e9:.2f}", total=total)
+        words = [share] if short else [*words, so_far]
         if job.eta is not None and job.eta >= 1:
             left = f"{job.eta:.0f} s" if job.eta < 100 else f"{job.eta / 60:.0f} min"
-            words.append(f"{left} left")
+            words.append(_("{time} left").format(time=left))
     return " · ".join(words)
 
 

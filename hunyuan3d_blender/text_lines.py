@@ -4,18 +4,24 @@
 import textwrap
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 _PIXELS_PER_LETTER = 6.4  # of the interface font at scale 1
 _ICON = 40  # pixels
 
 
 def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "NONE") -> None:
-    """Labels below each other; `width` in pixels at scale 1, `icon` before the first line."""
+    """Labels below each other, translated.
+
+    `width` in pixels at scale 1, `icon` before the first line.
+    """
     column = layout.column(align=True)
     column.scale_y = 0.8
     letters = max(int((width - _ICON) / _PIXELS_PER_LETTER), 16)
-    for number, line in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=line, icon="BLANK1" if number and icon != "NONE" else icon)
+    for number, line in enumerate(textwrap.wrap(_(text), letters)):
+        column.label(
+            text=line, icon="BLANK1" if number and icon != "NONE" else icon, translate=False
+        )
 
 
 def width_of(context: bpy.types.Context) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 from bpy.props import BoolProperty, StringProperty
 
 from hy3dgen.errors import Hy3DError, InvalidSettingError
@@ -47,14 +48,19 @@ class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
         if not known or models.accepted(known[0].licence):
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(
-            self, width=_DIALOG_WIDTH, title=f"Download {known[0].name}", confirm_text="Download"
+            self,
+            width=_DIALOG_WIDTH,
+            title=_("Download {name}").format(name=known[0].name),
+            confirm_text="Download",
         )
 
     def draw(self, context: bpy.types.Context) -> None:
         known, layout = _known(self.model), self.layout
         free = setup_facts.free_space(model_source.kept_folder(context))
         layout.label(
-            text=f"Download {gigabytes(known.download)}; {gigabytes(free)} are free",
+            text=_("Download {size}; {free} are free").format(
+                size=gigabytes(known.download), free=gigabytes(free)
+            ),
             icon="DISK_DRIVE" if free > known.download else "ERROR",
         )
         box = layout.box()
@@ -69,7 +75,12 @@ class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
         for model in models.known_as(self.model)[:1]:
             found = models.look_up(model, model_source.kept_folder(context))
             if found.folder is not None:
-                self.report({"INFO"}, f"{model.name} is here already, in {found.folder}")
+                self.report(
+                    {"INFO"},
+                    _("{name} is here already, in {folder}").format(
+                        name=model.name, folder=found.folder
+                    ),
+                )
                 return {"FINISHED"}
         return super().execute(context)
 
@@ -78,9 +89,13 @@ class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
         part = model_source.fetch_part(context, model, self.accept_licence)
 
         def finish(result: Result) -> str:
-            return f"{model.name} is in {result.values['folder']}"
+            return _("{name} is in {folder}").format(
+                name=model.name, folder=result.values["folder"]
+            )
 
-        return setup_jobs.make_job(model.key, f"Download {model.name}", part, finish)
+        return setup_jobs.make_job(
+            model.key, _("Download {name}").format(name=model.name), part, finish
+        )
 
 
 class HY3D_OT_remove_model(JobOperator, bpy.types.Operator):
@@ -97,7 +112,7 @@ class HY3D_OT_remove_model(JobOperator, bpy.types.Operator):
             self,
             event,
             title="Remove Model",
-            message=f"Delete {self.model} from this machine",
+            message=_("Delete {name} from this machine").format(name=self.model),
             confirm_text="Remove",
             icon="WARNING",
         )
@@ -110,10 +125,14 @@ class HY3D_OT_remove_model(JobOperator, bpy.types.Operator):
             chosen = preferences.get(bpy.context)
             if chosen.default_model in (model.key, model.name):
                 chosen.default_model = ""
-            return f"{model.name} is removed; {gigabytes(result.values['freed'])} are free again"
+            return _("{name} is removed; {size} are free again").format(
+                name=model.name, size=gigabytes(result.values["freed"])
+            )
 
         part = Part(model.name, "remove_model", params)
-        return setup_jobs.make_job(model.key, f"Remove {model.name}", part, finish)
+        return setup_jobs.make_job(
+            model.key, _("Remove {name}").format(name=model.name), part, finish
+        )
 
 
 class HY3D_OT_choose_model(bpy.types.Operator):
@@ -123,7 +142,10 @@ class HY3D_OT_choose_model(bpy.types.Operator):
     bl_label = "Use This Model"
     bl_options: ClassVar[set[str]] = {"INTERNAL"}
 
-    model: StringProperty(name="Model", description=f"{_MODEL}. Empty: the bundled one")
+    model: StringProperty(
+        name="Model",
+        description="Name of a published model, as in the preferences. Empty: the bundled one",
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         preferences.get(context).default_model = self.model
@@ -161,7 +183,10 @@ class HY3D_OT_choose_model_folder(bpy.types.Operator):
             return {"CANCELLED"}
         preferences.get(context).default_model = str(folder)
         context.preferences.is_dirty = True
-        self.report({"INFO"}, f"The model in {folder} is used wherever none is named")
+        self.report(
+            {"INFO"},
+            _("The model in {folder} is used wherever none is named").format(folder=folder),
+        )
         return {"FINISHED"}
 
 

@@ -4,6 +4,7 @@
 from typing import ClassVar
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import reduction
 from ..jobs import Job
@@ -25,7 +26,7 @@ its transform and modifiers, and UV maps, colors, weights, shape keys and other 
             return True
         found = context.selected_objects
         cls.poll_message_set(
-            f"'{found[0].name}' is not a mesh; select at least one mesh"
+            _("'{name}' is not a mesh; select at least one mesh").format(name=found[0].name)
             if found
             else "Nothing is selected; select at least one mesh"
         )

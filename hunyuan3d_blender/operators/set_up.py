@@ -6,6 +6,7 @@ import sys
 from typing import ClassVar
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from hy3dgen.errors import InvalidSettingError, SetupError
@@ -56,7 +57,7 @@ class HY3D_OT_use_python(JobOperator, bpy.types.Operator):
             return result.values["sentence"]
 
         part = Part("Python", "check_python", {"python": chosen})
-        return setup_jobs.make_job(setup_jobs.PYTHON, "Check the Python", part, finish)
+        return setup_jobs.make_job(setup_jobs.PYTHON, _("Check the Python"), part, finish)
 
 
 class HY3D_OT_make_environment(JobOperator, bpy.types.Operator):
@@ -74,7 +75,7 @@ class HY3D_OT_make_environment(JobOperator, bpy.types.Operator):
         name="PyTorch For",
         items=(
             (AUTOMATIC, "Automatic", "What fits this machine"),
-            *((key, build.label, f"Always {build.label}") for key, build in BUILDS.items()),
+            *((key, build.label, f"PyTorch: {build.label}") for key, build in BUILDS.items()),
         ),
         default=AUTOMATIC,
     )
@@ -147,7 +148,7 @@ class HY3D_OT_make_environment(JobOperator, bpy.types.Operator):
             return result.values["sentence"]
 
         part = Part("environment", "make_environment", params)
-        title = "Make the environment"
+        title = _("Make the environment")
         return setup_jobs.make_job(setup_jobs.ENVIRONMENT, title, part, finish)
 
 
@@ -172,10 +173,12 @@ class HY3D_OT_remove_environment(JobOperator, bpy.types.Operator):
         made = environment.made_environment(context)
 
         def finish(result: Result) -> str:
-            return f"The environment is removed; {gigabytes(result.values['freed'])} are free again"
+            return _("The environment is removed; {size} are free again").format(
+                size=gigabytes(result.values["freed"])
+            )
 
         part = Part("environment", "remove_environment", {"folder": str(made.folder)})
-        title = "Remove the environment"
+        title = _("Remove the environment")
         return setup_jobs.make_job(setup_jobs.ENVIRONMENT, title, part, finish)
 
 
@@ -196,10 +199,13 @@ def _draw_plan(
         return
     else:
         build = found.build
-        draw_text(column, f"PyTorch for {build.label}: {found.reason}", _DIALOG_WIDTH, "INFO")
+        text = _("PyTorch for {build}: {reason}").format(build=build.label, reason=found.reason)
+        draw_text(column, text, _DIALOG_WIDTH, "INFO")
     free = setup_facts.free_space(made.folder)
     column.label(
-        text=f"Needs up to {gigabytes(build.disk)} of space; {gigabytes(free)} are free",
+        text=_("Needs up to {size} of space; {free} are free").format(
+            size=gigabytes(build.disk), free=gigabytes(free)
+        ),
         icon="DISK_DRIVE" if free >= build.disk else "ERROR",
     )
     if not bpy.app.online_access:
