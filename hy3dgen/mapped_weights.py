@@ -48,7 +48,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
         wanted = (
             8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} has a damaged header; {again}") from error
     if size != wanted:
         state = "cut off" if size < wanted else "longer than its header says"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "config.yaml"
 _FORMATS = ("safetensors", "ckpt")
+_LONGEST_CONFIG = 1_000_000  # bytes; the published ones have two thousand, and reading is slow
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -177,17 +178,24 @@ def read_config(path: str | os.PathLike[str], sections: Iterable[str]) -> dict[s
 
     path = Path(path)
     try:
+        size = path.stat().st_size
+        if size > _LONGEST_CONFIG:
+            raise CheckpointError(
+                f"{path} has {size:,} bytes, more than the {_LONGEST_CONFIG:,} that a config may "
+                "have; use the config.yaml that was published with the model."
+            )
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointNotFoundError(f"there is no config at {path}; check the path.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
+    # ValueError: bad UTF-8, and dates that no calendar has; RecursionError: brackets without end.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{path} is not readable YAML ({reason}); copy it again.") from error
-    found = sorted(config) if isinstance(config, dict) else []
+    found = [str(name)[:60] for name in config] if isinstance(config, dict) else []
     missing = sorted(set(sections) - set(found))
     if missing:
         raise CheckpointMismatchError(
-            f"{path} has {', '.join(map(str, found)) or 'nothing'}, but lacks "
+            f"{path} has {_some(sorted(found), 10) or 'nothing'}, but lacks "
             f"{', '.join(missing)}; use the config.yaml that was published with the model."
         )
     return config
@@ -220,7 +228,7 @@ def _read_ckpt(path: Path) -> dict[str, Any]:
             f"{path} holds Python objects other than weights, or is damaged, and is not loaded for "
             "safety; use a .safetensors file."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # torch's reader raises whatever it stumbles over
         raise CheckpointError(
             f"{path} is damaged or cut off; download or copy it again."
         ) from error

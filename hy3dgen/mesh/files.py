@@ -42,10 +42,18 @@ def load_mesh(path: str | os.PathLike) -> "trimesh.Trimesh | trimesh.Scene":
             "give a GLB, OBJ, PLY or STL file."
         ) from error
     parts = loaded.geometry.values() if isinstance(loaded, trimesh.Scene) else (loaded,)
-    if not any(isinstance(part, trimesh.Trimesh) for part in parts):
+    meshes = [part for part in parts if isinstance(part, trimesh.Trimesh)]
+    if not meshes:
         raise InvalidMeshError(
             f"The mesh file {path} has no triangle mesh in it; was the right file given?"
         )
+    for mesh in meshes:  # trimesh itself stumbles over them later, on the way to colours
+        low, high = mesh.faces.min(initial=0), mesh.faces.max(initial=-1)
+        if low < 0 or high >= len(mesh.vertices):
+            raise InvalidMeshError(
+                f"The mesh file {path} has a face with vertex {high if low >= 0 else low}, but "
+                f"there are {len(mesh.vertices)} vertices; export it again."
+            )
     return loaded
 
 

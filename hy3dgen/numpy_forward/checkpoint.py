@@ -28,7 +28,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointNotFoundError(
             f"there is no {path}; install the extension again."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not readable ({error}); copy it again.") from error
     if not isinstance(config, dict):
         raise CheckpointMismatchError(f"{path} holds no sections; copy it again.")

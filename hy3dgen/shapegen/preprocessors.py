@@ -5,14 +5,16 @@ Rounding, cropping and order of operations follow what the published models were
 object's box is one pixel short on two sides, and conversions to bytes cut off the fraction.
 """
 
+import reprlib
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidImageError
+from ..errors import InvalidImageError, InvalidSettingError
 from ..pictures import load_picture
 
 
@@ -33,6 +35,18 @@ class ImageProcessorV2:
     """
 
     def __init__(self, size: int = 512, border_ratio: float | None = None) -> None:
+        if not isinstance(size, Integral) or size < 1:
+            raise InvalidSettingError(
+                f"size is {reprlib.repr(size)}, but the pixels a side are wanted; use the config "
+                "that was published with the model."
+            )
+        if border_ratio is not None and not (
+            isinstance(border_ratio, Real) and 0 <= border_ratio < 1
+        ):
+            raise InvalidSettingError(
+                f"border_ratio is {reprlib.repr(border_ratio)}, but a share from 0 to less than 1 "
+                "is wanted; give one of those."
+            )
         self.size = size
         self.border_ratio = border_ratio
 

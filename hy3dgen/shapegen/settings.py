@@ -5,11 +5,12 @@ Targets are looked up in a table, never imported by name, so a config can only a
 listed here.
 """
 
+import reprlib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from ..errors import CheckpointMismatchError, ConfigKeyError
+from ..errors import CheckpointMismatchError, ConfigKeyError, Hy3DError
 
 _PACKAGE = "hy3dgen.shapegen"
 _OTHER_PREFIX = "hy3dshape"  # the package's name in the 2.1 release
@@ -45,12 +46,12 @@ _TARGETS = {
 
 def resolve_target(target: str) -> type:
     """The class that a config's `target` names."""
-    name = str(target)
+    name = target if isinstance(target, str) else ""
     if name.split(".")[0] == _OTHER_PREFIX:
         name = _PACKAGE + name.removeprefix(_OTHER_PREFIX)
     if name not in _TARGETS:
         raise CheckpointMismatchError(
-            f"the config asks for {target!r}, but this version knows "
+            f"the config asks for {reprlib.repr(target)[:80]}, but this version knows "
             f"{', '.join(sorted(_CLASSES))}; use a model made of those."
         )
     module, attribute = _TARGETS[name]
@@ -61,15 +62,17 @@ def instantiate_from_config(config: Mapping[str, Any], **kwargs: Any) -> Any:
     """An object of the config's `target` class; its `params` win over `kwargs`."""
     if not isinstance(config, Mapping) or "target" not in config:
         raise ConfigKeyError(
-            f"a section of the config is {config!r}, without a target; use the config.yaml that "
-            "was published with the model."
+            # Not all of it: a few aliases of aliases would be printed a billion times.
+            f"a section of the config is {reprlib.repr(config)[:80]}, without a target; use the "
+            "config.yaml that was published with the model."
         )
     cls = resolve_target(config["target"])
-    arguments = {**kwargs, **(config.get("params") or {})}
     try:
-        return cls(**arguments)
-    except TypeError as error:
+        return cls(**{**kwargs, **(config.get("params") or {})})
+    except Hy3DError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise CheckpointMismatchError(
-            f"the config's params do not fit {cls.__name__}: {error}; use the config.yaml that was "
-            "published with the model."
+            f"the config's params do not fit {cls.__name__}: {' '.join(str(error).split())[:300]}; "
+            "use the config.yaml that was published with the model."
         ) from error

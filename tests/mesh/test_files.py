@@ -98,6 +98,14 @@ def test_refusals(tmp_path):
         load_mesh(tmp_path / "broken.glb")
     with pytest.raises(InvalidMeshError, match=r"points\.ply has no triangle mesh"):
         load_mesh(tmp_path / "points.ply")
+    (tmp_path / "wild.ply").write_text(
+        "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+        "property float z\nproperty uchar red\nproperty uchar green\nproperty uchar blue\n"
+        "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+        "0 0 0 9 9 9\n1 0 0 9 9 9\n0 1 0 9 9 9\n3 0 1 7\n"
+    )
+    with pytest.raises(InvalidMeshError, match="a face with vertex 7, but there are 3"):
+        load_mesh(tmp_path / "wild.ply")
     with pytest.raises(InvalidMeshError, match="no triangle mesh"):
         as_one_mesh(trimesh.Scene())
     with pytest.raises(InvalidSettingError, match=r"one of \.glb"):

@@ -87,6 +87,12 @@ def test_the_config_and_the_defaults_say_the_same_as_their_yaml():
     assert read_config(FOLDER) == yaml.safe_load((FOLDER / "config.yaml").read_text())
 
 
+def test_a_config_of_brackets_alone_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="not readable"):
+        read_config(tmp_path)
+
+
 def test_all_weights_are_read(weights):
     from safetensors.torch import load_file
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding, reading and loading models: what fits is loaded, what does not is named."""
 
+import itertools
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ from hy3dgen.errors import (
     CheckpointError,
     CheckpointMismatchError,
     CheckpointNotFoundError,
+    InvalidSettingError,
     MissingDependencyError,
 )
 from hy3dgen.mapped_weights import read_header
@@ -157,6 +159,7 @@ class TestDamagedFiles:
             struct.pack("<Q", 50) + b"x" * 50,
             struct.pack("<Q", len(header)) + header,
             struct.pack("<Q", 2) + b"[]",
+            struct.pack("<Q", 100_000) + b"[" * 100_000,
         ):
             path.write_bytes(content)
             with pytest.raises(CheckpointError, match="again"):
@@ -280,13 +283,50 @@ class TestConfig:
 
     def test_other_text_is_no_config(self, tmp_path):
         path = tmp_path / "config.yaml"
-        for content in (b"a: [", b"\xff\xfe\x00", b"!!python/object/apply:os.getcwd []"):
+        deep = b"a: " + b"[" * 3000
+        no_day = b"model: 2001-02-30"
+        for content in (
+            b"a: [",
+            b"\xff\xfe\x00",
+            b"!!python/object/apply:os.getcwd []",
+            deep,
+            no_day,
+        ):
             path.write_bytes(content)
             with pytest.raises(CheckpointError, match="not readable YAML"):
                 read_config(path, ["model"])
         path.write_bytes(b"")
         with pytest.raises(CheckpointMismatchError, match="has nothing, but lacks model"):
             read_config(path, ["model"])
+
+    def test_a_config_of_megabytes_is_not_read(self, tmp_path):
+        path = tmp_path / "config.yaml"
+        path.write_bytes(b"model: " + b"x" * 1_000_000)
+        with pytest.raises(CheckpointError, match="1,000,007 bytes, more than"):
+            read_config(path, ["model"])
+
+    def test_refusals_of_bombs_are_short(self, tmp_path):
+        names = "abcdefghi"
+        lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+        for before, name in itertools.pairwise(names):
+            lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+        lines += ["model: *i", f"{'k' * 900}: 1", "5: 3"]
+        path = tmp_path / "config.yaml"
+        path.write_text("\n".join(lines))
+        with pytest.raises(CheckpointMismatchError, match="lacks vae") as raised:
+            read_config(path, ["model", "vae"])
+        assert len(str(raised.value)) < 1000
+        section = read_config(path, ["model"])["model"]
+        for config in (section, {"target": section}, {"target": ["os.system"]}):
+            with pytest.raises(CheckpointMismatchError) as raised:
+                instantiate_from_config(config)
+            assert len(str(raised.value)) < 1000
+
+    @pytest.mark.parametrize("size", ["many", [], 1e400])
+    def test_params_that_do_not_fit_are_refused_in_a_sentence(self, size):
+        target = "hy3dgen.shapegen.preprocessors.ImageProcessorV2"
+        with pytest.raises((CheckpointMismatchError, InvalidSettingError), match=r"size|fit"):
+            instantiate_from_config({"target": target, "params": {"size": size}})
 
     def test_both_package_names_lead_to_the_same_class(self):
         names = ["hy3dgen.shapegen.models.ShapeVAE", "hy3dshape.models.autoencoders.ShapeVAE"]
