@@ -49,7 +49,12 @@ def main() -> None:
     )
     package = commands.add_parser("package", help="make the installable zip in dist/")
     package.add_argument("--all", action="store_true", help="for every system, not only this one")
-    for command in (demo, test, package):
+    soak = commands.add_parser("soak", help="wear the worker and the readers down, with figures")
+    soak.add_argument("--count", type=int, default=5000, help="jobs in one worker")
+    soak.add_argument("--hours", type=float, help="go on so long instead")
+    soak.add_argument("--inputs", type=int, default=100_000, help="damaged inputs in all")
+    soak.add_argument("--out", type=Path, default=ROOT / "soak", help="where the figures go")
+    for command in (demo, test, package, soak):
         command.add_argument(
             "--torch-index",
             metavar="URL",
@@ -57,7 +62,9 @@ def main() -> None:
         )
     options = parser.parse_args()
     try:
-        {"demo": run_demo, "test": run_tests, "package": run_package}[options.command](options)
+        {"demo": run_demo, "test": run_tests, "package": run_package, "soak": run_soak}[
+            options.command
+        ](options)
     except KeyboardInterrupt:
         raise SystemExit("\nstopped; run the same command to go on") from None
 
@@ -110,6 +117,26 @@ def run_tests(options: argparse.Namespace) -> None:
         command = [str(blender_python), *pytest, "tests/blender"]
         given = {"EXT_ZIP": str(archive), "HY3D_WORKER_PYTHON": str(worker_python)}
         failures |= not passed(command, {**env, **given})
+    raise SystemExit(int(failures))
+
+
+def run_soak(options: argparse.Namespace) -> None:
+    python = environments.choose_python()
+    worker_python = environments.worker_environment(python, options.torch_index)
+    native.build([wheels.host_platform()], worker_python)
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    length = ["--hours", str(options.hours)] if options.hours else ["--count", str(options.count)]
+    trials = (
+        ("jobs in one worker", "soak", *length, "--picture", str(out / "soak.png")),
+        ("damaged inputs", "hostile", "--count", str(options.inputs)),
+    )
+    failures = False
+    for title, name, *arguments in trials:
+        say(f"Trying {title}")
+        command = [str(worker_python), "-m", f"trials.{name}", *arguments]
+        failures |= not passed([*command, "--json", str(out / f"{name}.json")], dict(os.environ))
+    say(f"figures and picture: {out}")
     raise SystemExit(int(failures))
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a wish to a job that makes a mesh: shared by the operator, the panel and the API."""
 
+import os
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,8 +130,8 @@ def _locate(picture: Picture) -> Path | bpy.types.Image:
     if not picture.path:
         raise InvalidImageError("no picture is chosen; give a PNG or JPEG file")
     path = Path(bpy.path.abspath(picture.path)).absolute()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    if not os.path.isfile(path):
+        what = "is a folder" if os.path.isdir(path) else "does not exist"
         raise InvalidImageError(f"picture '{path}' {what}; choose a PNG or JPEG file")
     return path
 

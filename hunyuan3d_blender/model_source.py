@@ -5,6 +5,7 @@ Nothing is fetched here. A published model that is not on this machine is refuse
 its licence was accepted and online access is allowed.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def find_source(context: bpy.types.Context, name: str, accept_licence: bool = Fa
     if not name or name == BUNDLED:
         return ModelSource(None)
     folder = Path(bpy.path.abspath(name))
-    if folder.exists():
+    if os.path.exists(folder):  # which takes any text, unlike pathlib
         return ModelSource(str(folder.absolute()))
     if name.startswith(("//", ".", "~")) or folder.is_absolute():
         raise CheckpointNotFoundError(
@@ -60,7 +61,7 @@ def find_source(context: bpy.types.Context, name: str, accept_licence: bool = Fa
     if known:
         target = kept / known[0].repository / known[0].subfolder
         return ModelSource(str(target), (fetch_part(context, known[0], accept_licence),))
-    if (kept / name).is_dir():
+    if os.path.isdir(kept / name):
         return ModelSource(str(kept / name))
     if models.is_in_hub_cache(name):
         return ModelSource(name)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the preferences show of this machine, cheap enough for drawing: looked up now and then."""
 
+import os
 import shutil
 import threading
 import time
@@ -42,7 +43,7 @@ def free_space(folder: Path) -> int:
 
     def ask() -> int:
         place = folder
-        while not place.exists() and place != place.parent:
+        while not os.path.exists(place) and place != place.parent:
             place = place.parent
         try:
             return shutil.disk_usage(place).free

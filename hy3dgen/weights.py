@@ -69,7 +69,7 @@ def locate(
     roots = [path] if path.is_absolute() else [path.absolute(), cache / path]
     for root in roots:
         for folder in _candidates(root, subfolder, default_subfolder):
-            if folder.is_dir():
+            if os.path.isdir(folder):  # takes any text, unlike pathlib
                 return _files_in(folder, use_safetensors, variant)
     wanted = ", ".join(str(root / (subfolder or "")) for root in roots)
     if path.is_absolute() or not _REPOSITORY.fullmatch(os.fspath(model_path)):
@@ -84,7 +84,7 @@ def locate(
 
 def _candidates(root: Path, subfolder: str | None, default: str | None) -> list[Path]:
     folders = [root / subfolder] if subfolder else [root]
-    if subfolder and subfolder == default and (root / CONFIG_NAME).is_file():
+    if subfolder and subfolder == default and os.path.isfile(root / CONFIG_NAME):
         folders.append(root)
     return folders
 
@@ -98,7 +98,7 @@ def fitting_subfolder(
     not the default one.
     """
     path = Path(os.path.expanduser(os.fspath(model_path)))
-    local = (path / default_21).is_dir() and not (path / default).is_dir()
+    local = os.path.isdir(path / default_21) and not os.path.isdir(path / default)
     if subfolder == default and (local or path.name == "Hunyuan3D-2.1"):
         return default_21
     return subfolder
@@ -207,7 +207,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     They are mapped into memory: what is read of the file is what is used.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointNotFoundError(f"there is no weight file at {path}; check the path.")
     if path.suffix == ".safetensors":
         return map_safetensors(path)

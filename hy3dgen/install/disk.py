@@ -34,7 +34,7 @@ def make_folder(folder: Path) -> None:
 def check_space(folder: Path, needed: int, what: str) -> None:
     """SetupError unless the disk that `folder` is on, or will be on, has `needed` bytes free."""
     place = folder
-    while not place.exists() and place != place.parent:
+    while not os.path.exists(place) and place != place.parent:
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < needed:

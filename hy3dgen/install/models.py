@@ -7,6 +7,7 @@ counted from the parameters, which gives the seen sizes exactly. Memory: the pub
 """
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,8 +177,8 @@ def is_model_folder(folder: Path) -> bool:
 
 def check_model_folder(folder: Path) -> Path:
     """`folder`, or the one folder in it that is a model; SetupError says what is missing."""
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "does not exist"
         raise SetupError(f"the model folder {folder} {what}; choose the folder of a model")
     if is_model_folder(folder):
         return folder

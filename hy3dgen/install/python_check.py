@@ -102,7 +102,7 @@ def find_python(path: str | os.PathLike[str]) -> Path:
         There is nothing, or a folder without a Python.
     """
     python = Path(os.path.expanduser(path))
-    if python.is_dir():
+    if os.path.isdir(python):
         inside = [python / "bin" / "python", python / "Scripts" / "python.exe"]
         found = [candidate for candidate in inside if candidate.is_file()]
         if not found:
@@ -111,8 +111,8 @@ def find_python(path: str | os.PathLike[str]) -> Path:
                 "folder of a virtual environment"
             )
         return found[0]
-    if not python.is_file():
-        what = "is a link to nothing" if python.is_symlink() else "does not exist"
+    if not os.path.isfile(python):
+        what = "is a link to nothing" if os.path.islink(python) else "does not exist"
         raise SetupError(f"the Python {python} {what}; choose another one")
     return python
 

@@ -26,7 +26,7 @@ def load_mesh(path: str | os.PathLike) -> "trimesh.Trimesh | trimesh.Scene":
     becoming holes.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InvalidMeshError(f"There is no mesh file {path}; is the path complete?")
     try:
         import trimesh
@@ -77,7 +77,7 @@ def save_mesh(mesh: "trimesh.Trimesh | trimesh.Scene", path: str | os.PathLike) 
     """
     path = Path(path)
     suffix = check_format(path)
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise InvalidSettingError(f"There is no folder {path.parent} to write into; make it first.")
     files = _encoded(mesh, path, suffix)
     try:
@@ -90,10 +90,10 @@ def save_mesh(mesh: "trimesh.Trimesh | trimesh.Scene", path: str | os.PathLike) 
                 with contextlib.suppress(OSError):  # a file system without permissions
                     os.chmod(aside, _mode_for(target))
                 os.replace(aside, target)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
         raise InvalidSettingError(
-            f"{path} cannot be written ({error.strerror or error}); choose another place, or make "
-            "room there."
+            f"{path} cannot be written ({reason}); choose another place, or make room there."
         ) from error
 
 

@@ -70,7 +70,7 @@ def choose_model(model: str | None, subfolder: str | None) -> ModelChoice:
     kept = os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"
     for folder in (Path(model), Path(kept, model)):
         folder = Path(os.path.expanduser(folder))
-        if folder.is_dir():
+        if os.path.isdir(folder):
             return _choose_folder(folder.resolve(), subfolder)
     subfolder = subfolder or _PLAIN_SUBFOLDERS.get(model.rpartition("/")[2])
     return ModelChoice(model, subfolder, PUBLISHED.get(subfolder or "", STANDARD))
@@ -133,7 +133,7 @@ class ModelCache:
 def _stamp(choice: ModelChoice) -> tuple:
     """Changes when a local folder's files do; empty for a repository."""
     folder = Path(choice.path, choice.subfolder or "")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return ()
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)

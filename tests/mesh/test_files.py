@@ -89,6 +89,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, error):
     assert [p.name for p in tmp_path.iterdir()] == ["ball.ply"] and path.read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "/x", "a\0b"])
+def test_names_that_no_disk_takes(tmp_path, name):
+    with pytest.raises(InvalidSettingError, match=r"cannot be written|no folder"):
+        save_mesh(trimesh.creation.box(), tmp_path / f"{name}.ply")
+    with pytest.raises(InvalidMeshError, match="no mesh file"):
+        load_mesh(tmp_path / f"{name}.ply")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_refusals(tmp_path):
     (tmp_path / "broken.glb").write_bytes(b"not a mesh")
     trimesh.PointCloud(np.eye(3)).export(tmp_path / "points.ply")

@@ -151,6 +151,13 @@ class TestDamagedFiles:
         with pytest.raises(CheckpointError, match=r"model\.safetensors .*again"):
             load_pipeline(model_folder)
 
+    @pytest.mark.parametrize("name", ["x" * 300, "/" + "x" * 300, "a\0b"])
+    def test_names_that_no_disk_takes(self, name):
+        with pytest.raises(CheckpointNotFoundError, match="no model folder"):
+            load_pipeline(name)
+        with pytest.raises(CheckpointNotFoundError, match="no weight file"):
+            read_weights(name)
+
     def test_other_content_is_no_safetensors(self, tmp_path):
         path = tmp_path / "model.safetensors"
         header = json.dumps({"a": {"dtype": "F32"}}).encode()

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The short form of `python -m trials.soak`, and that it would notice."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+from hy3dgen.mesh import TriangleMesh, native_available
+from trials import soak
+
+pytest.importorskip("torch")
+if sys.platform != "linux" or not native_available():
+    pytest.skip("reads /proc, and reduces meshes", allow_module_level=True)
+
+
+def test_a_hundred_jobs(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    found = soak.soak(100, None, say=False)
+    report = soak.figures(found)
+    assert found.surprises == []
+    assert report["outcomes"] == {
+        "generate done": 20,
+        "reduce done": 42,
+        "faulty refused": 20,
+        "cancel cancelled": 10,
+        "status done": 8,
+    }
+    assert set(report["different_results_of_the_same_job"].values()) == {1}
+    assert len(report["different_results_of_the_same_job"]) == 10
+    first, last = found.samples
+    for name in ("descriptors", "threads", "own_descriptors", "own_threads", "temporary_files"):
+        assert getattr(first, name) == getattr(last, name), name
+    assert last.blocks == 0
+
+
+def test_the_sphere_is_closed():
+    mesh = TriangleMesh(*soak.bumpy_sphere(12))
+    assert mesh.faces.shape == (528, 3)
+    edges = np.sort(mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    assert set(np.unique(edges, axis=0, return_counts=True)[1]) == {2}
+
+
+def a_run(growth=0.0, slower=1.0, leak=0):
+    source = np.random.default_rng(0)
+    samples = [
+        soak.Sample(
+            jobs, 350 + growth * jobs / 1000 + source.normal(), 5 + leak * jobs, 4, 9, 4, 0, 0
+        )
+        for jobs in range(50, 5001, 50)
+    ]
+    seconds = list(np.linspace(0.1, 0.1 * slower, 5000))
+    return soak.Soak(samples, seconds, seconds, {"generate": {"a"}}, {}, [])
+
+
+def test_a_steady_run_keeps_its_promises():
+    assert soak.broken(soak.figures(a_run())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"growth": 2.0}, "memory grows"),
+        ({"slower": 1.3}, "took 1.2"),
+        ({"leak": 1}, "descriptors went from"),
+    ],
+)
+def test_what_breaks_a_promise(change, words):
+    assert any(words in text for text in soak.broken(soak.figures(a_run(**change))))
+
+
+def test_another_result_of_the_same_job_breaks_a_promise():
+    found = dataclasses.replace(a_run(), hashes={"fast 528": {"a", "b"}})
+    assert soak.broken(soak.figures(found)) == ["fast 528 gave 2 different results"]
