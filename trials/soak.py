@@ -193,13 +193,7 @@ def _cancelled(params: dict, arrays: dict[str, np.ndarray]) -> Job:
 def sample(pid: int, jobs: int) -> Sample:
     """Linux tells all of it under /proc."""
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-    blocks = [
-        path
-        for root in default_roots()
-        for folder in root.glob("hy3d-*")
-        for path in folder.iterdir()
-        if path.suffix != ".lock"
-    ]
+    blocks = [path for root in default_roots() for path in _files(root, "hy3d-*/*")]
     return Sample(
         jobs,
         round(resident / 1e6, 2),
@@ -208,8 +202,13 @@ def sample(pid: int, jobs: int) -> Sample:
         len(os.listdir("/proc/self/fd")),
         len(os.listdir("/proc/self/task")),
         len(blocks),
-        len(os.listdir(tempfile.gettempdir())),
+        len(_files(Path(tempfile.gettempdir()), "**/*")),
     )
+
+
+def _files(root: Path, pattern: str) -> list[Path]:
+    """All but the locks, by which a client shows that it lives."""
+    return [path for path in root.glob(pattern) if path.is_file() and path.suffix != ".lock"]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -347,7 +346,7 @@ def main() -> None:
     if options.picture:
         from trials.soak_picture import draw
 
-        draw(found.samples, found.seconds, options.picture)
+        draw(found, options.picture)
     if failures := broken(figures(found)):
         raise SystemExit("\n".join(["not kept:", *failures]))
 

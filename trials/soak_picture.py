@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trials.soak import Sample
+    from trials.soak import Soak
 
 
-def draw(samples: "list[Sample]", seconds: list[float], picture: Path) -> None:
+def draw(found: "Soak", picture: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from PIL import Image
 
+    samples = found.samples
     jobs = [one.jobs for one in samples]
     each = jobs[0]  # jobs a mixture
+    seconds = {"wall": found.seconds, "processor": found.cpu_seconds}
     panels: tuple[tuple[str, dict[str, list[float]]], ...] = (
         ("resident memory of the worker, MB", {"": [one.resident_mb for one in samples]}),
         (
@@ -37,23 +39,26 @@ def draw(samples: "list[Sample]", seconds: list[float], picture: Path) -> None:
         ),
         (
             "seconds a job",
-            {"": [sum(seconds[i : i + each]) / each for i in range(0, len(seconds), each)]},
+            {
+                name: [sum(each_job[i : i + each]) / each for i in range(0, len(each_job), each)]
+                for name, each_job in seconds.items()
+            },
         ),
     )
     figure, axes = plt.subplots(2, 2, figsize=(9, 5), sharex=True)
     for axis, (title, lines) in zip(axes.flat, panels, strict=True):
-        for label, values in lines.items():
-            axis.plot(jobs, values, label=label, linewidth=1.2)
+        for number, (label, values) in enumerate(lines.items()):
+            # Equal lines lie on each other: the later one is dashed and lets the first be seen.
+            axis.plot(jobs, values, label=label, linewidth=1.4, linestyle=("-", "--")[number % 2])
         axis.set_title(title, fontsize=10)
-        axis.set_ylim(bottom=0)
-        axis.margins(y=0.15)
+        axis.set_ylim(0, 1.4 * max(map(max, lines.values())) or 1)
         axis.grid(True, linewidth=0.3)
         if len(lines) > 1:
-            axis.legend(fontsize=8, frameon=False)
+            axis.legend(fontsize=8, frameon=False, ncols=2, loc="upper right")
     figure.supxlabel("jobs", fontsize=10)
     figure.tight_layout()
     figure.savefig(picture, dpi=80)
     plt.close(figure)
     with Image.open(picture) as image:
-        small = image.convert("RGB").quantize(16, dither=Image.Dither.NONE)
+        small = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
     small.save(picture, optimize=True)
