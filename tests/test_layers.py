@@ -26,7 +26,7 @@ ROWS = {
         "hy3dgen.__init__",
         "hy3dgen.errors",
         "hy3dgen._lazy",
-        "hy3dgen.private_folders",
+        *("hy3dgen.private_folders", "hy3dgen.memory"),
         "hy3dgen.shapegen.__init__",
         "hy3dgen.texgen.__init__",
     ),
@@ -41,7 +41,6 @@ ROWS = {
     ),
     3: (
         *("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
-        "hy3dgen.memory",
         "hy3dgen.install.hub_script",
     ),
     4: (

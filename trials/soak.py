@@ -260,11 +260,12 @@ def read_picture() -> np.ndarray:
 def slope(samples: list[Sample], after: int = SETTLED) -> tuple[float, float]:
     """Growth of resident memory in MB per 1,000 jobs, and its standard error.
 
-    Least squares over means of ten samples: neighbours are too alike to count one by one.
+    Least squares over medians of ten samples: neighbours are too alike to count one by one.
     """
     late = [one for one in samples if one.jobs > after]
     points = np.array([(one.jobs / 1000, one.resident_mb) for one in late]).reshape(-1, 2)
-    points = points[: len(points) // 10 * 10].reshape(-1, 10, 2).mean(axis=1)
+    points = points[: len(points) // 10 * 10].reshape(-1, 10, 2)
+    points = np.median(points, axis=1)
     if len(points) < 4:
         return float("nan"), float("nan")
     jobs, memory = (points - points.mean(axis=0)).T

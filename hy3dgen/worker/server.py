@@ -23,6 +23,7 @@ import numpy as np
 
 import hy3dgen
 from hy3dgen.errors import Cancelled, Hy3DError, ProtocolError, WorkerError
+from hy3dgen.memory import give_back_freed
 from hy3dgen.worker import protocol
 from hy3dgen.worker.json_lines import LineReader
 from hy3dgen.worker.machine import total_memory_mb
@@ -135,6 +136,8 @@ class Server:
                 context = TaskContext(self, request.request)
                 self._running = (request.request, context)
             self._run(request, context)
+            if not self._waiting:
+                give_back_freed()  # an idle worker holds no more than it needs
 
     # --- sending ----------------------------------------------------------------------------------
 
