@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For scripts and other add-ons: pictures to objects, fewer faces.
+
+::
+
+    from bl_ext.user_default.hunyuan3d_blender import api
+
+    mug = api.generate("//mug.png", face_count=5000)
+    api.reduce_faces([mug], face_count=1000)
+
+Works with a window and without one. These calls come back when the work is done and print its
+progress meanwhile; Blender does nothing else then. Whoever wants the interface to stay alive calls
+`queue`, which comes back at once; its job shows in the sidebar like any other. All are to be called
+from Blender's main thread, like bpy itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import bpy
+
+from hy3dgen.errors import Cancelled, Hy3DError, InvalidSettingError, TaskFailedError
+
+from . import generation, job_timer, placing
+from .generation import Picture, Wish
+from .jobs import Job, State
+
+__all__ = ["Cancelled", "Hy3DError", "Job", "State", "generate", "queue", "reduce_faces"]
+
+PictureLike = str | Path | bpy.types.Image
+OnEnd = Callable[[bpy.types.Object | None, str], None]
+_POLL_SECONDS = 0.1
+
+
+class Settings(TypedDict, total=False):
+    """What `generate` takes beside the picture; see there."""
+
+    views: Mapping[str, PictureLike]
+    model: str
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    octree_resolution: int
+    speed_priority: float
+    face_count: int
+    accept_licence: bool
+
+
+def generate(picture: PictureLike, **settings: Unpack[Settings]) -> bpy.types.Object:
+    """Make an object from a picture and wait for it.
+
+    Parameters
+    ----------
+    picture : file (`//` stands for the blend file's folder) or image of the blend file
+    views : further pictures by "left", "back" and "right", for models that take several views
+    model : folder, published name or "tiny"; the preferences' default without one
+    seed : 0 to 2**31 - 1; 0 without one
+    num_inference_steps, guidance_scale, octree_resolution : the model's own without one
+    speed_priority : 0 (best) to 1 (fastest); chooses those of the three that are not given
+    face_count : triangles to reduce to; all without one
+    accept_licence : the model's licence was read and accepted; lets a model be downloaded, if
+        online access is allowed
+
+    Returns
+    -------
+    The new object: at the 3D cursor, standing on its base, selected and active. Its property
+    "hunyuan3d" holds the settings that were used, the seconds of each stage and the peak memory.
+
+    Raises
+    ------
+    Hy3DError
+        One sentence: what was found, what was wanted, what to do. The scene is as it was.
+    Cancelled
+        It was cancelled, by Ctrl-C for example. Is a Hy3DError too.
+    """
+    job = generation.make_job(bpy.context, _wish(picture, settings))
+    job_timer.run_blocking(job)
+    return _made_by(job)
+
+
+def queue(picture: PictureLike, on_end: OnEnd | None = None, **settings: Unpack[Settings]) -> Job:
+    """Queue what `generate` does and come back at once; needs a window.
+
+    Parameters
+    ----------
+    picture, settings : see `generate`
+    on_end : called on the main thread with the new object, or None, and the sentence that the
+        sidebar shows
+
+    Returns
+    -------
+    The job, with `state`, `stage`, `fraction` (of the stage), `elapsed` (seconds) and `ended`.
+
+    Raises
+    ------
+    Hy3DError
+        As `generate`, for what shows at once; InvalidSettingError without a window.
+    """
+    if bpy.app.background:
+        raise InvalidSettingError(
+            "without a window nothing runs beside the script; call generate, which waits"
+        )
+    job = generation.make_job(bpy.context, _wish(picture, settings))
+    job_timer.start(job)
+    if on_end is not None:
+        bpy.app.timers.register(
+            lambda: _tell(job, on_end), first_interval=_POLL_SECONDS, persistent=True
+        )
+    return job
+
+
+def reduce_faces(
+    objects: Sequence[bpy.types.Object], face_count: int = 40_000, method: str = "quality"
+) -> list[bpy.types.Object]:
+    """Reduce each mesh to at most `face_count` triangles and wait. They stay the same objects.
+
+    Parameters
+    ----------
+    objects : mesh objects of the current view layer
+    face_count : triangles for each object, at least 4
+    method : "quality" or "fast"
+
+    Returns
+    -------
+    The objects.
+
+    Raises
+    ------
+    Hy3DError
+        One sentence: what was found, what was wanted, what to do. The scene is as it was.
+    Cancelled
+        It was cancelled. Is a Hy3DError too.
+    """
+    objects = list(objects)
+    context = bpy.context
+    active = objects[0] if objects else None
+    try:
+        with context.temp_override(selected_objects=objects, active_object=active, object=active):
+            ended = bpy.ops.hunyuan3d.reduce_faces(face_count=face_count, method=method.upper())
+    except RuntimeError as error:  # how bpy passes on what an operator reported
+        raise TaskFailedError(_plain(error)) from error
+    except TypeError as error:
+        raise InvalidSettingError(
+            f"method is '{method}' and face_count {face_count}; 'quality' or 'fast' and a whole "
+            "number are wanted"
+        ) from error
+    if ended != {"FINISHED"}:
+        raise Cancelled("the reduction was cancelled")
+    return objects
+
+
+def _wish(picture: PictureLike, settings: Settings) -> Wish:
+    unknown = sorted(set(settings) - set(Settings.__annotations__))
+    if unknown:
+        raise InvalidSettingError(
+            f"there is no setting '{unknown[0]}'; possible: {', '.join(Settings.__annotations__)}"
+        )
+    given = dict(settings)
+    views = {name: _picture(view) for name, view in (settings.get("views") or {}).items()}
+    if wrong := sorted(set(views) - set(generation.VIEWS)):
+        raise InvalidSettingError(
+            f"there is no view '{wrong[0]}'; possible: {', '.join(generation.VIEWS)}"
+        )
+    return Wish(**{**given, "picture": _picture(picture), "views": views})
+
+
+def _picture(picture: PictureLike) -> Picture:
+    if isinstance(picture, bpy.types.Image):
+        return Picture(image=picture.name)
+    return Picture(path=str(picture))
+
+
+def _made_by(job: Job) -> bpy.types.Object:
+    if job.state is State.CANCELLED:
+        raise Cancelled(_how_it_ended(job))
+    made = placing.find(job.made[0]) if job.made else None
+    if job.state is not State.DONE or made is None:
+        raise TaskFailedError(_how_it_ended(job))
+    return made
+
+
+def _tell(job: Job, on_end: OnEnd) -> float | None:
+    if not job.ended:
+        return _POLL_SECONDS
+    made = placing.find(job.made[0]) if job.state is State.DONE and job.made else None
+    on_end(made, _how_it_ended(job))
+    return None
+
+
+def _how_it_ended(job: Job) -> str:
+    return job.reports[-1][1] if job.reports else f"{job.title}: {job.state.value}"
+
+
+def _plain(error: RuntimeError) -> str:
+    lines = [line.removeprefix("Error: ").strip() for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line)
