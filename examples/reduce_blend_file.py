@@ -5,7 +5,7 @@
         [--least N] [--method quality]
 
 Objects keep their names, transforms, parents and animation. Meshes of fewer than N triangles, and
-what cannot be reduced (linked from another file, with shape keys), stay as they are and are named.
+what cannot be reduced (linked from another file, for example), stay as they are and are named.
 The exit status is 1 if any was left for such a reason, 2 for wrong arguments.
 """
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not 0 < options.ratio < 1:
         parser.error(f"--ratio is {options.ratio}; a number between 0 and 1 is wanted")
-    if EXTENSION not in bpy.context.preferences.addons:
+    if not hasattr(bpy.types, "HUNYUAN3D_OT_reduce_faces"):
         parser.error("the Hunyuan3D extension is not enabled in this Blender")
     api = importlib.import_module(f"{EXTENSION}.api")
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         if before < options.least:
             continue
         try:
-            api.reduce_faces([obj], max(4, int(before * options.ratio)), options.method)
+            api.reduce_faces([obj], ratio=options.ratio, method=options.method)
         except api.Hy3DError as error:
             failed += 1
             print(f"LEFT {obj.name}: {error}")

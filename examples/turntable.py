@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--size", type=int, default=480, help="pixels a side")
     parser.add_argument("--samples", type=int, default=16, help="rays a pixel; more is smoother")
     options = parser.parse_args(arguments)
-    if EXTENSION not in bpy.context.preferences.addons:
+    if not hasattr(bpy.types, "HUNYUAN3D_OT_generate"):
         parser.error("the Hunyuan3D extension is not enabled in this Blender")
     api = importlib.import_module(f"{EXTENSION}.api")
 

@@ -22,7 +22,7 @@ import bpy
 
 from hy3dgen.errors import Cancelled, Hy3DError, InvalidSettingError, TaskFailedError
 
-from . import generation, job_timer, placing
+from . import generation, job_timer, placing, reduction
 from .generation import Picture, Wish
 from .jobs import Job, State
 
@@ -30,6 +30,7 @@ __all__ = ["Cancelled", "Hy3DError", "Job", "State", "generate", "queue", "reduc
 
 PictureLike = str | Path | bpy.types.Image
 OnEnd = Callable[[bpy.types.Object | None, str], None]
+METHODS = ("quality", "fast", "preview")
 _POLL_SECONDS = 0.1
 
 
@@ -111,15 +112,21 @@ def queue(picture: PictureLike, on_end: OnEnd | None = None, **settings: Unpack[
 
 
 def reduce_faces(
-    objects: Sequence[bpy.types.Object], face_count: int = 40_000, method: str = "quality"
+    objects: Sequence[bpy.types.Object],
+    face_count: int = 10_000,
+    ratio: float | None = None,
+    method: str = "quality",
+    keep_original: bool = False,
 ) -> list[bpy.types.Object]:
-    """Reduce each mesh to at most `face_count` triangles and wait. They stay the same objects.
+    """Reduce meshes and wait. They stay the same objects, with UV maps, weights and the like.
 
     Parameters
     ----------
-    objects : mesh objects of the current view layer
-    face_count : triangles for each object, at least 4
-    method : "quality" or "fast"
+    objects : mesh objects; of those that share a mesh one stands for all
+    face_count : triangles for each mesh, at least 4
+    ratio : share of its triangles that each mesh keeps, instead of `face_count`
+    method : "quality", "fast" or "preview"
+    keep_original : leave a hidden copy of each object as it was
 
     Returns
     -------
@@ -133,20 +140,12 @@ def reduce_faces(
         It was cancelled. Is a Hy3DError too.
     """
     objects = list(objects)
-    context = bpy.context
-    active = objects[0] if objects else None
-    try:
-        with context.temp_override(selected_objects=objects, active_object=active, object=active):
-            ended = bpy.ops.hunyuan3d.reduce_faces(face_count=face_count, method=method.upper())
-    except RuntimeError as error:  # how bpy passes on what an operator reported
-        raise TaskFailedError(_plain(error)) from error
-    except TypeError as error:
-        raise InvalidSettingError(
-            f"method is '{method}' and face_count {face_count}; 'quality' or 'fast' and a whole "
-            "number are wanted"
-        ) from error
-    if ended != {"FINISHED"}:
-        raise Cancelled("the reduction was cancelled")
+    if method not in METHODS:
+        raise InvalidSettingError(f"method is '{method}'; 'quality', 'fast' or 'preview' is wanted")
+    wish = reduction.Wish(face_count, ratio, method, keep_original)
+    job = reduction.make_job(bpy.context, objects, wish)
+    job_timer.run_blocking(job)
+    _check_done(job)
     return objects
 
 
@@ -172,12 +171,17 @@ def _picture(picture: PictureLike) -> Picture:
 
 
 def _made_by(job: Job) -> bpy.types.Object:
+    _check_done(job)
+    made = placing.find(job.made[0])
+    assert made is not None
+    return made
+
+
+def _check_done(job: Job) -> None:
     if job.state is State.CANCELLED:
         raise Cancelled(_how_it_ended(job))
-    made = placing.find(job.made[0]) if job.made else None
-    if job.state is not State.DONE or made is None:
+    if job.state is not State.DONE:
         raise TaskFailedError(_how_it_ended(job))
-    return made
 
 
 def _tell(job: Job, on_end: OnEnd) -> float | None:
@@ -190,8 +194,3 @@ def _tell(job: Job, on_end: OnEnd) -> float | None:
 
 def _how_it_ended(job: Job) -> str:
     return job.reports[-1][1] if job.reports else f"{job.title}: {job.state.value}"
-
-
-def _plain(error: RuntimeError) -> str:
-    lines = [line.removeprefix("Error: ").strip() for line in str(error).splitlines()]
-    return " ".join(line for line in lines if line)

@@ -4,6 +4,8 @@
 import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 
+from hy3dgen.errors import InvalidSettingError
+
 from .properties import RELATIVE
 
 PACKAGE = __package__  # the add-on's name, which Blender chooses
@@ -72,7 +74,24 @@ class Preferences:
 
 
 def get(context: bpy.types.Context) -> Preferences:
-    return context.preferences.addons[__package__].preferences
+    """The preferences; their defaults where `blender --addons` enabled the extension, which gives
+    it none."""
+    addon = context.preferences.addons.get(__package__)
+    return addon.preferences if addon else _Defaults()
+
+
+class _Defaults:
+    """Reads like the preferences."""
+
+    def __getattr__(self, name: str) -> object:
+        kind = bpy.types.AddonPreferences.bl_rna_get_subclass_py("HY3D_AP_preferences")
+        return kind.bl_rna.properties[name].default
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise InvalidSettingError(
+            "the extension was enabled for this run only, by --addons, so it has no preferences to "
+            "keep; enable it in Blender's preferences"
+        )
 
 
 def log_folder() -> str:
