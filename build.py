@@ -23,7 +23,7 @@ if sys.version_info < (3, 11):
         "or newer; run it with such a Python."
     )
 
-from build_tools import environments, extension, native, wheels
+from build_tools import environments, extension, native, wheels, window
 from build_tools.console import run_step, say
 
 ROOT = Path(__file__).resolve().parent
@@ -117,6 +117,7 @@ def run_tests(options: argparse.Namespace) -> None:
         command = [str(blender_python), *pytest, "tests/blender"]
         given = {"EXT_ZIP": str(archive), "HY3D_WORKER_PYTHON": str(worker_python)}
         failures |= not passed(command, {**env, **given})
+    failures |= not window.driven_test(archive)
     raise SystemExit(int(failures))
 
 

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .console import say
+
 ROOT = Path(__file__).parent.parent
 VARIABLE = "HY3D_WINDOWED_BLENDER"
 
@@ -31,6 +33,17 @@ def run(command: list[str], program: Path, *arguments: str) -> int:
     """The exit status of `program`, run inside Blender."""
     inside = ["--python", program.relative_to(ROOT).as_posix(), "--", *arguments]
     return subprocess.run([*command, *inside], cwd=ROOT).returncode
+
+
+def driven_test(archive: Path) -> bool:
+    """An artist's round in a Blender with a window; True also where none is, which is said."""
+    command = find_command()
+    if command is None:
+        say(f"No Blender with a window here ({VARIABLE} names none): the driven test is left out")
+        return True
+    say("Driving the extension in a Blender with a window")
+    program = ROOT / "tests" / "blender" / "window" / "artist.py"
+    return run(command, program, archive.relative_to(ROOT).as_posix()) == 0
 
 
 def main(name: str) -> int:

@@ -148,6 +148,9 @@ TEXTS = {
     "This model needs PyTorch; make an environment in the preferences first": (
         "Dieses Modell braucht PyTorch; zuerst in den Einstellungen eine Umgebung anlegen"
     ),
+    "This model is not on this machine; get it in the preferences": (
+        "Dieses Modell ist nicht auf diesem Rechner; in den Einstellungen laden"
+    ),
     # --- reduce ---------------------------------------------------------------------------------
     "Reduce Faces": "Flächen reduzieren",
     "Reduce the triangles of each selected mesh, staying close to its surface. Keeps the "
@@ -270,6 +273,7 @@ TEXTS = {
     "Reducing faces": "Flächen reduzieren",
     "Waiting": "Wartet",
     "Starting the worker": "Worker startet",
+    "Handing over": "Übergibt",
     "Running": "Läuft",
     "Cancelling": "Bricht ab",
     "Ready": "Bereit",

@@ -22,7 +22,7 @@ from hy3dgen.errors import Hy3DError
 from hy3dgen.worker.protocol import CancelledEvent, Failure, Hello, Preview, Progress, Result
 
 from .forecast import Forecast
-from .warm_worker import WarmWorker, WorkerSpec, WorkerStatus
+from .warm_worker import Sending, WarmWorker, WorkerSpec, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ Finish = Callable[[list[Result]], list[Report] | Generator[str | None, None, lis
 class State(Enum):
     QUEUED = "waiting"
     STARTING = "starting the worker"
+    SENDING = "handing over"
     RUNNING = "running"
     CANCELLING = "cancelling"
     READY = "ready"  # every result is here; `complete` has not been called yet
@@ -104,6 +105,7 @@ class Job:
     seconds: float = 0.0  # once ended
     cancelled_at: float = math.inf
     request: int | None = None
+    sending: Sending | None = None
     writing: Generator[str | None, None, list[Report]] | None = None
 
     @property
@@ -127,7 +129,7 @@ class Job:
 
     def end(self, state: State, reports: list[Report]) -> None:
         self.seconds = self.elapsed
-        self.state, self.request = state, None
+        self.state, self.request, self.sending = state, None, None
         self.reports = [(level, sentence(text)) for level, text in reports]
         # An ended job is remembered, but not the arrays that it was about.
         self.parts = [replace(part, arrays={}) for part in self.parts[:1]]
@@ -215,6 +217,8 @@ class JobQueue:
             job.state, job.cancelled_at = State.CANCELLING, time.monotonic()
             assert job.request is not None
             self._workers[job.worker.role].client.cancel(job.request)
+        elif job.state is State.SENDING:
+            job.state = State.CANCELLING
         else:
             self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
 
@@ -242,6 +246,7 @@ class JobQueue:
         for job in list(self.jobs):
             if job.worker.role == role and job.state in (
                 State.STARTING,
+                State.SENDING,
                 State.RUNNING,
                 State.CANCELLING,
             ):
@@ -333,12 +338,34 @@ class JobQueue:
     def _send(self, worker: WarmWorker, job: Job) -> None:
         part = job.parts[len(job.results)]
         job.stage, job.step, job.total, job.eta = "", 0, 0, None
-        job.request = worker.client.submit(part.task, dict(part.params), dict(part.arrays))
-        job.state = State.RUNNING
         if job.began is None:
             job.began = time.monotonic()
+        job.state = State.SENDING
+        job.sending = worker.send(part.task, part.params, part.arrays)
+        self._take_sent(worker, job)
+
+    @staticmethod
+    def _take_sent(worker: WarmWorker, job: Job) -> None:
+        """Go on with a job whose request has been handed over; raises why it could not be."""
+        if job.sending is None or not job.sending.done:
+            return
+        sent, job.sending = job.sending, None
+        job.request = sent.request()
+        if job.state is State.CANCELLING:
+            worker.client.cancel(job.request)
+        else:
+            job.state = State.RUNNING
 
     def _take_events(self, worker: WarmWorker) -> None:
+        for job in list(self.jobs):
+            if job.worker.role != worker.spec.role or job.sending is None:
+                continue
+            try:
+                self._take_sent(worker, job)
+            except Hy3DError as error:
+                self._end(job, State.FAILED, [("ERROR", str(error))])
+            if job.sending is not None:  # an event could be of a request without a number yet
+                return
         for event in worker.poll():
             job = self._job_of(worker, event.request)
             if job is not None:
@@ -384,4 +411,6 @@ class JobQueue:
 def sentence(text: str) -> str:
     """One line that stands alone; errors begin in lower case so that they can be joined."""
     line = " ".join(text.split())
+    if "_" in line.partition(" ")[0]:  # a name as it is written in scripts
+        return line
     return line[:1].upper() + line[1:]

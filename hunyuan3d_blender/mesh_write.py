@@ -21,7 +21,8 @@ from .jobs import WAITING
 Steps = Generator[str | None, None, Any]
 # A surface read from a grid turns by less than this between neighbours unless there is an edge.
 SHARP_ANGLE = radians(40.0)
-_SLICE = 16_384  # polygons
+_SLICE = 8_192  # polygons
+_AT_HAND = 256  # polygons as Python objects; more of them set off the garbage collector, 40 ms
 _AT_ONCE = 500_000  # polygons whose `loop_start` are set in one call
 
 
@@ -113,10 +114,12 @@ def _set(mesh: bpy.types.Mesh, attribute: str, field: str, values: np.ndarray) -
 
 
 def _set_starts(first: int, mesh: bpy.types.Mesh) -> None:
+    end = min(first + _SLICE, len(mesh.polygons))
     start = 3 * first
-    for polygon in mesh.polygons[first : first + _SLICE]:
-        polygon.loop_start = start
-        start += 3
+    for begin in range(first, end, _AT_HAND):
+        for polygon in mesh.polygons[begin : min(begin + _AT_HAND, end)]:
+            polygon.loop_start = start
+            start += 3
 
 
 def _find(uid: int | None) -> bpy.types.Mesh | None:

@@ -58,6 +58,8 @@ def settings(chosen: Any, facts: ModelFacts) -> dict[str, float]:
 
 def seconds(chosen: Any, facts: ModelFacts) -> float | None:
     """How long the last mesh of the same settings took, if there was one."""
+    if facts.problem:
+        return None
     kind = generation.kind_of(
         facts.source,
         chosen.num_inference_steps or None,
@@ -84,6 +86,8 @@ def _look_up(context: bpy.types.Context, name: str) -> ModelFacts:
     published = models.known_as(name)
     if published:
         model = published[0]
+        if problem and models.look_up(model, model_source.kept_folder(context)).folder is None:
+            problem = _("This model is not on this machine; get it in the preferences")
         usual = PUBLISHED.get(model.subfolder, STANDARD)
         return ModelFacts(
             model.name,

@@ -19,6 +19,7 @@ STAGES = {
 STATES = {
     State.QUEUED: "Waiting",
     State.STARTING: "Starting the worker",
+    State.SENDING: "Handing over",
     State.RUNNING: "Running",
     State.CANCELLING: "Cancelling",
     State.READY: "Ready",

@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as _
 
 _PIXELS_PER_LETTER = 6.4  # of the interface font at scale 1
 _ICON = 40  # pixels
+_TABS = 20  # pixels at the sidebar's edge
 
 
 def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "NONE") -> None:
@@ -26,4 +27,5 @@ def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "
 
 def width_of(context: bpy.types.Context) -> float:
     """Pixels at scale 1 that the region being drawn is wide."""
-    return context.region.width / context.preferences.system.ui_scale
+    width = context.region.width / context.preferences.system.ui_scale
+    return width - _TABS if context.region.type == "UI" else width

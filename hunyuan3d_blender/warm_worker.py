@@ -7,8 +7,11 @@ Starting and closing take up to seconds, so both happen in threads of their own.
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from hy3dgen.errors import WorkerError, WorkerStartError
 from hy3dgen.worker.client import WorkerClient
@@ -16,6 +19,7 @@ from hy3dgen.worker.protocol import Event, Hello, Result
 
 logger = logging.getLogger(__name__)
 
+LARGE = 4_000_000  # bytes of arrays that are copied in a thread
 START_TIMEOUT = 60.0  # seconds; a first start reads numpy from a cold disk
 
 
@@ -26,6 +30,39 @@ class WorkerSpec:
     role: str  # "mesh" or "generation"; one worker per role is kept
     command: tuple[str, ...]
     log_path: str | None = None
+
+
+class Sending:
+    """A request on its way. Copying the arrays of 2 million triangles takes 0.1 s, so large ones go
+    in a thread; the client can be used by several.
+    """
+
+    def __init__(self, submit: Callable[[], int], large: bool) -> None:
+        self._submit = submit
+        self._request: int | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="hy3d-send", daemon=True)
+        if large:
+            self._thread.start()
+        else:
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            self._request = self._submit()
+        except Exception as error:  # raised again where the answer is asked for
+            self._error = error
+
+    @property
+    def done(self) -> bool:
+        return self._request is not None or self._error is not None
+
+    def request(self) -> int:
+        """The request's number, once done; raises why it could not be sent."""
+        if self._error is not None:
+            raise self._error
+        assert self._request is not None
+        return self._request
 
 
 @dataclass(frozen=True)
@@ -88,6 +125,12 @@ class WarmWorker:
             elif isinstance(event, Result):
                 self._memory = event.values
         return events
+
+    def send(
+        self, task: str, params: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> Sending:
+        large = sum(array.nbytes for array in arrays.values()) > LARGE
+        return Sending(lambda: self.client.submit(task, dict(params), dict(arrays)), large)
 
     def ask_status(self) -> None:
         """Ask how much memory is free; the answer comes with a later `poll`."""

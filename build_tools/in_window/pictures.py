@@ -19,12 +19,14 @@ WIDTH = 320  # pixels of the sidebar
 
 
 def shoot(name: str) -> driver.Script:
+    """A picture of the sidebar, with nothing under the pointer."""
     driver.move((5, 5))
-    driver.view().tag_redraw()
-    yield 1.0
+    for _ in range(3):  # a panel that has grown is laid out again at the next drawing
+        driver.sidebar().tag_redraw()
+        yield 0.7
     region = driver.sidebar()
     left, top = driver.screen_point(region, 0, 0)
-    driver.picture(Path(OUT, f"{name}.png"), (left, top, region.width, region.height))
+    driver.picture(Path(OUT, f"panel-{name}.png"), (left, top, region.width, region.height))
 
 
 def script() -> driver.Script:
@@ -33,19 +35,34 @@ def script() -> driver.Script:
     yield from driver.open_tab()
     settings = bpy.context.scene.hunyuan3d.generate
     queue = driver.module("job_timer").queue
-    bpy.ops.object.select_all(action="DESELECT")
-    yield from shoot("panel-empty")
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    yield from shoot("empty")
     settings.filepath = str(PICTURE)
-    settings.face_count = 4000
-    yield from shoot("panel-picture")
+    settings.face_count, settings.better = 4000, 0.35
+    yield from shoot("picture")
     point = yield from driver.find_button("hunyuan3d.generate(")
     yield from driver.click(point)
-    yield lambda: queue.jobs and queue.jobs[0].stage in ("denoise", "decode")
-    yield from shoot("panel-running")
+    yield lambda: queue.jobs and queue.jobs[0].preview is not None
+    yield from shoot("running")
     yield lambda: not queue.jobs
-    yield 0.5
-    yield from shoot("panel-done")
-    driver.picture(Path(OUT, "window-done.png"))
+    settings.filepath = str(PICTURE.with_name("away.png"))
+    settings.model = "2mv Turbo"
+    bpy.context.scene.hunyuan3d.reduce.face_count = 1000
+    yield from shoot("done")
+    settings.model = ""
+    settings.filepath = str(PICTURE)
+    _speak("de_DE")
+    yield from shoot("german")
+
+
+def _speak(locale: str) -> None:
+    view = bpy.context.preferences.view
+    if locale not in bpy.app.translations.locales:
+        print(f"this Blender has no {locale}: no picture in that language")
+        return
+    view.language = locale
+    view.use_translate_interface = True
 
 
 driver.install(ARCHIVE)

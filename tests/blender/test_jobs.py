@@ -242,3 +242,54 @@ def test_warm_worker_is_used_again_and_closed_when_idle(scene, queue):
     assert queue.has_workers
     queue.close_idle(0.0)
     assert not queue.has_workers
+
+
+def test_large_arrays_are_handed_over_in_a_thread(scene, queue, make_job, module, monkeypatch):
+    State, warm_worker = module("jobs").State, module("warm_worker")
+    monkeypatch.setattr(warm_worker, "LARGE", 1000)
+    go_on, threads = threading.Event(), []
+    submit = warm_worker.WorkerClient.submit
+
+    def slow(self, task, *arguments):
+        if task == "reduce":
+            threads.append(threading.current_thread())
+            assert go_on.wait(30)
+        return submit(self, task, *arguments)
+
+    monkeypatch.setattr(warm_worker.WorkerClient, "submit", slow)
+    add_sphere(subdivisions=6)
+    done = queue.add(make_job(face_count=1000))
+    pump_until(queue, lambda: done.state is State.SENDING)
+    go_on.set()
+    pump_until(queue, lambda: done.state is State.READY)
+    queue.complete(done)
+    go_on.clear()
+    stopped = queue.add(make_job(face_count=900))
+    pump_until(queue, lambda: stopped.state is State.SENDING)
+    before = fingerprint()
+    queue.cancel(stopped)
+    assert stopped.state is State.CANCELLING
+    go_on.set()
+    pump_until(queue, lambda: stopped.ended)
+    assert stopped.state is State.CANCELLED and fingerprint() == before
+    assert threading.main_thread() not in threads and len(threads) == 2
+
+
+def test_a_request_that_cannot_be_sent_fails_in_words(scene, queue, make_job, module, monkeypatch):
+    from hy3dgen.errors import WorkerError
+
+    warm_worker = module("warm_worker")
+    monkeypatch.setattr(warm_worker, "LARGE", 1000)
+    submit = warm_worker.WorkerClient.submit
+
+    def full(self, task, *arguments):
+        if task == "reduce":
+            raise WorkerError("the disk is full; free some space")
+        return submit(self, task, *arguments)
+
+    monkeypatch.setattr(warm_worker.WorkerClient, "submit", full)
+    add_sphere(subdivisions=6)
+    job = queue.add(make_job(face_count=1000))
+    pump_until(queue, lambda: job.ended)
+    assert job.reports == [("ERROR", "The disk is full; free some space")]
+    assert not queue.jobs

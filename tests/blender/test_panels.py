@@ -25,7 +25,7 @@ def draw(scene, module, preferences):
         module("model_facts").forget()
         layout = Layout()
         context = SimpleNamespace(
-            region=SimpleNamespace(width=280),
+            region=SimpleNamespace(width=280, type="UI"),
             scene=bpy.context.scene,
             selected_objects=bpy.context.selected_objects,
             preferences=SimpleNamespace(

@@ -25,7 +25,9 @@ def draw(scene, module, preferences):
             system=SimpleNamespace(ui_scale=1.0),  # 0 without a window
             addons=bpy.context.preferences.addons,
         )
-        context = SimpleNamespace(region=SimpleNamespace(width=800), preferences=known)
+        context = SimpleNamespace(
+            region=SimpleNamespace(width=800, type="WINDOW"), preferences=known
+        )
         drawn = SimpleNamespace(layout=layout)
         for name in preferences.bl_rna.properties.keys():
             setattr(drawn, name, getattr(preferences, name))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An artist's round with pointer and keys, in a Blender with a window. Not a pytest file.
+
+    blender --python tests/blender/window/artist.py -- EXTENSION_ZIP
+
+`build.py test` runs it where there is such a Blender. Ends with status 0 if all went as it should.
+"""
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+sys.path.append(str(ROOT / "build_tools" / "in_window"))
+
+import bpy  # noqa: E402
+import driver  # noqa: E402
+
+PICTURE = ROOT / "tests" / "blender" / "mug.png"
+
+
+def said(words: str) -> None:
+    print(f"- {words}", flush=True)
+
+
+def queue():
+    return driver.module("job_timer").queue
+
+
+def settings() -> bpy.types.PropertyGroup:
+    return bpy.context.scene.hunyuan3d.generate
+
+
+def generate() -> driver.Script:
+    """Fill the panel in and click Generate; goes on when the shape is being found."""
+    settings().filepath = str(PICTURE)
+    settings().better = 0.0
+    settings().num_inference_steps = 40
+    settings().face_count = 2000
+    yield from driver.open_tab()
+    point = yield from driver.find_button("hunyuan3d.generate(")
+    yield from driver.click(point)
+    yield lambda: queue().jobs and queue().jobs[0].stage == "denoise"
+
+
+def names() -> set[str]:
+    marked = "hunyuan3d_preview"
+    return {obj.name for obj in bpy.data.objects if marked not in obj}
+
+
+def undo() -> driver.Script:
+    """Ctrl-Z over the 3D view."""
+    driver.move(driver.screen_point(_view_region(), 200, 300))
+    yield 0.3
+    driver.xdotool("key", "ctrl+z")
+    yield 1.0
+
+
+def _view_region() -> bpy.types.Region:
+    return next(region for region in driver.view().regions if region.type == "WINDOW")
+
+
+def script() -> driver.Script:
+    bpy.context.preferences.view.filebrowser_display_type = "SCREEN"
+    driver.full_screen()
+    yield 0.5
+
+    before = names()
+    yield from generate()
+    job = queue().jobs[0]
+    text = driver.module("progress_text").describe(job)
+    assert text.startswith("Finding the shape"), text
+    said(f"Generate was clicked; the bar says: {text}")
+    yield lambda: job.preview is not None
+    yield 0.5
+    assert any("hunyuan3d_preview" in obj for obj in bpy.data.objects)
+    said("a preview stands in the view")
+    point = yield from driver.find_button("hunyuan3d.cancel(", column=0.815)
+    yield from driver.click(point)
+    yield lambda: job.ended
+    yield 0.5
+    assert job.state.name == "CANCELLED" and names() == before
+    assert not any("hunyuan3d_preview" in obj for obj in bpy.data.objects)
+    said("Cancel was clicked; scene and previews are as before")
+
+    yield from generate()
+    job = queue().jobs[0]
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.mesh.primitive_cube_add(location=(4, 0, 0))
+        bpy.ops.ed.undo_push(message="Add Cube")
+    added = names() - before
+    yield from undo()
+    assert names() == before, (names(), added)
+    assert not job.ended
+    said("Ctrl-Z in the middle took the artist's cube away and left the job alone")
+    yield lambda: job.ended
+    yield 0.5
+    assert job.state.name == "DONE", job.reports
+    made = names() - before
+    assert made == {"mug"}, made
+    assert 0 < len(bpy.data.objects["mug"].data.polygons) <= 2000
+    yield from undo()
+    assert names() == before, names()
+    driver.xdotool("key", "ctrl+shift+z")
+    yield 1.0
+    assert names() == before | made, names()
+    said("the mesh is there; one Ctrl-Z takes it away, Ctrl-Shift-Z brings it back")
+
+    driver.move(driver.screen_point(_view_region(), 200, 300))
+    yield 0.3
+    driver.xdotool("key", "F3")
+    yield 1.0
+    driver.xdotool("type", "--delay", 40, "Mesh from Picture")
+    yield 1.5
+    driver.xdotool("key", "Return")
+    yield lambda: _areas("FILE_BROWSER")
+    yield 0.5
+    driver.xdotool("key", "Escape")
+    yield lambda: not _areas("FILE_BROWSER")
+    said("F3 finds the operator, which asks for a picture")
+
+    windows = len(bpy.context.window_manager.windows)
+    bpy.ops.hunyuan3d.remove_job()  # or the button would lie below the window
+    yield from driver.open_tab()
+    point = yield from driver.find_button("preferences.addon_show(", column=0.86)
+    yield from driver.click(point)
+    yield lambda: _areas("PREFERENCES")
+    yield 1.5
+    if len(bpy.context.window_manager.windows) > windows:
+        other = bpy.context.window_manager.windows[-1]
+        with bpy.context.temp_override(window=other):
+            bpy.ops.wm.window_close()
+    yield 0.5
+    said("the button opens the preferences")
+
+    yield from generate()
+    job = queue().jobs[0]
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=False)
+    assert names() == set() and not job.ended
+    yield lambda: job.ended
+    yield 0.5
+    assert job.state.name == "DONE", job.reports
+    assert names() == {"mug"}, names()
+    said("a file loaded in the middle; the mesh came into the new one")
+
+    _check_german()
+
+
+def _areas(kind: str) -> list[bpy.types.Area]:
+    windows = bpy.context.window_manager.windows
+    return [area for window in windows for area in window.screen.areas if area.type == kind]
+
+
+def _check_german() -> None:
+    translations = bpy.app.translations
+    if "de_DE" not in translations.locales:
+        said("this Blender has no German: translations are left out")
+        return
+    view = bpy.context.preferences.view
+    view.language, view.use_translate_interface = "de_DE", True
+    texts = driver.module("german").TEXTS
+    wrong = {text for text, word in texts.items() if translations.pgettext_iface(text) != word}
+    assert not wrong, wrong
+    said(f"Blender gives the German words for all {len(texts)} texts")
+
+
+class _Heard(io.TextIOBase):
+    """Standard error, listened to: an exception in a panel only prints."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return sys.__stderr__.write(text)
+
+
+def listened() -> driver.Script:
+    heard = _Heard()
+    with contextlib.redirect_stderr(heard):
+        yield from script()
+        assert "Traceback" not in heard.text, "something printed an exception"
+
+
+driver.install(os.path.abspath(sys.argv[sys.argv.index("--") + 1]))
+driver.play(listened())
