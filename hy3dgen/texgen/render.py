@@ -39,12 +39,16 @@ class PreparedMesh:
     uv_faces: np.ndarray
 
     @cached_property
-    def normals(self) -> np.ndarray:
-        """(V, 3) unit sums of the faces' unit normals, each face counting the same."""
+    def face_normals(self) -> np.ndarray:
+        """(F, 3) float32 unit normals; 0 for faces without area."""
         corners = self.positions[self.faces]
         across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        of_faces = across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
-        places, repeated = self.faces.ravel(), np.repeat(of_faces, 3, axis=0)
+        return across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """(V, 3) unit sums of the faces' unit normals, each face counting the same."""
+        places, repeated = self.faces.ravel(), np.repeat(self.face_normals, 3, axis=0)
         sums = [np.bincount(places, repeated[:, i], len(self.positions)) for i in range(3)]
         normals = np.stack(sums, axis=1)
         length = np.linalg.norm(normals, axis=1, keepdims=True)
@@ -123,9 +127,9 @@ class ViewRaster:
         projection: np.ndarray | None = None,
     ) -> None:
         self.mesh, self.matrix = mesh, matrix
-        projection = cameras.standard_projection() if projection is None else projection
+        self.projection = cameras.standard_projection() if projection is None else projection
         self._in_camera = cameras.transform(mesh.positions, matrix)
-        clip = cameras.transform(self._in_camera, projection)
+        clip = cameras.transform(self._in_camera, self.projection)
         self.numbers, self.weights = rasterize(clip, mesh.faces, size)
 
     @property
@@ -151,10 +155,23 @@ class ViewRaster:
         """(H, W, 2), v down."""
         return interpolate(self.mesh.uvs, self.numbers, self.weights, self.mesh.uv_faces)
 
+    def flat_cosines(self, two_sided: bool = False) -> np.ndarray:
+        """(H, W) how squarely each pixel's face looks at the camera; negative from inside."""
+        facing = -(self.mesh.face_normals @ self.matrix[:3, :3].T)[:, 2]
+        facing = np.abs(facing) if two_sided else facing
+        cosines = facing[np.maximum(self.numbers - 1, 0)]
+        cosines[~self.visible] = 0
+        return cosines
+
+    @cached_property
+    def camera_depth(self) -> np.ndarray:
+        """(H, W) z in the camera's axes: negative, larger is nearer; 0 outside."""
+        return self.interpolate(self._in_camera[:, 2:3])[..., 0]
+
     @cached_property
     def depth(self) -> np.ndarray:
         """(H, W) from 0, the farthest visible pixel, to 1, the nearest; 0 outside."""
-        depth = self.interpolate(self._in_camera[:, 2:3])[..., 0]
+        depth = self.camera_depth
         seen = depth[self.visible]
         if not len(seen):
             return depth
