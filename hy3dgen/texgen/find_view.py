@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From where a picture shows a mesh: the view whose outline fits the picture's best.
+
+Views in front of the object are tried, then finer steps around the best, with several lenses. Each
+outline is stretched to the picture's box before it is compared, so that a shape which is only
+nearly right still meets the picture's edges; too much stretching counts against a view.
+
+An outline cannot tell a view from the one behind it, nor left from right on a symmetric object; of
+equals the one nearer to the front wins.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log, radians, tan
+
+import numpy as np
+
+from ..errors import InvalidImageError, InvalidMeshError
+from . import cameras
+from .render import PreparedMesh, ViewRaster
+
+Progress = Callable[[float], object]
+
+SIZE = 96  # pixels a side of the outlines
+_AZIMUTHS = (0, -15, 15, -30, 30, -45, 45, -60, 60, -75, 75)
+_ELEVATIONS = (0, 10, 20, 30, 40)
+_STEPS = (7, 3, 1)  # degrees of the finer searches
+_LENSES = (0.0, 20.0, 35.0, 50.0)  # vertical field of view in degrees; 0: orthographic
+_FIRST_LENS = 25.0
+# What counts against a view, in shares of the outline: stretching by a factor of e, a view from the
+# side or from 45 degrees above.
+_STRETCH_COST, _SIDE_COST, _ABOVE_COST = 0.35, 0.04, 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class FoundView:
+    """A view of a mesh whose frame is the picture's box.
+
+    Parameters
+    ----------
+    elevation, azimuth : degrees, as in `cameras.View`
+    lens : vertical field of view in degrees, 0 for orthographic
+    overlap : share of the two outlines together that they have in common
+    matrix, projection : for `ViewRaster`
+    """
+
+    elevation: float
+    azimuth: float
+    lens: float
+    overlap: float
+    matrix: np.ndarray
+    projection: np.ndarray
+
+
+def find_view(
+    mesh: PreparedMesh,
+    alpha: np.ndarray,
+    elevation: float | None = None,
+    azimuth: float | None = None,
+    progress: Progress | None = None,
+) -> FoundView:
+    """The view from which `alpha` (H, W), cut to its box, shows the mesh.
+
+    An `elevation` or `azimuth` that is given is kept. `progress` gets the fraction done, may raise.
+
+    Raises
+    ------
+    InvalidImageError
+        Nothing is opaque.
+    """
+    outline, aspect = _outline(alpha)
+    tried = 0
+
+    def score(candidate: tuple[float, float, float]) -> tuple[float, FoundView]:
+        nonlocal tried
+        tried += 1
+        if progress is not None:
+            progress(min(tried / 90, 1.0))
+        return _score(mesh, outline, aspect, *candidate)
+
+    elevations = _ELEVATIONS if elevation is None else (elevation,)
+    azimuths = _AZIMUTHS if azimuth is None else (azimuth,)
+    best = max(
+        (score((e, a, _FIRST_LENS)) for a in azimuths for e in elevations), key=lambda one: one[0]
+    )
+    for step in _STEPS:
+        view = best[1]
+        moves = [
+            (view.elevation + e * step, view.azimuth + a * step, view.lens)
+            for e, a in ((0, -1), (0, 1), (-1, 0), (1, 0))
+            if (e == 0 or elevation is None) and (a == 0 or azimuth is None)
+        ]
+        moves += [(view.elevation, view.azimuth, lens) for lens in _LENSES if lens != view.lens]
+        best = max([best, *(score(move) for move in moves)], key=lambda one: one[0])
+    return best[1]
+
+
+def _outline(alpha: np.ndarray) -> tuple[np.ndarray, float]:
+    """The opaque part stretched to (SIZE, SIZE) bool, and its width by its height."""
+    rows, columns = (np.flatnonzero((alpha > 127).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        raise InvalidImageError("the picture is transparent everywhere, so it shows no object")
+    height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    step = (np.arange(SIZE) + 0.5) / SIZE
+    inside = alpha[
+        (rows[0] + step * height).astype(int)[:, None], (columns[0] + step * width).astype(int)
+    ]
+    return inside > 127, width / height
+
+
+def _score(mesh, outline, aspect, elevation, azimuth, lens) -> tuple[float, FoundView]:
+    matrix, projection, box_aspect = framed_camera(mesh, elevation, azimuth, lens)
+    shown = ViewRaster(mesh, matrix, (SIZE, SIZE), projection).visible
+    union = np.count_nonzero(shown | outline)
+    overlap = np.count_nonzero(shown & outline) / max(union, 1)
+    cost = _STRETCH_COST * abs(log(box_aspect / aspect))
+    cost += _SIDE_COST * (azimuth / 90) ** 2 + _ABOVE_COST * (elevation / 45) ** 2
+    return overlap - cost, FoundView(elevation, azimuth, lens, overlap, matrix, projection)
+
+
+def framed_camera(
+    mesh: PreparedMesh, elevation: float, azimuth: float, lens: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """View matrix, a projection in which the mesh just fills the frame, and its box's aspect."""
+    if lens:
+        distance = cameras.HALF_EXTENT / tan(radians(lens) / 2) + cameras.HALF_EXTENT
+        projection = cameras.perspective(lens, near=0.01)
+    else:
+        distance, projection = cameras.DISTANCE, cameras.standard_projection()
+    matrix = cameras.view_matrix(elevation, azimuth, distance)
+    clip = cameras.transform(cameras.transform(mesh.positions[_used(mesh)], matrix), projection)
+    flat = clip[:, :2] / clip[:, 3:]
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    size = np.maximum(high - low, 1e-9)
+    stretch = np.eye(4, dtype=np.float32)
+    stretch[0, 0], stretch[1, 1] = 2 / size
+    stretch[:2, 3] = -(low + high) / size
+    # The shift is a share of w, which is 1 or, with a lens, what the projection's last row gives.
+    shift = np.outer(stretch[:, 3] * (1, 1, 0, 0), projection[3])
+    stretch[:2, 3] = 0
+    return matrix, (stretch @ projection + shift).astype(np.float32), float(size[0] / size[1])
+
+
+def _used(mesh: PreparedMesh) -> np.ndarray:
+    used = np.zeros(len(mesh.positions), bool)
+    used[mesh.faces.ravel()] = True
+    if not used.any():
+        raise InvalidMeshError("the mesh has no faces, so no view shows it")
+    return used
