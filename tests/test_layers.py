@@ -17,7 +17,7 @@ STDLIB = sys.stdlib_module_names
 LIGHT_WORKER = (
     *("protocol", "json_lines", "shared_arrays", "process", "machine", "log", "command"),
     *("client", "server", "parameters", "inbox", "pymeshlab_reduce", "attribute_arrays"),
-    *("speed", "outbox"),
+    *("speed", "unwrap", "outbox"),
 )
 # Row -> modules (a name stands for its submodules too). The longest name that fits decides.
 ROWS = {
@@ -50,14 +50,15 @@ ROWS = {
     5: ("hy3dgen.shapegen.pipelines", "hy3dgen.texgen.pipelines"),
     6: (
         *("hy3dgen.worker.model_cache", "hy3dgen.worker.engines", "hy3dgen.worker.previews"),
-        *("hy3dgen.worker.tasks", "hy3dgen.cli", "hy3dgen.commands"),
+        *("hy3dgen.worker.tasks", "hy3dgen.worker.stages", "hy3dgen.worker.texturing"),
+        *("hy3dgen.cli", "hy3dgen.commands"),
     ),
     7: ("hy3dgen.worker.__main__", "hy3dgen.__main__"),
 }
 # Row -> libraries at the top of a file, libraries inside functions.
 LIBRARIES = {
     0: ((), ()),
-    1: (("numpy",), ("trimesh", "pymeshlab", "PIL")),
+    1: (("numpy",), ("trimesh", "pymeshlab", "PIL", "xatlas")),
     2: (("numpy",), ("yaml",)),
     3: (("numpy", "yaml", "safetensors"), ("torch", "huggingface_hub")),
     4: (

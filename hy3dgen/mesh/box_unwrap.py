@@ -7,13 +7,13 @@ millions of them, and the one that steps in where xatlas is missing or runs out 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from .chart_packing import pack
 from .native import loader
 from .triangle_mesh import TriangleMesh
+from .uv_map import UVMap
 
 Progress = Callable[[float], object]
 
@@ -28,23 +28,9 @@ _LAYERS = 6  # tries at parting what lies over itself
 _GRID = 1024  # cells a side for finding that
 
 
-@dataclass(frozen=True, eq=False)
-class Unwrapped:
-    """UVs of a mesh whose vertices stay as they are.
-
-    Parameters
-    ----------
-    uvs : (U, 2) float32 in [0, 1], v up
-    faces : (F, 3) int32, the UVs of each face's corners
-    """
-
-    uvs: np.ndarray
-    faces: np.ndarray
-
-
 def box_unwrap(
     mesh: TriangleMesh, padding: float = PADDING, progress: Progress | None = None
-) -> Unwrapped:
+) -> UVMap:
     """UVs without overlap and without mirrored charts, at one scale for the whole mesh.
 
     Where a chart would lie over itself, as a spiral stair does, it is cut into layers. Faces
@@ -59,14 +45,14 @@ def box_unwrap(
     layers = np.zeros(len(mesh.faces), np.int64)
     for attempt in range(_LAYERS):
         report(0.5 + 0.5 * attempt / _LAYERS)
-        charts, uvs, faces = _project(points, mesh.faces, sides, layers)
+        charts, uvs, faces, vertices = _project(points, mesh.faces, sides, layers)
         uvs = _pack_charts(charts, uvs, faces, padding)
         covered = _lies_under(uvs, faces, charts)
         if not covered.any() or attempt == _LAYERS - 1:
             break
         layers[covered] += 1
     report(1.0)
-    return Unwrapped(uvs, faces)
+    return UVMap(uvs, faces, vertices)
 
 
 def _choose_sides(mesh: TriangleMesh, report: Progress) -> np.ndarray:
@@ -119,19 +105,20 @@ def _charts(faces: np.ndarray, sides: np.ndarray, layers: np.ndarray) -> np.ndar
     return loader.components(separate, len(used))[0].astype(np.int64)
 
 
-def _project(points, faces, sides, layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Charts (F,), flat UVs (U, 2) in the mesh's scale, and each corner's UV (F, 3)."""
+def _project(points, faces, sides, layers) -> tuple[np.ndarray, ...]:
+    """Charts (F,), flat UVs (U, 2) in the mesh's scale, corners (F, 3), UVs' vertices (U,)."""
     charts = _charts(faces, sides, layers)
     keys = (charts[:, None] * len(points) + faces).ravel()
     keys, first, corners = np.unique(keys, return_index=True, return_inverse=True)
     side = sides[first // 3]
-    place = points[keys % len(points)]
+    vertices = keys % len(points)
+    place = points[vertices]
     table = np.array(_SIDES)
     right, up = table[side, 2], table[side, 3]
     rows = np.arange(len(keys))
     u = np.where(np.array(_TO_THE_LEFT)[side], -place[rows, right], place[rows, right])
     uvs = np.stack([u, place[rows, up]], axis=1)
-    return charts, uvs, corners.reshape(-1, 3).astype(np.int32)
+    return charts, uvs, corners.reshape(-1, 3).astype(np.int32), vertices.astype(np.int32)
 
 
 def _pack_charts(charts, uvs, faces, padding: float) -> np.ndarray:

@@ -6,14 +6,13 @@
 
 import secrets
 import sys
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from hy3dgen.errors import InvalidImageError, InvalidSettingError
+from hy3dgen.errors import InvalidSettingError
 from hy3dgen.install.python_check import NEEDS
 from hy3dgen.install.tasks import TASKS as SETUP_TASKS
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces, reduce_with_attributes
@@ -37,6 +36,8 @@ from hy3dgen.worker.parameters import Parameter, check_arrays, check_parameters
 from hy3dgen.worker.previews import Previews
 from hy3dgen.worker.server import Task, TaskContext
 from hy3dgen.worker.speed import settings_at
+from hy3dgen.worker.stages import Stages, choose_picture
+from hy3dgen.worker.texturing import Texturer, paint_new_mesh, unwrap_here
 
 Arrays = dict[str, np.ndarray]
 Values = dict[str, Any]
@@ -58,6 +59,7 @@ _GENERATE = {
     "speed_priority": Parameter(float, 0, 1),  # chooses the settings that are left alone
     "preview": Parameter(bool, default=False),  # send coarse meshes on the way
     "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
+    "texture_size": Parameter(int, 0, 8192, default=0),  # 0: no texture
     "allow_download": Parameter(bool, default=False),
 }
 
@@ -119,6 +121,7 @@ class Generator:
         """A mesh, y up, from the file `picture` or the array `image`, (H, W, 3 or 4) uint8.
 
         Further views are called `picture_left` or `image_left`, and so on.
+        With a `texture_size` also what the task `texture` gives, painted from the same picture.
         """
         settings = check_parameters(params, _GENERATE)
         check_arrays(arrays, (), optional=("image", *(f"image_{view}" for view in OTHER_VIEWS)))
@@ -143,6 +146,10 @@ class Generator:
         if settings["face_count"]:
             stages.progress("reduce", 0, 100)
             mesh = _reduce(mesh, settings["face_count"], "quality", stages)
+        texture: Arrays = {}
+        if settings["texture_size"]:
+            front = np.asarray(pictures["front"])
+            texture = paint_new_mesh(mesh, front, settings["texture_size"], stages)
         values = {
             "stages": stages.finish(),
             "faces_raw": faces_raw,
@@ -154,28 +161,7 @@ class Generator:
             "previews_seconds": round(previews.seconds, 4) if previews else 0.0,
             **{name: settings[name] for name in (*SETTINGS, "seed")},
         }
-        return values, _mesh_arrays(mesh)
-
-
-class Stages:
-    """Passes progress on and notes how long each stage took."""
-
-    def __init__(self, context: TaskContext) -> None:
-        self._context = context
-        self._names: list[str] = []
-        self._starts: list[float] = []
-
-    def progress(self, stage: str, step: int, total: int) -> None:
-        if not self._names or self._names[-1] != stage:
-            self._names.append(stage)
-            self._starts.append(time.monotonic())
-        self._context.progress(stage, step, total)
-
-    def finish(self) -> list[tuple[str, float]]:
-        """(stage, seconds) in order; the last one ends now."""
-        ends = [*self._starts[1:], time.monotonic()]
-        seconds = [round(end - start, 4) for start, end in zip(self._starts, ends, strict=True)]
-        return list(zip(self._names, seconds, strict=True))
+        return values, {**_mesh_arrays(mesh), **texture}
 
 
 def available() -> tuple[dict[str, Task], dict[str, str], str]:
@@ -183,14 +169,22 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
 
     Looks for libraries without importing them: importing torch takes seconds.
     """
-    tasks: dict[str, Task] = {"ping": ping, "status": status, "reduce": reduce, **SETUP_TASKS}
+    tasks: dict[str, Task] = {
+        "ping": ping,
+        "status": status,
+        "reduce": reduce,
+        "unwrap": unwrap_here,
+        **SETUP_TASKS,
+    }
     missing = [library for name, library in NEEDS.items() if find_spec(name) is None]
     if not missing:
-        tasks["generate"] = Generator(TorchEngine())
+        engine: Engine = TorchEngine()
+        tasks |= {"generate": Generator(engine), "texture": Texturer(engine)}
         return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"
     lacking = f"the Python at {sys.executable} lacks {', '.join(missing)}"
+    engine = NumpyEngine(lacking)
+    tasks["texture"] = Texturer(engine)
     if (bundled_folder() / CONFIG_FILE).is_file():
-        engine = NumpyEngine(lacking)
         tasks["generate"] = Generator(engine)
         return tasks, {}, engine.device
     sentence = (
@@ -215,26 +209,12 @@ def _settle(settings: Values, defaults: Defaults) -> Values:
 
 def _choose_pictures(settings: Values, arrays: Arrays) -> dict[str, str | np.ndarray]:
     """The views that were given, by name; the front one is a must."""
-    views = {"front": _choose_picture(settings["picture"], arrays.get("image"))}
+    views = {"front": choose_picture(settings["picture"], arrays.get("image"))}
     for view in OTHER_VIEWS:
         path, image = settings[f"picture_{view}"], arrays.get(f"image_{view}")
         if path is not None or image is not None:
-            views[view] = _choose_picture(path, image)
+            views[view] = choose_picture(path, image)
     return views
-
-
-def _choose_picture(path: str | None, image: np.ndarray | None) -> str | np.ndarray:
-    if (path is None) == (image is None):
-        raise InvalidSettingError(
-            f"{'no' if path is None else 'a file and an array as'} picture was given; "
-            "choose one picture"
-        )
-    if image is None:
-        assert path is not None
-        return path
-    if image.dtype != np.uint8:
-        raise InvalidImageError(f"the image is of {image.dtype}; send uint8 from 0 to 255")
-    return image
 
 
 def _reduce(

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks `texture` and `unwrap`, and unwrapping in a process of its own."""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hy3dgen.errors import Cancelled, TaskFailedError
+from hy3dgen.mesh import TriangleMesh
+from hy3dgen.worker import unwrap as unwrapping
+from hy3dgen.worker.client import WorkerClient, worker_command
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "mesh"))
+from known_meshes import cube, sphere
+
+
+def two_coloured(size=96):
+    """A disc, red above and blue below, on a transparent ground."""
+    y, x = np.mgrid[:size, :size] / (size - 1) * 2 - 1
+    image = np.zeros((size, size, 4), np.uint8)
+    image[..., 0], image[..., 2] = np.where(y < 0, 220, 20), np.where(y < 0, 20, 220)
+    image[..., 3] = 255 * (x**2 + y**2 < 0.9)
+    return image
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with WorkerClient(worker_command()) as client:
+        client.start()
+        yield client
+
+
+def request(mesh=None, **arrays):
+    mesh = mesh or sphere(17)
+    return {"vertices": mesh.vertices, "faces": mesh.faces, "image": two_coloured(), **arrays}
+
+
+def test_a_ball_is_red_above_and_blue_below(worker):
+    stages = []
+    result = worker.run(
+        "texture",
+        {"texture_size": 128},
+        request(),
+        on_event=lambda event: stages.append(event.stage),
+    )
+    mesh, colour, uvs = sphere(17), result.arrays["colour"], result.arrays["uvs"]
+    assert colour.shape == (128, 128, 3) and colour.dtype == np.uint8
+    assert uvs.shape == (3 * len(mesh.faces), 2)
+    middle = mesh.vertices[mesh.faces].mean(axis=1)
+    texel = (uvs.reshape(-1, 3, 2).mean(axis=1) * 127).round().astype(int)
+    found = colour[127 - texel[:, 1], texel[:, 0]].astype(int)
+    height = middle[:, 1] / np.abs(mesh.vertices).max()
+    assert (found[height > 0.5, 0] > 150).all(), "also where the picture does not show it"
+    assert (found[height < -0.5, 2] > 150).all()
+    assert result.values["unwrap"] == "box"
+    assert result.values["overlap"] > 0.9
+    assert {"unwrap", "find view", "fill"} <= set(stages)
+    assert {"unwrap", "find view", "lay picture on", "fill"} <= {
+        name for name, _ in result.values["stages"]
+    }
+
+
+def test_own_uvs_come_back(worker):
+    mesh = cube()
+    uvs = unwrapping.box_unwrap(mesh).corners
+    settings = {"texture_size": 64, "unwrap": "keep", "azimuth": 0, "elevation": 0}
+    result = worker.run("texture", settings, request(mesh, uvs=uvs))
+    assert np.array_equal(result.arrays["uvs"], uvs)
+    assert result.values["azimuth"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "arrays", "message"),
+    [
+        ({"unwrap": "keep"}, {}, "no UVs to keep"),
+        ({"unwrap": "keep"}, {"uvs": np.full((9216, 2), 7.0, np.float32)}, "outside the texture"),
+        ({"unwrap": "fold"}, {}, "'box' or 'xatlas' or 'keep'"),
+        ({"texture_size": 5}, {}, "from 64 to 8192"),
+        ({}, {"image": np.zeros((64, 64, 4), np.uint8)}, "transparent|no object"),
+        ({}, {"faces": np.zeros((0, 3), np.int32)}, "no faces"),
+        (
+            {},
+            {"vertices": np.zeros((3, 3), np.float32), "faces": np.int32([[0, 1, 2]])},
+            "one place",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_told(worker, settings, arrays, message):
+    with pytest.raises(TaskFailedError, match=message):
+        worker.run("texture", settings, {**request(sphere(17)), **arrays})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda mesh: TriangleMesh(mesh.vertices, mesh.faces[:, ::-1]),
+        lambda mesh: TriangleMesh(mesh.vertices, np.concatenate([mesh.faces, mesh.faces[:90]])),
+        lambda mesh: TriangleMesh(mesh.vertices, np.concatenate([mesh.faces, [[0, 0, 5]]])),
+        lambda mesh: TriangleMesh(mesh.vertices * [1, 1, 0], mesh.faces),
+    ],
+    ids=["inside out", "faces twice", "without area", "flat"],
+)
+def test_bad_meshes_are_painted(worker, change):
+    result = worker.run("texture", {"texture_size": 64}, request(change(sphere(9))))
+    assert len(np.unique(result.arrays["colour"].reshape(-1, 3), axis=0)) > 1
+
+
+def test_it_can_be_cancelled(worker):
+    with pytest.raises(Cancelled):
+        worker.run("texture", {}, request(), on_event=_cancel)
+    assert worker.run("ping").values == {}, "the worker goes on"
+
+
+def _cancel(event):
+    raise Cancelled("enough")
+
+
+# --- unwrapping -----------------------------------------------------------------------------------
+
+
+def test_xatlas_in_its_own_process():
+    pytest.importorskip("xatlas")
+    mesh = sphere(9)
+    found, how = unwrapping.unwrap(mesh)
+    assert how == "xatlas"
+    assert np.array_equal(found.vertices[found.faces], mesh.faces)
+    assert found.uvs.min() >= 0 and found.uvs.max() <= 1
+
+
+def test_out_of_time_gives_six_sides_and_the_reason():
+    pytest.importorskip("xatlas")
+    start = time.monotonic()
+    found, how = unwrapping.unwrap(sphere(65), seconds=0.5)
+    assert how == "box (xatlas took longer than 0.5 s)"
+    assert len(found.faces) == len(sphere(65).faces)
+    assert time.monotonic() - start < 20
+
+
+def test_without_xatlas_too(monkeypatch):
+    monkeypatch.setattr(unwrapping, "find_spec", lambda name: None)
+    assert unwrapping.unwrap(cube(), "xatlas")[1] == "box (xatlas is not installed)"
+
+
+def test_unwrapping_can_be_stopped():
+    pytest.importorskip("xatlas")
+    with pytest.raises(Cancelled):
+        unwrapping.unwrap(sphere(33), progress=_cancel)
