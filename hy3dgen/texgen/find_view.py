@@ -20,6 +20,7 @@ from . import cameras
 from .render import PreparedMesh, ViewRaster
 
 Progress = Callable[[float], object]
+Candidate = tuple[float, float, float]  # elevation, azimuth, lens
 
 SIZE = 96  # pixels a side of the outlines
 _AZIMUTHS = (0, -15, 15, -30, 30, -45, 45, -60, 60, -75, 75)
@@ -27,6 +28,8 @@ _ELEVATIONS = (0, 10, 20, 30, 40)
 _STEPS = (7, 3, 1)  # degrees of the finer searches
 _LENSES = (0.0, 20.0, 35.0, 50.0)  # vertical field of view in degrees; 0: orthographic
 _FIRST_LENS = 25.0
+_FEW_FACES = 20_000  # up to so many, outlines are drawn of the mesh as it is
+_CELLS = SIZE // 2  # a side, for larger ones
 # What counts against a view, in shares of the outline: stretching by a factor of e, a view from the
 # side or from 45 degrees above.
 _STRETCH_COST, _SIDE_COST, _ABOVE_COST = 0.35, 0.04, 0.02
@@ -69,14 +72,15 @@ def find_view(
         Nothing is opaque.
     """
     outline, aspect = _outline(alpha)
+    coarse = _coarse(mesh)
     tried = 0
 
-    def score(candidate: tuple[float, float, float]) -> tuple[float, FoundView]:
+    def score(candidate: Candidate) -> tuple[float, Candidate, float]:
         nonlocal tried
         tried += 1
         if progress is not None:
             progress(min(tried / 90, 1.0))
-        return _score(mesh, outline, aspect, *candidate)
+        return _score(coarse, outline, aspect, *candidate)
 
     elevations = _ELEVATIONS if elevation is None else (elevation,)
     azimuths = _AZIMUTHS if azimuth is None else (azimuth,)
@@ -84,15 +88,36 @@ def find_view(
         (score((e, a, _FIRST_LENS)) for a in azimuths for e in elevations), key=lambda one: one[0]
     )
     for step in _STEPS:
-        view = best[1]
+        up, side, lens = best[1]
         moves = [
-            (view.elevation + e * step, view.azimuth + a * step, view.lens)
+            (up + e * step, side + a * step, lens)
             for e, a in ((0, -1), (0, 1), (-1, 0), (1, 0))
             if (e == 0 or elevation is None) and (a == 0 or azimuth is None)
         ]
-        moves += [(view.elevation, view.azimuth, lens) for lens in _LENSES if lens != view.lens]
+        moves += [(up, side, other) for other in _LENSES if other != lens]
         best = max([best, *(score(move) for move in moves)], key=lambda one: one[0])
-    return best[1]
+    _, (up, side, lens), overlap = best
+    matrix, projection, _ = framed_camera(mesh, up, side, lens)
+    return FoundView(up, side, lens, overlap, matrix, projection)
+
+
+def _coarse(mesh: PreparedMesh) -> PreparedMesh:
+    """The mesh with vertices about two pixels of an outline apart put together."""
+    if len(mesh.faces) <= _FEW_FACES:
+        return mesh
+    low = mesh.positions.min(axis=0)
+    cell = np.floor((mesh.positions - low) * (_CELLS / np.ptp(mesh.positions, axis=0).max()))
+    keys = (cell @ np.float64([1, 1 << 10, 1 << 20])).astype(np.int64)
+    _, first, places = np.unique(keys, return_index=True, return_inverse=True)
+    faces = places.reshape(-1)[mesh.faces]
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (a != c)]
+    # The same triangle many times over changes no outline.
+    corners = np.sort(faces, axis=1) @ np.int64([1, 1 << 21, 1 << 42])
+    faces = faces[np.unique(corners, return_index=True)[1]].astype(np.int32)
+    if not len(faces):
+        return mesh
+    return PreparedMesh(mesh.positions[first], faces, np.zeros((len(first), 2), np.float32), faces)
 
 
 def _outline(alpha: np.ndarray) -> tuple[np.ndarray, float]:
@@ -108,14 +133,15 @@ def _outline(alpha: np.ndarray) -> tuple[np.ndarray, float]:
     return inside > 127, width / height
 
 
-def _score(mesh, outline, aspect, elevation, azimuth, lens) -> tuple[float, FoundView]:
+def _score(mesh, outline, aspect, elevation, azimuth, lens) -> tuple[float, Candidate, float]:
+    """How well the view fits all told, the view, and the share of the outlines in common."""
     matrix, projection, box_aspect = framed_camera(mesh, elevation, azimuth, lens)
     shown = ViewRaster(mesh, matrix, (SIZE, SIZE), projection).visible
     union = np.count_nonzero(shown | outline)
     overlap = np.count_nonzero(shown & outline) / max(union, 1)
     cost = _STRETCH_COST * abs(log(box_aspect / aspect))
     cost += _SIDE_COST * (azimuth / 90) ** 2 + _ABOVE_COST * (elevation / 45) ** 2
-    return overlap - cost, FoundView(elevation, azimuth, lens, overlap, matrix, projection)
+    return overlap - cost, (elevation, azimuth, lens), overlap
 
 
 def framed_camera(

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..mesh.row_keys import row_keys
 from . import back_sampling, bake, inpaint
 from .find_view import FoundView, find_view
-from .rasterizer import interpolate
-from .render import PreparedMesh, ViewRaster, uv_raster
+from .render import PreparedMesh, ViewRaster
+from .surface_fill import fill
 
 StageProgress = Callable[[str, int, int], object]
 
@@ -95,45 +94,6 @@ def paint_from_picture(
         np.count_nonzero(direct) / count,
         np.count_nonzero(painted & ~direct) / count,
     )
-
-
-def fill(
-    mesh: PreparedMesh,
-    texture: np.ndarray,
-    painted: np.ndarray,
-    progress: Callable[[float], object] | None = None,
-) -> np.ndarray:
-    """(H, W, 3) uint8: the texture with colours spread over the surface, then over the gaps.
-
-    Unlike the networks' pipeline, which must give recorded numbers, the spreading goes across
-    seams, and the inside of faces is painted from their corners.
-    """
-    report = progress or (lambda fraction: None)
-    # Vertices at one place are one, so that colour passes over seams of the mesh itself too.
-    keys = row_keys(mesh.positions.astype(np.float64))
-    _, first = np.unique(keys, return_index=True)
-    positions, faces = mesh.positions[first], keys[mesh.faces].astype(np.int32)
-    known, colours = inpaint.colour_vertices(
-        texture,
-        np.where(painted, np.uint8(255), np.uint8(0)),
-        positions,
-        faces,
-        mesh.caller_uvs,
-        mesh.uv_faces,
-        report,
-    )
-    if painted.any():  # parts that nothing reached
-        colours[known == 0] = texture[painted].mean(axis=0)
-    else:
-        colours[:] = 0.5
-    report(0.5)
-    numbers, weights = uv_raster(mesh, len(texture))
-    spread = interpolate(colours, numbers, weights, faces)
-    on_mesh = numbers > 0
-    texture = np.where((painted & on_mesh)[..., None], texture, spread)
-    report(0.8)
-    pixels = np.rint(np.clip(texture, 0, 1) * 255).astype(np.uint8)
-    return inpaint.fill_smoothly(pixels, on_mesh)
 
 
 def crop(picture: np.ndarray) -> np.ndarray:

@@ -33,32 +33,6 @@ def fill_along_mesh(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The texture with single texels painted at vertices that no view saw, and the new mask.
 
-    See `colour_vertices`, which takes the same arguments.
-    """
-    texture, mask = np.array(texture, np.float32), np.array(mask, np.uint8)
-    coloured, colours = colour_vertices(
-        texture, mask, positions, faces, uvs, uv_faces, progress, seconds
-    )
-    corners = np.asarray(faces).reshape(-1)
-    rows, columns = _corner_texels(faces, uvs, uv_faces, mask.shape)
-    known = coloured[corners] > 0
-    texture[rows[known], columns[known]] = colours[corners[known]]
-    mask[rows[known], columns[known]] = 255
-    return texture, mask
-
-
-def colour_vertices(
-    texture: np.ndarray,
-    mask: np.ndarray,
-    positions: np.ndarray,
-    faces: np.ndarray,
-    uvs: np.ndarray,
-    uv_faces: np.ndarray | None = None,
-    progress: Progress | None = None,
-    seconds: float = VERTEX_SECONDS,
-) -> tuple[np.ndarray, np.ndarray]:
-    """A colour for every vertex that paint reaches: (V,) uint8, 1 where so, and (V, C) float32.
-
     A vertex is known if the texel of one of its corners is painted. The others are averaged over
     their neighbours, weighted by 1 / distance^2, again and again until no new one is reached;
     parts of the mesh without any paint stay without. The order of the faces counts: it is a
@@ -72,9 +46,13 @@ def colour_vertices(
     uvs, uv_faces : (U, 2) with v up, (F, 3) or None if `faces` names them
     seconds : no more sweeps after that; the result is then less smooth
     """
+    texture, mask = np.array(texture, np.float32), np.array(mask, np.uint8)
     faces = np.ascontiguousarray(faces, np.int32)
     corners = faces.reshape(-1)
-    rows, columns = _corner_texels(faces, uvs, uv_faces, mask.shape)
+    rows, columns = nearest_texels(uvs, mask.shape)
+    of_corners = corners if uv_faces is None else np.asarray(uv_faces).reshape(-1)
+    rows, columns = rows[of_corners], columns[of_corners]
+
     painted = mask[rows, columns] > 0
     coloured = np.zeros(len(positions), np.uint8)
     colours = np.zeros((len(positions), texture.shape[2]), np.float32)
@@ -95,17 +73,16 @@ def colour_vertices(
         fill(positions, faces, waiting, coloured, colours, watch)
     except _OutOfTime:
         pass
-    return coloured, colours
+    known = coloured[corners] > 0
+    texture[rows[known], columns[known]] = colours[corners[known]]
+    mask[rows[known], columns[known]] = 255
+    return texture, mask
 
 
-def _corner_texels(faces, uvs, uv_faces, shape) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column, (3 F,) each, of the texel nearest to each corner of the faces.
-
-    UVs outside the texture go to its rim.
-    """
+def nearest_texels(uvs: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of the texel nearest to each uv; UVs outside the texture go to its rim."""
     height, width = shape[:2]
-    of_corners = np.asarray(faces if uv_faces is None else uv_faces).reshape(-1)
-    uvs = np.asarray(uvs, np.float32)[of_corners]
+    uvs = np.asarray(uvs, np.float32)
     columns = np.rint(uvs[:, 0] * np.float32(width - 1))
     rows = np.rint((np.float32(1) - uvs[:, 1]) * np.float32(height - 1))
     return (

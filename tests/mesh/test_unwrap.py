@@ -88,8 +88,8 @@ def test_six_sides_can_be_stopped():
         box_unwrap(cube(), progress=stop)
 
 
-@pytest.mark.parametrize("count", [1, 3, 200])
-def test_rectangles_lie_apart(count):
+@pytest.mark.parametrize(("count", "least_covered"), [(1, 0.13), (3, 0.2), (200, 0.5)])
+def test_rectangles_lie_apart(count, least_covered):
     sizes = np.random.default_rng(count).random((count, 2)) * [1, 4]
     padding = 0.002
     scale, corners, turned = pack(sizes, padding)
@@ -98,7 +98,7 @@ def test_rectangles_lie_apart(count):
     assert low.min() >= -1e-9 and high.max() <= 1 + 1e-9
     apart = (low[:, None] >= high[None] - 1e-9) | (high[:, None] <= low[None] + 1e-9)
     assert (apart.any(axis=2) | np.eye(count, dtype=bool)).all()
-    assert laid.prod(axis=1).sum() > 0.2
+    assert laid.prod(axis=1).sum() > least_covered
 
 
 def test_more_charts_than_the_padding_allows():
