@@ -13,6 +13,7 @@ from . import (
     properties,
     setup_facts,
     setup_jobs,
+    texture_panel,
     thumbnails,
     translations,
 )
@@ -24,14 +25,15 @@ from .operators import (
     picture,
     reduce_faces,
     set_up,
+    texture,
     worker,
 )
 
 _MODULES = (
     *(translations, preferences_view, properties, file_changes, edits, thumbnails, preview_object),
     *(job_timer, setup_facts, setup_jobs),
-    *(generate, picture, reduce_faces, job_list, worker, set_up, models),
-    *(pick_model, panels, menus),
+    *(generate, picture, reduce_faces, job_list, worker, set_up, models, texture),
+    *(pick_model, panels, menus, texture_panel),
 )
 
 

@@ -29,12 +29,20 @@ _GRID = 1024  # cells a side for finding that
 
 
 def box_unwrap(
-    mesh: TriangleMesh, padding: float = PADDING, progress: Progress | None = None
+    mesh: TriangleMesh,
+    padding: float = PADDING,
+    progress: Progress | None = None,
+    polygons: np.ndarray | None = None,
 ) -> UVMap:
     """UVs without overlap and without mirrored charts, at one scale for the whole mesh.
 
     Where a chart would lie over itself, as a spiral stair does, it is cut into layers. Faces
     without area get a point. `progress` is called with the fraction done and may raise.
+
+    Parameters
+    ----------
+    polygons : (F,) int64 from 0, the polygon that each face is a part of; polygons stay whole, so
+        that a vertex has one UV in each
     """
     mesh.require_faces("unwrapping")
     report = progress or (lambda fraction: None)
@@ -42,6 +50,8 @@ def box_unwrap(
     low, high = mesh.bounds.astype(np.float64)
     points = ((mesh.vertices - low) / (float((high - low).max()) or 1.0)).astype(np.float32)
     sides = _choose_sides(mesh, report)
+    if polygons is not None:
+        sides = sides[_largest_parts(mesh, polygons)[polygons]]
     layers = np.zeros(len(mesh.faces), np.int64)
     for attempt in range(_LAYERS):
         report(0.5 + 0.5 * attempt / _LAYERS)
@@ -50,6 +60,8 @@ def box_unwrap(
         covered = _lies_under(uvs, faces, charts)
         if not covered.any() or attempt == _LAYERS - 1:
             break
+        if polygons is not None:
+            covered = (np.bincount(polygons, covered) > 0)[polygons]
         layers[covered] += 1
     report(1.0)
     return UVMap(uvs, faces, vertices)
@@ -77,6 +89,15 @@ def _choose_sides(mesh: TriangleMesh, report: Progress) -> np.ndarray:
     votes = np.where(facing > 0.05, votes[:, :6], 0)
     moved = few & (votes.max(axis=1) > 0)
     return np.where(moved, votes.argmax(axis=1), sides)
+
+
+def _largest_parts(mesh: TriangleMesh, polygons: np.ndarray) -> np.ndarray:
+    """(P,) int64: the largest face of each polygon."""
+    order = np.lexsort((-mesh.face_areas, polygons))
+    _, first = np.unique(polygons[order], return_index=True)
+    largest = np.zeros(int(polygons.max()) + 1, np.int64)
+    largest[polygons[order[first]]] = order[first]
+    return largest
 
 
 def _count_votes(faces: np.ndarray, sides: np.ndarray, count: int) -> np.ndarray:

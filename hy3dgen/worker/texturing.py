@@ -44,17 +44,18 @@ class Texturer:
         """`colour` (H, W, 3) uint8 and `uvs` (3 F, 2), v up, for `vertices` and `faces`.
 
         The picture comes as the file `picture` or the array `image`; with the unwrap "keep" the
-        mesh's own `uvs` (3 F, 2) are used.
+        mesh's own `uvs` (3 F, 2) are used. Faces that are parts of one polygon carry its number
+        in `polygons` (F,) int32; polygons stay whole.
         """
         settings = check_parameters(params, _TEXTURE)
-        check_arrays(arrays, ("vertices", "faces"), optional=("image", "uvs"))
+        check_arrays(arrays, ("vertices", "faces"), optional=("image", "uvs", "polygons"))
         mesh = TriangleMesh(arrays["vertices"], arrays["faces"])
         mesh.require_faces("painting")
         stages = Stages(context)
         source = choose_picture(settings["picture"], arrays.get("image"))
         stages.progress("prepare picture", 0, 1)
         picture = np.asarray(self._engine.cut_out(source))
-        uv_map, how = _unwrap(mesh, arrays.get("uvs"), settings, stages)
+        uv_map, how = _unwrap(mesh, arrays, settings, stages)
         view = settings["elevation"], settings["azimuth"]
         painted = _paint(mesh, uv_map, picture, settings["texture_size"], stages, *view)
         values = {
@@ -97,19 +98,37 @@ def _paint(
 
 
 def _unwrap(
-    mesh: TriangleMesh, uvs: np.ndarray | None, settings: Values, stages: Stages
+    mesh: TriangleMesh, arrays: Arrays, settings: Values, stages: Stages
 ) -> tuple[UVMap, str]:
     stages.progress("unwrap", 0, 100)
     if settings["unwrap"] == "keep":
-        if uvs is None:
+        if "uvs" not in arrays:
             raise InvalidMeshError("the mesh has no UVs to keep; choose another unwrap")
-        return from_corners(uvs, mesh.faces), "keep"
+        return from_corners(arrays["uvs"], mesh.faces), "keep"
     return unwrap.unwrap(
         mesh,
         settings["unwrap"],
         settings["unwrap_seconds"],
         lambda fraction: stages.progress("unwrap", round(100 * fraction), 100),
+        _check_polygons(arrays.get("polygons"), mesh),
     )
+
+
+def _check_polygons(polygons: np.ndarray | None, mesh: TriangleMesh) -> np.ndarray | None:
+    if polygons is None:
+        return None
+    count = len(mesh.faces)
+    if polygons.shape != (count,) or polygons.dtype.kind not in "iu":
+        raise InvalidMeshError(
+            f"polygons is {polygons.dtype} of shape {polygons.shape}; send one whole number for "
+            f"each of the {count} faces"
+        )
+    if polygons.min() < 0 or polygons.max() >= count:
+        raise InvalidMeshError(
+            f"polygons are numbered {polygons.min()} to {polygons.max()}; with {count} faces the "
+            f"numbers are 0 to {count - 1}"
+        )
+    return polygons.astype(np.int64)
 
 
 def unwrap_here(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
+import numpy as np
+
 from hy3dgen.errors import WorkerError
 from hy3dgen.mesh.box_unwrap import box_unwrap
 from hy3dgen.mesh.triangle_mesh import TriangleMesh
@@ -25,6 +27,7 @@ def unwrap(
     method: str = "auto",
     seconds: float = SECONDS,
     progress: Callable[[float], object] | None = None,
+    polygons: np.ndarray | None = None,
 ) -> tuple[UVMap, str]:
     """UVs, and how they came about: "xatlas", or "box" with the reason in brackets.
 
@@ -35,10 +38,11 @@ def unwrap(
     ----------
     method : "xatlas" is tried for "auto" too
     seconds : how long xatlas may take, its start included
+    polygons : (F,) the polygon of each face, kept whole; xatlas takes triangles only
     """
     reason = ""
     if method != "box":
-        reason = _why_not(mesh)
+        reason = _why_not(mesh, polygons)
         if not reason:
             try:
                 found = _in_process(mesh, seconds, progress)
@@ -47,10 +51,13 @@ def unwrap(
             if found is not None:
                 return found, "xatlas"
             reason = reason or f"xatlas took longer than {seconds:g} s"
-    return box_unwrap(mesh, progress=progress), f"box ({reason})" if reason else "box"
+    found = box_unwrap(mesh, progress=progress, polygons=polygons)
+    return found, f"box ({reason})" if reason else "box"
 
 
-def _why_not(mesh: TriangleMesh) -> str:
+def _why_not(mesh: TriangleMesh, polygons: np.ndarray | None) -> str:
+    if polygons is not None and len(np.unique(polygons)) < len(mesh.faces):
+        return "xatlas takes triangles only"
     if find_spec("xatlas") is None:
         return "xatlas is not installed"
     if len(mesh.faces) > MAX_XATLAS_FACES:

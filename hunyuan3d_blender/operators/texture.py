@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`hunyuan3d.texture`: the colours of a picture for every selected mesh, in one undo step."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+
+from hy3dgen.errors import InvalidImageError, InvalidMeshError, InvalidSettingError
+from hy3dgen.worker.protocol import Result
+
+from .. import (
+    environment,
+    mesh_layers,
+    picture_read,
+    placing,
+    scene_read,
+    scene_write,
+    texture_write,
+)
+from ..jobs import Job, Part, Report
+from ..properties import RELATIVE
+from .job_operator import JobOperator
+
+_LOW_OVERLAP = 0.75  # of the outlines; below, the picture probably shows something else
+
+
+class TextureSettings:
+    """Settings of `hunyuan3d.texture`, apart from the picture; also of the panel."""
+
+    texture_size: EnumProperty(
+        name="Size",
+        description="Pixels along a side of the texture",
+        items=[(str(side), f"{side} px", "") for side in (512, 1024, 2048, 4096)],
+        default="1024",
+    )
+    uvs: EnumProperty(
+        name="UVs",
+        description="Where on the texture each face is",
+        items=(
+            ("AUTO", "Keep If There", "Use the active UV map; make one where there is none"),
+            ("KEEP", "Keep", "Use the active UV map"),
+            ("NEW", "New", "Unwrap from six sides into a UV map of its own"),
+        ),
+        default="AUTO",
+    )
+    storage: EnumProperty(
+        name="Store",
+        items=(
+            ("PACK", "In Blend File", "The image is packed into the blend file"),
+            ("FILE", "Beside Blend File", "A PNG file in the blend file's folder"),
+        ),
+        default="PACK",
+    )
+
+
+class HY3D_OT_texture(TextureSettings, JobOperator, bpy.types.Operator):
+    """Lay the colours of a picture onto each selected mesh from the side that the picture shows. \
+The far side is filled from what is next to it; no model is needed"""
+
+    bl_idname = "hunyuan3d.texture"
+    bl_label = "Texture from Picture"
+    bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="Picture", subtype="FILE_PATH", options=RELATIVE | {"SKIP_SAVE"})
+    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if any(obj.type == "MESH" for obj in context.selected_objects):
+            return True
+        found = context.selected_objects
+        cls.poll_message_set(
+            f"'{found[0].name}' is not a mesh; select at least one mesh"
+            if found
+            else "Nothing is selected; select at least one mesh"
+        )
+        return False
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.filepath:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if context.space_data is None or context.space_data.type != "FILE_BROWSER":
+            # Afterwards, under "Adjust Last Operation", a change would freeze Blender.
+            layout.label(text=f"{Path(self.filepath).name}, {self.texture_size} px", icon="TEXTURE")
+            return
+        for name in TextureSettings.__annotations__:
+            layout.prop(self, name)
+
+    def make_job(self, context: bpy.types.Context) -> Job:
+        picture = _picture(self.filepath)
+        folder = _folder() if self.storage == "FILE" else None
+        scene_write.leave_edit_mode(context)
+        meshes = [obj for obj in context.selected_objects if obj.type == "MESH"]
+        for obj in meshes:
+            texture_write.check_paintable(obj)
+        # Objects may share a mesh: it is painted once.
+        meshes = list({obj.data.session_uid: obj for obj in meshes}.values())
+        subjects = [_Subject(obj, self.uvs) for obj in meshes]
+        warnings = _warnings(context, meshes)
+        image = picture_read.read_picture(picture)
+        params = {"texture_size": int(self.texture_size)}
+        names = ", ".join(one.name for one in subjects[:3])
+
+        def finish(results: list[Result]) -> list[Report]:
+            scene_write.leave_edit_mode(bpy.context)
+            pairs = zip(subjects, results, strict=True)
+            return warnings + [report for one, done in pairs for report in one.paint(done, folder)]
+
+        return Job(
+            title=f"Texture of {names if len(subjects) <= 3 else f'{len(subjects)} meshes'}",
+            worker=environment.mesh_worker(),
+            parts=[
+                Part(
+                    one.name,
+                    "texture",
+                    {**params, "unwrap": "box" if one.new_uvs else "keep"},
+                    {**one.arrays, "image": image},
+                )
+                for one in subjects
+            ],
+            finish=finish,
+        )
+
+
+class _Subject:
+    """A mesh as it is sent, and how its texture is put onto it."""
+
+    def __init__(self, obj: bpy.types.Object, uvs: str) -> None:
+        mesh = obj.data
+        if uvs == "KEEP" and not mesh.uv_layers:
+            raise InvalidMeshError(f"'{obj.name}' has no UV map to keep; choose new UVs")
+        self.new_uvs = uvs == "NEW" or not mesh.uv_layers
+        self.name, self._uid = obj.name, obj.session_uid
+        triangles = mesh_layers.read_triangles(mesh)
+        self.loops = triangles.loops
+        self.arrays = {"vertices": scene_read.read_vertices(mesh), "faces": triangles.faces}
+        if self.new_uvs:
+            self.arrays["polygons"] = triangles.polygons
+        else:
+            self.arrays["uvs"] = texture_write.read_uvs(mesh, self.loops)
+        self.loop_count = len(mesh.loops)
+
+    def paint(self, result: Result, folder: Path | None) -> list[Report]:
+        obj = placing.find(self._uid)
+        if obj is None or obj.type != "MESH" or not self._unchanged(obj.data):
+            text = f"'{self.name}' was changed or removed meanwhile, so it was not painted"
+            return [("WARNING", f"{text}; start again")]
+        mesh = obj.data
+        if self.new_uvs:
+            texture_write.write_uvs(mesh, self.loops, result.arrays["uvs"])
+        image = texture_write.make_image(f"{obj.name} colour", result.arrays["colour"], folder)
+        material = texture_write.make_material(
+            f"{obj.name} texture", image, mesh.uv_layers.active.name
+        )
+        replaced = texture_write.give_material(obj, material)
+        return [*_told(obj, replaced, result), _summary(obj, result)]
+
+    def _unchanged(self, mesh: bpy.types.Mesh) -> bool:
+        return (
+            len(mesh.loops) == self.loop_count
+            and len(mesh.vertices) == len(self.arrays["vertices"])
+            and np.array_equal(scene_read.read_vertices(mesh), self.arrays["vertices"])
+            and np.array_equal(mesh_layers.read_triangles(mesh).faces, self.arrays["faces"])
+        )
+
+
+def _told(obj: bpy.types.Object, replaced: list[str], result: Result) -> list[Report]:
+    reports: list[Report] = []
+    if replaced:
+        names = ", ".join(f"'{name}'" for name in replaced)
+        reports.append(("WARNING", f"'{obj.name}' had other materials, now not used: {names}"))
+    if result.values["overlap"] < _LOW_OVERLAP:
+        share = round(100 * result.values["overlap"])
+        text = (
+            f"the picture's outline fits '{obj.name}' to {share} % only; does it show that object?"
+        )
+        reports.append(("WARNING", text))
+    return reports
+
+
+def _summary(obj: bpy.types.Object, result: Result) -> Report:
+    values = result.values
+    seconds = sum(float(value) for _, value in values["stages"])
+    shown, mirrored = (round(100 * values[name]) for name in ("shown", "mirrored"))
+    text = f"'{obj.name}': {shown} % from the picture, {mirrored} % mirrored, the rest filled in"
+    return ("INFO", f"{text}, {seconds:.1f} s")
+
+
+def _warnings(context: bpy.types.Context, meshes: list[bpy.types.Object]) -> list[Report]:
+    others = [obj.name for obj in context.selected_objects if obj.type != "MESH"]
+    warnings: list[Report] = []
+    if others:
+        warnings.append(("WARNING", f"Left alone, not a mesh: {', '.join(others)}"))
+    for obj in meshes:
+        users = obj.data.users - int(obj.data.use_fake_user)
+        if users > 1:
+            text = f"the mesh of '{obj.name}' is used {users} times; all are painted"
+            warnings.append(("WARNING", text))
+    return warnings
+
+
+def _picture(filepath: str) -> Path:
+    if not filepath:
+        raise InvalidImageError("no picture is chosen; give a PNG or JPEG file")
+    picture = Path(bpy.path.abspath(filepath)).absolute()
+    if not picture.is_file():
+        what = "is a folder" if picture.is_dir() else "does not exist"
+        raise InvalidImageError(f"picture '{picture}' {what}; choose a PNG or JPEG file")
+    return picture
+
+
+def _folder() -> Path:
+    if not bpy.data.filepath:
+        raise InvalidSettingError(
+            "the blend file has not been saved yet, so there is no folder beside it; save it, or "
+            "store the texture in the blend file"
+        )
+    return Path(bpy.data.filepath).parent
+
+
+def register() -> None:
+    bpy.utils.register_class(HY3D_OT_texture)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(HY3D_OT_texture)
