@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo, run by a Python that has bpy: picture -> mesh -> fewer faces -> one picture of it all.
+"""The demo, run by a Python that has bpy: picture -> mesh -> fewer faces, colours -> one picture.
 
     python demo_scene.py EXTENSION_ZIP PICTURE WORKER_PYTHON OUT_FOLDER
 
@@ -78,6 +78,12 @@ def run(archive: Path, picture: Path, worker_python: Path, out: Path) -> None:
     bpy.ops.hunyuan3d.reduce_faces(face_count=REDUCED_FACES, method="QUALITY")
     clock.stage("reduce", len(reduced.data.polygons))
 
+    reduced.select_set(False)
+    raw.select_set(True)
+    bpy.context.view_layer.objects.active = raw
+    bpy.ops.hunyuan3d.texture(filepath=str(picture))
+    clock.stage("texture")
+
     bpy.ops.export_scene.gltf(filepath=str(out / "demo.glb"), use_selection=True)
     arrange(picture, raw, reduced)
     bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
@@ -109,12 +115,11 @@ def arrange(picture: Path, raw, reduced) -> None:
 
     raw.location.x, reduced.location.x = 0.0, SPACING
     raw.rotation_euler.z = reduced.rotation_euler.z = radians(TURN)
-    _give_material(raw, _clay("clay", (0.70, 0.33, 0.16)))
     _give_material(reduced, _clay("clay with edges", (0.18, 0.42, 0.62), wireframe=True))
     _picture_plane(picture, -SPACING)
     for x, text in (
         (-SPACING, "picture"),
-        (0.0, f"generated: {len(raw.data.polygons):,} faces"),
+        (0.0, f"generated and painted: {len(raw.data.polygons):,} faces"),
         (SPACING, f"reduced: {len(reduced.data.polygons):,} faces"),
     ):
         _caption(x, text)
