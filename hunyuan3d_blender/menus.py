@@ -3,6 +3,7 @@
 
 import bpy
 
+from .operators.texture import TextureSettings
 from .properties import GenerateSettings, ReduceSettings, copy_settings, speed_priority
 
 
@@ -19,6 +20,9 @@ def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.separator()
     entry = self.layout.operator("hunyuan3d.reduce_faces", text="Reduce Faces", icon="MOD_DECIM")
     copy_settings(context.scene.hunyuan3d.reduce, entry, ReduceSettings)
+    # Without a picture the operator opens the file browser.
+    entry = self.layout.operator("hunyuan3d.texture", text="Texture from Picture…", icon="TEXTURE")
+    copy_settings(context.scene.hunyuan3d_texture, entry, TextureSettings)
     self.layout.operator("hunyuan3d.cancel", text="Cancel Hunyuan3D Jobs", icon="X")
 
 

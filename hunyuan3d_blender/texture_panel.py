@@ -40,12 +40,6 @@ class HY3D_PT_texture(bpy.types.Panel):
         copy_settings(settings, button, TextureSettings)
 
 
-def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:
-    # Without a picture the operator opens the file browser.
-    entry = self.layout.operator("hunyuan3d.texture", text="Texture from Picture…", icon="TEXTURE")
-    copy_settings(context.scene.hunyuan3d_texture, entry, TextureSettings)
-
-
 _CLASSES = (HY3D_PG_texture, HY3D_PT_texture)
 
 
@@ -53,11 +47,9 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.hunyuan3d_texture = PointerProperty(type=HY3D_PG_texture)
-    bpy.types.VIEW3D_MT_object.append(_draw_object)
 
 
 def unregister() -> None:
-    bpy.types.VIEW3D_MT_object.remove(_draw_object)
     del bpy.types.Scene.hunyuan3d_texture
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

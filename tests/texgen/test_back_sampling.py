@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from golden import load, share_off
+from texture_golden import load, share_off
 
 from hy3dgen.texgen import back_sampling, bake, cameras
 from hy3dgen.texgen.render import ViewRaster, prepare_mesh
