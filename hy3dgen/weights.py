@@ -211,9 +211,11 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointNotFoundError(f"there is no weight file at {path}; check the path.")
     if path.suffix == ".safetensors":
         return map_safetensors(path)
-    if path.suffix == ".ckpt":
+    if path.suffix in (".ckpt", ".bin"):
         return _read_ckpt(path)
-    raise CheckpointError(f"{path.name} is neither .safetensors nor .ckpt; give one of those.")
+    raise CheckpointError(
+        f"{path.name} is none of .safetensors, .ckpt and .bin; give one of those."
+    )
 
 
 def _read_ckpt(path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from .._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "Hunyuan3DPaintPipeline": ".pipelines",
+        "Hunyuan3DTexGenConfig": ".config",
         "MeshRender": ".mesh_render",
     },
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..mesh.native import loader as kernel
 from .edges import spread
-from .render import ViewRaster
+from .render import ViewRaster, lengths
 
 ANGLE_LIMIT = 75.0  # degrees between the surface and the view; beyond it a view is not trusted
 BAKE_EXPONENT = 4
@@ -61,7 +61,7 @@ def view_geometry(
     jumps in depth.
     """
     normals = raster.normals(absolute=False, background=0.0)
-    length = np.sqrt(np.einsum("...i,...i->...", normals, normals))
+    length = lengths(normals.reshape(-1, 3)).reshape(normals.shape[:2])
     cosine = -normals[..., 2] / np.maximum(length, np.float32(1e-8))
     cosine[cosine < cos(radians(angle_limit))] = 0
     doubtful = ~raster.visible
@@ -137,7 +137,9 @@ def merge(
     total = np.zeros_like(views[0].colour)
     trust = np.zeros(views[0].cosines.shape, np.float32)
     for view, weight in zip(views, weights, strict=True):
-        strength = np.float32(weight) * view.cosines**exponent
+        # In double precision, then rounded, the power has the last bits of the recorded ones.
+        power = (view.cosines.astype(np.float64) ** exponent).astype(np.float32)
+        strength = np.float32(weight) * power
         paints = strength > 0
         count = np.count_nonzero(paints)
         if count and np.count_nonzero(paints & (trust > 0)) / count > _KNOWN_SHARE:

@@ -171,7 +171,8 @@ def _finish(keys, corners, inverse, height: int, width: int) -> tuple[np.ndarray
     face = numbers[covered] - 1
     weights = _weights(corners[face], inverse[face], covered % width, covered // width)
     weights /= corners[face, :, 3]
-    weights /= (weights[:, 0] + weights[:, 1] + weights[:, 2])[:, None]
+    # By the inverse: a division gives other last bits, which recorded textures show.
+    weights *= (np.float32(1) / (weights[:, 0] + weights[:, 1] + weights[:, 2]))[:, None]
     spread = np.zeros((height * width, 3), np.float32)
     spread[covered] = weights
     return numbers.reshape(height, width), spread.reshape(height, width, 3)

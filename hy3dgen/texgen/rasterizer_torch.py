@@ -73,7 +73,7 @@ def rasterize_tensors(
     face = numbers[covered].long() - 1
     weights = _weights(corners[face], inverse[face], covered % width, covered // width)
     weights = weights / corners[face, :, 3]
-    weights = weights / (weights[:, 0] + weights[:, 1] + weights[:, 2])[:, None]
+    weights = weights * (1 / (weights[:, 0] + weights[:, 1] + weights[:, 2]))[:, None]
     spread = torch.zeros(height * width, 3, device=points.device)
     spread[covered] = weights
     return numbers.view(height, width), spread.view(height, width, 3)

@@ -41,18 +41,12 @@ class PreparedMesh:
     @cached_property
     def face_normals(self) -> np.ndarray:
         """(F, 3) float32 unit normals; 0 for faces without area."""
-        corners = self.positions[self.faces]
-        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        return across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
+        return _face_normals(self.positions, self.faces)
 
     @cached_property
     def normals(self) -> np.ndarray:
-        """(V, 3) unit sums of the faces' unit normals, each face counting the same."""
-        places, repeated = self.faces.ravel(), np.repeat(self.face_normals, 3, axis=0)
-        sums = [np.bincount(places, repeated[:, i], len(self.positions)) for i in range(3)]
-        normals = np.stack(sums, axis=1)
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return (normals / np.maximum(length, 1e-12)).astype(np.float32)
+        """(V, 3) float32 unit sums of the faces' unit normals, each face counting the same."""
+        return _vertex_normals(self.face_normals, self.faces, len(self.positions))
 
     @property
     def caller_positions(self) -> np.ndarray:
@@ -93,7 +87,7 @@ def prepare_mesh(
     if auto_center:
         center = (positions.max(axis=0) + positions.min(axis=0)) / np.float32(2)
         positions -= center
-        radius = float(np.linalg.norm(positions, axis=1).max())
+        radius = float(lengths(positions).max())
         if not radius > 0:
             raise InvalidMeshError(
                 "all vertices of the mesh are in one place, so it has no surface to paint"
@@ -106,6 +100,33 @@ def prepare_mesh(
         uvs=np.stack([uvs[:, 0], 1 - uvs[:, 1]], axis=1),
         uv_faces=faces if uv_faces is None else np.ascontiguousarray(uv_faces, np.int32),
     )
+
+
+# Roundings in these three functions are those of the recorded meshes and textures: a last bit that
+# differs here turns up as a colour that differs by one.
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """(N,) float32 of (N, 3) float32, summed by fused multiply-adds."""
+    wide = vectors.astype(np.float64)
+    total = (wide[:, 0] ** 2).astype(np.float32)
+    for axis in (1, 2):
+        total = (wide[:, axis] ** 2 + total).astype(np.float32)
+    return np.sqrt(total)
+
+
+def _face_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    corners = positions[faces]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return across / np.maximum(lengths(across), np.float32(1e-12))[:, None]
+
+
+def _vertex_normals(face_normals: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
+    sums = np.zeros((3, count), np.float32)
+    for axis in range(3):
+        np.add.at(sums[axis], faces.ravel(), np.repeat(face_normals[:, axis], 3))
+    length = np.sqrt((sums * sums).sum(axis=0, dtype=np.float64))
+    return (sums * (1 / np.maximum(length, 1e-12))).T.astype(np.float32)
 
 
 class ViewRaster:
@@ -144,7 +165,9 @@ class ViewRaster:
         """(H, W, 3) interpolated normals, not of unit length; `absolute`: not the camera's."""
         normals = self.mesh.normals
         if not absolute:
-            normals = normals @ self.matrix[:3, :3].T
+            faces = self.mesh.faces
+            of_faces = _face_normals(self._in_camera[:, :3], faces)
+            normals = _vertex_normals(of_faces, faces, len(self._in_camera))
         return self.interpolate(normals, background)
 
     def positions(self, scale: float = SCALE) -> np.ndarray:

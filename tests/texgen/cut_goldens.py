@@ -6,6 +6,7 @@ Nothing is changed or rounded. Left out are tensors that match a pattern below; 
 are stored compressed (`.npz`). A test that finds a tensor missing skips that part.
 """
 
+import gzip
 import re
 import shutil
 import sys
@@ -29,6 +30,9 @@ LEFT_OUT = {
     "schedulers": r"$^",
     "v21_rope": r"$^",
     "v21_bake": r"view[123]\.",
+    # Of the networks one block and one autoencoder.
+    "unet": r"(?!block\.|sd\..*down_blocks\.0\.attentions\.0\.transformer_blocks\.0\.)",
+    "pipeline": r"(?!vae\.|ref_u8|base\.ref_latents)",
 }
 
 
@@ -39,6 +43,9 @@ def main(folder: Path) -> None:
         tensors = load_file(folder / f"{group}.safetensors")
         kept = {name: value for name, value in tensors.items() if not re.match(pattern, name)}
         np.savez_compressed(HERE / f"{group}.npz", **kept)
+    layout = (folder / "unet_state_dict_layout.json").read_bytes()
+    with open(HERE / "unet_state_dict_layout.json.gz", "wb") as file:
+        file.write(gzip.compress(layout, mtime=0))
 
 
 if __name__ == "__main__":

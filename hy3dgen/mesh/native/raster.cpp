@@ -115,8 +115,9 @@ void finish_pixel(const Image& image, int64_t row, int64_t column, int64_t key, 
     weights[0] /= triangle.a.w;
     weights[1] /= triangle.b.w;
     weights[2] /= triangle.c.w;
-    const float sum = weights[0] + weights[1] + weights[2];
-    for (int i = 0; i < 3; i++) weights[i] /= sum;
+    // By the inverse: a division gives other last bits, which recorded textures show.
+    const float inverse = 1.0f / (weights[0] + weights[1] + weights[2]);
+    for (int i = 0; i < 3; i++) weights[i] *= inverse;
 }
 
 Point on_screen(const float* clip, int64_t height, int64_t width) {

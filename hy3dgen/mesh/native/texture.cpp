@@ -10,25 +10,25 @@ using namespace hy3d;
 
 int32_t hy3d_splat(const float* places, const float* values, int64_t count, int64_t channels,
                    int64_t height, int64_t width, float* sums, float* weights) {
-    for (int64_t i = 0; i < count; i++) {
-        const float row = places[2 * i] * static_cast<float>(height - 1);
-        const float column = places[2 * i + 1] * static_cast<float>(width - 1);
-        // The lower corner stays one short of the end, so that the upper one exists.
-        int64_t top = row > 0 ? static_cast<int64_t>(row) : 0;
-        int64_t left = column > 0 ? static_cast<int64_t>(column) : 0;
-        if (top > height - 2) top = height - 2;
-        if (left > width - 2) left = width - 2;
-        const float down = row - static_cast<float>(top);
-        const float right = column - static_cast<float>(left);
-        const float parts[4] = {(1 - down) * (1 - right), (1 - down) * right, down * (1 - right),
-                                down * right};
-        const int64_t texels[4] = {top * width + left, top * width + left + 1,
-                                   (top + 1) * width + left, (top + 1) * width + left + 1};
-        for (int corner = 0; corner < 4; corner++) {
-            weights[texels[corner]] += parts[corner];
-            float* sum = sums + texels[corner] * channels;
-            for (int64_t c = 0; c < channels; c++)
-                sum[c] += values[i * channels + c] * parts[corner];
+    // Corner after corner, each for all places: sums of floats depend on their order, and
+    // recorded textures show it.
+    for (int corner = 0; corner < 4; corner++) {
+        const bool lower = corner >= 2, righter = corner % 2 == 1;
+        for (int64_t i = 0; i < count; i++) {
+            const float row = places[2 * i] * static_cast<float>(height - 1);
+            const float column = places[2 * i + 1] * static_cast<float>(width - 1);
+            // The lower corner stays one short of the end, so that the upper one exists.
+            int64_t top = row > 0 ? static_cast<int64_t>(row) : 0;
+            int64_t left = column > 0 ? static_cast<int64_t>(column) : 0;
+            if (top > height - 2) top = height - 2;
+            if (left > width - 2) left = width - 2;
+            const float down = row - static_cast<float>(top);
+            const float right = column - static_cast<float>(left);
+            const float part = (lower ? down : 1 - down) * (righter ? right : 1 - right);
+            const int64_t texel = (top + lower) * width + left + righter;
+            weights[texel] += part;
+            float* sum = sums + texel * channels;
+            for (int64_t c = 0; c < channels; c++) sum[c] += values[i * channels + c] * part;
         }
     }
     return HY3D_OK;

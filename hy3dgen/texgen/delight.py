@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes light and shadow out of a picture, so that a texture can be lit anew."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .hunyuanpaint.autoencoder import Autoencoder
+from .hunyuanpaint.components import embed_nothing, load_autoencoder, load_unet
+from .hunyuanpaint.settings import read_json
+from .hunyuanpaint.unet import UNet
+from .noise_schedules import EulerAncestral, NoiseSettings
+from .reference_image import finish_delight, prepare_for_delight
+
+Progress = Callable[[str, int, int], object]
+STEPS = 50
+SEED = 42
+
+
+class LightShadowRemover:
+    """An InstructPix2Pix network without an instruction, and the colours around it matched.
+
+    Its text guidance is off, and with it all guidance, so that each step is one pass of the UNet.
+    All noise is drawn on the processor: a picture gives the same on every GPU.
+
+    Parameters
+    ----------
+    nothing : (1, T, D) embedding of the empty text
+    """
+
+    def __init__(
+        self, unet: UNet, vae: Autoencoder, scheduler: EulerAncestral, nothing: Tensor
+    ) -> None:
+        self.unet, self.vae, self.scheduler, self.nothing = unet, vae, scheduler, nothing
+        self.steps = STEPS
+        self.on_use: Callable[[Any], None] = lambda network: None
+
+    @classmethod
+    def from_folder(
+        cls, folder: Path, device: torch.device, dtype: torch.dtype
+    ) -> "LightShadowRemover":
+        config = read_json(folder / "scheduler" / "scheduler_config.json")
+        return cls(
+            load_unet(folder / "unet", device, dtype),
+            load_autoencoder(folder / "vae", device, dtype),
+            EulerAncestral(NoiseSettings.from_config(config)),
+            embed_nothing(folder, device, dtype),
+        )
+
+    def __call__(
+        self,
+        image: Any,
+        num_inference_steps: int | None = None,
+        seed: int = SEED,
+        progress: Progress | None = None,
+    ) -> Any:
+        """An RGB PIL image of 512 x 512, over white, of a PIL image in RGB or RGBA.
+
+        Without `num_inference_steps` there are as many as the attribute `steps` says.
+        """
+        from PIL import Image
+
+        prepared, target, alpha = prepare_for_delight(image)
+        result = self.denoise(
+            np.asarray(prepared), num_inference_steps or self.steps, seed, progress
+        )
+        picture = Image.fromarray((result * 255).round().astype(np.uint8))
+        return finish_delight(picture, target, alpha)
+
+    @torch.inference_mode()
+    def denoise(
+        self, picture: np.ndarray, steps: int, seed: int, progress: Progress | None = None
+    ) -> np.ndarray:
+        """(H, W, 3) uint8 -> float32 in [0, 1]."""
+        report = progress or (lambda stage, step, total: None)
+        report("delight", 0, steps)
+        self.on_use(self.vae)
+        device, dtype = self.vae.device, self.vae.dtype
+        noise = torch.Generator().manual_seed(seed)
+        values = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255.0
+        seen = self.vae.encode((values * 2 - 1).to(device, dtype)).mean
+        self.scheduler.set_timesteps(steps)
+        latents = torch.randn(seen.shape, generator=noise, dtype=dtype).to(device)
+        latents = latents * self.scheduler.init_noise_sigma
+        self.on_use(self.unet)
+        text = self.nothing.to(device, dtype)
+        for i, time in enumerate(self.scheduler.timesteps.tolist()):
+            scaled = self.scheduler.scale_model_input(latents, i)
+            output = self.unet(torch.cat([scaled, seen], dim=1), time, text)
+            latents = self.scheduler.step(output, i, latents, noise)
+            report("delight", i + 1, steps)
+        self.on_use(self.vae)
+        decoded = self.vae.decode(latents / self.vae.settings.scaling_factor)
+        return (decoded / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()

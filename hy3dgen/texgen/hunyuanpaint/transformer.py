@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attention in the UNets: to oneself, to the text, to the reference pictures, between views.
+
+Attribute names become the keys of the published weights. Axis letters: `B` calls, `N` views of
+each, `L` pixels of a view, `C` channels, `T` text tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...shapegen.models.attention import attention
+
+KeysAndValues = tuple[Tensor, Tensor]
+
+
+@dataclass
+class Views:
+    """What the blocks of one pass share.
+
+    Parameters
+    ----------
+    count : views of each call; the batch is `B * count`, call by call
+    features : layer name -> what the reference pass left there, (B, N_ref * L, C); a pass that
+        writes fills it
+    write : this is the reference pass
+    reference_scale : of the attention to the references: one number, or one for each call; calls
+        with 0 do without it, and `features` may have rows for the others only
+    multiview_scale : of the attention between views
+    kept : keys and values of `features` and text by layer; give the same dict to every step, as
+        they stay the same. Or None
+    """
+
+    count: int
+    features: dict[str, Tensor] = field(default_factory=dict)
+    write: bool = False
+    reference_scale: float | Sequence[float] = 1.0
+    multiview_scale: float = 1.0
+    kept: dict[str, KeysAndValues] | None = None
+
+
+class Attention(nn.Module):
+    """Softmax attention with learned projections; queries, keys and values have no bias."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        context_width: int | None = None,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        context_width = context_width or width
+        self.to_q = nn.Linear(width, width, bias=bias)
+        self.to_k = nn.Linear(context_width, width, bias=bias)
+        self.to_v = nn.Linear(context_width, width, bias=bias)
+        self.to_out = nn.ModuleList([nn.Linear(width, width)])
+
+    def keys_and_values(self, context: Tensor) -> KeysAndValues:
+        """`(B, M, X)` -> twice `(B, heads, M, d)`."""
+        return self._split(self.to_k(context)), self._split(self.to_v(context))
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, known: KeysAndValues | None = None
+    ) -> Tensor:
+        """`x` `(B, L, C)` asks itself, or `context`, or keys and values that are `known`."""
+        if known is None:
+            known = self.keys_and_values(x if context is None else context)
+        return self.to_out[0](attention(self._split(self.to_q(x)), *known))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class _GEGLU(nn.Module):
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(width, 2 * inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        # The published layout has a dropout in the middle.
+        self.net = nn.ModuleList(
+            [_GEGLU(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.net:
+            x = layer(x)
+        return x
+
+
+class TransformerBlock(nn.Module):
+    """Attention to oneself and to the text, and a feed-forward network, each on a normed input."""
+
+    def __init__(self, width: int, heads: int, text_width: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn1 = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.attn2 = Attention(width, heads, text_width)
+        self.norm3 = nn.LayerNorm(width)
+        self.ff = FeedForward(width)
+
+    def forward(self, h: Tensor, text: Tensor, views: Views | None = None) -> Tensor:
+        """`(B, L, C)` and `(B, T, X)` -> `(B, L, C)`."""
+        h = h + self.attn1(self.norm1(h))
+        return self.finish(h, self.attn2.keys_and_values(text))
+
+    def finish(self, h: Tensor, text: KeysAndValues) -> Tensor:
+        """What comes after the attention to oneself."""
+        h = h + self.attn2(self.norm2(h), known=text)
+        return h + self.ff(self.norm3(h))
+
+
+class PaintBlock(nn.Module):
+    """A `TransformerBlock` that also looks at the references and at the other views.
+
+    All three attentions take the same normed input. The stream of the references has no weights of
+    its own here: it writes down what the other stream will look at.
+
+    Parameters
+    ----------
+    paints : this block is of the stream that paints
+    """
+
+    name = ""  # in `Views.features`; set by the network that the block is in
+
+    def __init__(self, width: int, heads: int, text_width: int, paints: bool) -> None:
+        super().__init__()
+        self.transformer = TransformerBlock(width, heads, text_width)
+        self.attn_multiview = Attention(width, heads) if paints else None
+        self.attn_refview = Attention(width, heads) if paints else None
+
+    def forward(self, h: Tensor, text: Tensor, views: Views) -> Tensor:
+        """`h` `(B * N, L, C)`, `text` `(B, T, X)` or one for each view."""
+        calls = len(h) // views.count
+        normed = self.transformer.norm1(h)
+        h = h + self.transformer.attn1(normed)
+        together = normed.reshape(calls, -1, normed.shape[-1])  # (B, N * L, C)
+        if views.write:
+            views.features[self.name] = together
+        elif self.attn_refview is not None:
+            h = self._add_references(h, together, views)
+        if self.attn_multiview is not None and views.count > 1:
+            seen = self.attn_multiview(together)
+            h = h + views.multiview_scale * seen.reshape(h.shape)
+        keys, values = self._keep(f"text {self.name}", self.transformer.attn2, text, views)
+        repeat = len(h) // len(keys)
+        return self.transformer.finish(
+            h, (keys.repeat_interleave(repeat, 0), values.repeat_interleave(repeat, 0))
+        )
+
+    def _add_references(self, h: Tensor, together: Tensor, views: Views) -> Tensor:
+        assert self.attn_refview is not None
+        calls = len(together)
+        scales = views.reference_scale
+        scales = [scales] * calls if isinstance(scales, int | float) else list(scales)
+        asking = [call for call in range(calls) if scales[call] != 0]
+        if not asking:
+            return h
+        features = views.features[self.name]
+        if len(features) != len(asking):
+            features = features[asking]
+        known = self._keep(f"reference {self.name}", self.attn_refview, features, views)
+        everyone = len(asking) == calls
+        seen = self.attn_refview(together if everyone else together[asking], known=known)
+        if len(set(scales[call] for call in asking)) > 1:
+            weights = [scales[call] for call in asking]
+            seen = seen * torch.tensor(weights, device=h.device, dtype=h.dtype)[:, None, None]
+        elif scales[asking[0]] != 1:
+            seen = scales[asking[0]] * seen
+        if everyone:
+            return h + seen.reshape(h.shape)
+        h = h.reshape(calls, views.count, *h.shape[1:]).clone()
+        h[asking] += seen.reshape(len(asking), *h.shape[1:])
+        return h.flatten(0, 1)
+
+    def _keep(self, name: str, layer: Attention, context: Tensor, views: Views) -> KeysAndValues:
+        if views.kept is None:
+            return layer.keys_and_values(context)
+        if name not in views.kept:
+            views.kept[name] = layer.keys_and_values(context)
+        return views.kept[name]
+
+
+class Transformer2D(nn.Module):
+    """A block of attention for feature maps, around which they are added to themselves."""
+
+    def __init__(self, width: int, groups: int, linear: bool, block: nn.Module) -> None:
+        super().__init__()
+        self.linear = linear
+        self.norm = nn.GroupNorm(groups, width, eps=1e-6)
+        self.proj_in = nn.Linear(width, width) if linear else nn.Conv2d(width, width, 1)
+        self.transformer_blocks = nn.ModuleList([block])
+        self.proj_out = nn.Linear(width, width) if linear else nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor, text: Tensor, views: Views | None) -> Tensor:
+        """`(B, C, H, W)` -> the same."""
+        height, width = x.shape[2:]
+        h = self.norm(x)
+        if not self.linear:
+            h = self.proj_in(h)
+        h = h.flatten(2).transpose(1, 2)  # (B, C, H, W) -> (B, H * W, C)
+        if self.linear:
+            h = self.proj_in(h)
+        for block in self.transformer_blocks:
+            h = block(h, text, views)
+        if self.linear:
+            h = self.proj_out(h)
+        h = h.transpose(1, 2).unflatten(2, (height, width))
+        if not self.linear:
+            h = self.proj_out(h)
+        return h + x
