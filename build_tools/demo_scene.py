@@ -119,7 +119,7 @@ def arrange(picture: Path, raw, reduced) -> None:
     _picture_plane(picture, -SPACING)
     for x, text in (
         (-SPACING, "picture"),
-        (0.0, f"generated and painted: {len(raw.data.polygons):,} faces"),
+        (0.0, f"painted: {len(raw.data.polygons):,} faces"),
         (SPACING, f"reduced: {len(reduced.data.polygons):,} faces"),
     ):
         _caption(x, text)
