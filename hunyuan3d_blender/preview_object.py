@@ -36,7 +36,9 @@ def update(jobs: Sequence[Job]) -> None:
     """Show what has arrived for open jobs."""
     for job in jobs:
         shown = _shown.get(job)
-        if job.preview is None or (shown is not None and shown.arrays is job.preview):
+        if job.preview is None or "vertices" not in job.preview:
+            continue
+        if shown is not None and shown.arrays is job.preview:
             continue
         _show(job)
 

@@ -29,6 +29,9 @@ class HY3D_PT_texture(bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(settings, "filepath")
+        layout.prop(settings, "model", placeholder="From picture only")
+        if settings.model:
+            layout.prop(settings, "seed")
         layout.prop(settings, "texture_size")
         layout.prop(settings, "uvs")
         layout.prop(settings, "storage")

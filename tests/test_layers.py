@@ -77,7 +77,7 @@ LIBRARIES = {
         ),
     ),
     5: (("numpy", "torch", "yaml"), ("PIL", "trimesh", "safetensors")),
-    6: (("numpy",), ("torch", "yaml")),
+    6: (("numpy",), ("torch", "yaml", "PIL")),
     7: ((), ()),
 }
 # Loads in Blender's Python, although it lies in shapegen.

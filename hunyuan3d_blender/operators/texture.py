@@ -6,9 +6,14 @@ from typing import ClassVar
 
 import bpy
 import numpy as np
-from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
-from hy3dgen.errors import InvalidImageError, InvalidMeshError, InvalidSettingError
+from hy3dgen.errors import (
+    CheckpointNotFoundError,
+    InvalidImageError,
+    InvalidMeshError,
+    InvalidSettingError,
+)
 from hy3dgen.worker.protocol import Result
 
 from .. import (
@@ -30,6 +35,21 @@ _LOW_OVERLAP = 0.75  # of the outlines; below, the picture probably shows someth
 class TextureSettings:
     """Settings of `hunyuan3d.texture`, apart from the picture; also of the panel."""
 
+    model: StringProperty(
+        name="Model",
+        description=(
+            "Folder with hunyuan3d-delight-v2-0 and hunyuan3d-paint-v2-0-turbo, whose networks "
+            "paint all sides; needs a Python with PyTorch and a GPU. "
+            "Empty: from the picture only, without a model"
+        ),
+        subtype="DIR_PATH",
+        options=RELATIVE,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Start of the random numbers of a model; from the picture only there are none",
+        min=0,
+    )
     texture_size: EnumProperty(
         name="Size",
         description="Pixels along a side of the texture",
@@ -57,8 +77,8 @@ class TextureSettings:
 
 
 class HY3D_OT_texture(TextureSettings, JobOperator, bpy.types.Operator):
-    """Lay the colours of a picture onto each selected mesh from the side that the picture shows. \
-The far side is filled from what is next to it; no model is needed"""
+    """Give each selected mesh the colours of a picture. Without a model the picture is laid on from \
+the side that it shows, and the far side is filled from what is next to it"""
 
     bl_idname = "hunyuan3d.texture"
     bl_label = "Texture from Picture"
@@ -110,6 +130,10 @@ The far side is filled from what is next to it; no model is needed"""
         warnings = _warnings(context, meshes)
         image = picture_read.read_picture(picture)
         params = {"texture_size": int(self.texture_size)}
+        worker = environment.mesh_worker()
+        if self.model:
+            params |= {"model": _model(self.model), "seed": self.seed}
+            worker = environment.generation_worker(context)
         names = ", ".join(one.name for one in subjects[:3])
 
         def finish(results: list[Result]) -> list[Report]:
@@ -119,7 +143,7 @@ The far side is filled from what is next to it; no model is needed"""
 
         return Job(
             title=f"Texture of {names if len(subjects) <= 3 else f'{len(subjects)} meshes'}",
-            worker=environment.mesh_worker(),
+            worker=worker,
             parts=[
                 Part(
                     one.name,
@@ -180,7 +204,7 @@ def _told(obj: bpy.types.Object, replaced: list[str], result: Result) -> list[Re
     if replaced:
         names = ", ".join(f"'{name}'" for name in replaced)
         reports.append(("WARNING", f"'{obj.name}' had other materials, now not used: {names}"))
-    if result.values["overlap"] < _LOW_OVERLAP:
+    if result.values.get("overlap", 1) < _LOW_OVERLAP:
         share = round(100 * result.values["overlap"])
         text = (
             f"the picture's outline fits '{obj.name}' to {share} % only; does it show that object?"
@@ -192,6 +216,8 @@ def _told(obj: bpy.types.Object, replaced: list[str], result: Result) -> list[Re
 def _summary(obj: bpy.types.Object, result: Result) -> Report:
     values = result.values
     seconds = sum(float(value) for _, value in values["stages"])
+    if "shown" not in values:
+        return ("INFO", f"'{obj.name}': painted, seed {values['seed']}, {seconds:.1f} s")
     shown, mirrored = (round(100 * values[name]) for name in ("shown", "mirrored"))
     text = f"'{obj.name}': {shown} % from the picture, {mirrored} % mirrored, the rest filled in"
     return ("INFO", f"{text}, {seconds:.1f} s")
@@ -218,6 +244,16 @@ def _picture(filepath: str) -> Path:
         what = "is a folder" if picture.is_dir() else "does not exist"
         raise InvalidImageError(f"picture '{picture}' {what}; choose a PNG or JPEG file")
     return picture
+
+
+def _model(name: str) -> str:
+    folder = Path(bpy.path.abspath(name)).absolute()
+    if not folder.is_dir():
+        raise CheckpointNotFoundError(
+            f"model folder {folder} does not exist; choose another one, or leave the model empty "
+            "to paint from the picture only"
+        )
+    return str(folder)
 
 
 def _folder() -> Path:

@@ -167,7 +167,7 @@ class Hunyuan3DPaintPipeline:
         with _beside(
             lambda check: self._unwrap(target, work, unwrap_method, unwrap_seconds, check)
         ) as unwrapped:
-            references = [self._delight(one, report) for one in pictures] if delight else pictures
+            references = [self.delight(one, report) for one in pictures] if delight else pictures
             report("unwrap", 0, 1)
             uv_map = unwrapped.result()
         vertices = work.vertices[uv_map.vertices]
@@ -232,7 +232,9 @@ class Hunyuan3DPaintPipeline:
             raise InvalidImageError("no picture was given; pass a path, a PIL image or an array")
         return [self.recenter_image(_as_pil(picture)) for picture in pictures]
 
-    def _delight(self, picture: Any, report: Progress) -> Any:
+    def delight(self, picture: Any, progress: Progress | None = None) -> Any:
+        """A recentred PIL picture in RGB with light and shadow gone, or what is kept of that."""
+        report = progress or (lambda stage, step, total: None)
         model = self.models["delight_model"]
         report("delight", 0, 1)
         pixels = np.asarray(picture)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The task `texture`: a mesh and a picture in, UVs and the painted texture out."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hy3dgen.errors import InvalidMeshError
+from hy3dgen.errors import InvalidMeshError, MissingDependencyError
 from hy3dgen.mesh import TriangleMesh
 from hy3dgen.mesh.uv_map import UVMap, from_corners
 from hy3dgen.worker import unwrap
@@ -29,6 +30,15 @@ _TEXTURE = {
     # From where the picture shows the mesh, in degrees; left out: found by its outline.
     "elevation": Parameter(float, -90, 90),
     "azimuth": Parameter(float, -360, 360),
+    # A folder or repository with a painting network; left out: from the picture alone.
+    "model": Parameter(str, high=4096),
+    "subfolder": Parameter(str, high=256, default="hunyuan3d-paint-v2-0-turbo"),
+    "seed": Parameter(int, 0, 2**53, default=0),
+    "num_inference_steps": Parameter(int, 1, 1000),
+    "guidance_scale": Parameter(float, 0, 100),
+    "delight": Parameter(bool, default=True),
+    "low_memory": Parameter(bool, default=False),
+    "allow_download": Parameter(bool, default=False),
 }
 
 
@@ -37,6 +47,7 @@ class Texturer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._painter = Painter()
 
     def __call__(
         self, params: Values, arrays: Arrays, context: TaskContext
@@ -46,6 +57,9 @@ class Texturer:
         The picture comes as the file `picture` or the array `image`; with the unwrap "keep" the
         mesh's own `uvs` (3 F, 2) are used. Faces that are parts of one polygon carry its number
         in `polygons` (F,) int32; polygons stay whole.
+
+        With a `model` its network paints six views, and each is a preview (`view`, (H, W, 3)
+        uint8, and its `number`); without, the picture is laid onto the mesh as it is.
         """
         settings = check_parameters(params, _TEXTURE)
         check_arrays(arrays, ("vertices", "faces"), optional=("image", "uvs", "polygons"))
@@ -56,11 +70,19 @@ class Texturer:
         stages.progress("prepare picture", 0, 1)
         picture = np.asarray(self._engine.cut_out(source))
         uv_map, how = _unwrap(mesh, arrays, settings, stages)
+        values: Values = {"unwrap": how}
+        if settings["model"] is not None:
+            colour = self._painter(mesh, uv_map, picture, settings, stages, context)
+            values |= {
+                "stages": stages.finish(),
+                "seed": settings["seed"],
+                "peak_memory": peak_memory_mb(),
+            }
+            return values, {"uvs": uv_map.corners, "colour": colour}
         view = settings["elevation"], settings["azimuth"]
         painted = _paint(mesh, uv_map, picture, settings["texture_size"], stages, *view)
-        values = {
+        values |= {
             "stages": stages.finish(),
-            "unwrap": how,
             "elevation": float(painted.view.elevation),
             "azimuth": float(painted.view.azimuth),
             "overlap": round(float(painted.view.overlap), 4),
@@ -69,6 +91,90 @@ class Texturer:
             "peak_memory": peak_memory_mb(),
         }
         return values, {"uvs": uv_map.corners, "colour": painted.colour}
+
+
+class Painter:
+    """The painting network of one model, kept loaded."""
+
+    def __init__(self) -> None:
+        self._key: tuple | None = None
+        self._pipeline: Any = None
+
+    def __call__(
+        self,
+        mesh: TriangleMesh,
+        uv_map: UVMap,
+        picture: np.ndarray,
+        settings: Values,
+        stages: Stages,
+        context: TaskContext,
+    ) -> np.ndarray:
+        """(S, S, 3) uint8, the texture."""
+        stages.progress("load model", 0, 1)
+        pipeline = self._load(settings)
+        from PIL import Image
+
+        number = iter(range(len(pipeline.config.candidate_view_weights)))
+
+        def show(view: Any) -> None:
+            pixels = np.ascontiguousarray(view.convert("RGB"), np.uint8)
+            context.preview({"view": pixels, "number": np.array([next(number)], np.int32)})
+
+        reference = pipeline.recenter_image(Image.fromarray(picture))
+        if settings["delight"]:
+            reference = pipeline.delight(reference, stages.progress)
+        else:
+            reference = over_white(reference)
+        asked = {
+            name: settings[name]
+            for name in ("num_inference_steps", "guidance_scale")
+            if settings[name] is not None
+        }
+        return pipeline.paint(
+            mesh.vertices[uv_map.vertices],
+            uv_map.faces,
+            uv_map.uvs,
+            [reference],
+            seed=settings["seed"],
+            texture_size=settings["texture_size"],
+            progress=stages.progress,
+            preview=show,
+            **asked,
+        )
+
+    def _load(self, settings: Values) -> Any:
+        key = settings["model"], settings["subfolder"], settings["low_memory"]
+        if key != self._key:
+            try:
+                from hy3dgen.texgen.pipelines import Hunyuan3DPaintPipeline
+            except ImportError as error:
+                raise MissingDependencyError(
+                    f"the Python at {sys.executable} cannot load PyTorch ({error}), and painting "
+                    "with a model needs it; choose a Python with PyTorch, or texture from the "
+                    "picture only"
+                ) from error
+
+            self._key = self._pipeline = None  # make room before loading
+            pipeline = Hunyuan3DPaintPipeline.from_pretrained(
+                settings["model"],
+                settings["subfolder"],
+                local_files_only=not settings["allow_download"],
+            )
+            if settings["low_memory"]:
+                pipeline.enable_model_cpu_offload(device=pipeline.device)
+            self._key, self._pipeline = key, pipeline
+        return self._pipeline
+
+
+def over_white(image: Any) -> Any:
+    """An RGB PIL image of one that may be transparent."""
+    from PIL import Image
+
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, (255, 255, 255))
+    white.paste(image, mask=image.getchannel("A"))
+    return white
 
 
 def paint_new_mesh(

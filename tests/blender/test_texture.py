@@ -147,11 +147,12 @@ def test_shared_mesh_and_other_materials(picture):
     [
         (lambda obj: None, {"filepath": ""}, "no picture is chosen"),
         (lambda obj: None, {"filepath": "/nowhere.png"}, "does not exist"),
+        (lambda obj: None, {"model": "/nowhere"}, "model folder /nowhere does not exist"),
         (lambda obj: None, {"uvs": "KEEP"}, "no UV map to keep"),
         (lambda obj: obj.data.clear_geometry(), {}, "has no faces"),
         (lambda obj: _uvs_outside(obj), {}, "outside the texture's square"),
     ],
-    ids=["no picture", "missing picture", "no UVs", "no faces", "UVs outside"],
+    ids=["no picture", "missing picture", "missing model", "no UVs", "no faces", "UVs outside"],
 )
 def test_bad_input_changes_nothing(picture, prepare, settings, message):
     prepare(add_sphere("Egg", 3))

@@ -14,6 +14,7 @@ from hy3dgen.worker import unwrap as unwrapping
 from hy3dgen.worker.client import WorkerClient, worker_command
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "mesh"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "texgen"))
 from known_meshes import cube, sphere
 
 
@@ -148,3 +149,56 @@ def test_unwrapping_can_be_stopped():
     pytest.importorskip("xatlas")
     with pytest.raises(Cancelled):
         unwrapping.unwrap(sphere(33), progress=_cancel)
+
+
+class Told:
+    """A task's context that notes what it is told."""
+
+    def __init__(self):
+        self.stages, self.views = [], {}
+
+    def progress(self, stage, step, total):
+        self.stages.append(stage)
+
+    def preview(self, arrays):
+        self.views[int(arrays["number"][0])] = arrays["view"]
+
+
+def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from made_texture_model import make
+
+    from hy3dgen.texgen.pipelines import Hunyuan3DPaintPipeline
+    from hy3dgen.worker.engines import NumpyEngine
+    from hy3dgen.worker.texturing import Texturer
+
+    load = Hunyuan3DPaintPipeline.from_pretrained
+
+    def load_small(*arguments, **options):
+        pipeline = load(*arguments, **options, device="cpu")
+        pipeline.config.render_size = 128
+        pipeline.render.set_default_render_resolution(128)
+        pipeline.models["multiview_model"].size = 64
+        return pipeline
+
+    monkeypatch.setattr(Hunyuan3DPaintPipeline, "from_pretrained", load_small)
+    texturer, told = Texturer(NumpyEngine("")), Told()
+    params = {"model": str(make(tmp_path)), "texture_size": 256, "delight": False, "seed": 3}
+    values, arrays = texturer(params, request(), told)
+    assert arrays["colour"].shape == (256, 256, 3)
+    assert len(arrays["uvs"]) == 3 * len(sphere(17).faces)
+    assert sorted(told.views) == list(range(6))
+    assert told.views[0].shape == (64, 64, 3) and told.views[0].dtype == np.uint8
+    assert list(dict.fromkeys(told.stages)) == [
+        *("prepare picture", "unwrap", "load model"),
+        *("draw views", "paint views", "bake", "fill"),
+    ]
+    assert values["seed"] == 3
+    monkeypatch.setattr(Hunyuan3DPaintPipeline, "from_pretrained", None)  # it stays loaded
+    again = texturer({**params, "low_memory": False}, request(), told)[1]
+    assert np.array_equal(again["colour"], arrays["colour"])
+
+
+def test_a_model_that_is_not_there_is_told(worker, tmp_path):
+    with pytest.raises(TaskFailedError, match="hunyuan3d-delight-v2-0"):
+        worker.run("texture", {"model": str(tmp_path)}, request())
