@@ -77,8 +77,8 @@ class TextureSettings:
 
 
 class HY3D_OT_texture(TextureSettings, JobOperator, bpy.types.Operator):
-    """Give each selected mesh the colours of a picture. Without a model the picture is laid on from \
-the side that it shows, and the far side is filled from what is next to it"""
+    """Give each selected mesh the colours of a picture. Without a model it is laid on from \
+the side that it shows, and the far side filled from what is next to it"""
 
     bl_idname = "hunyuan3d.texture"
     bl_label = "Texture from Picture"
