@@ -18,6 +18,7 @@ from .rasterizer import interpolate, rasterize
 
 SCALE = 1.15  # diameter of the sphere that the object is scaled into
 _CANNY = (30, 80)
+_FLAT = 1e-5  # range of depths, a hundred times float32's step at the camera's distance
 _CANNY_NORMALS = (80, 150)
 
 
@@ -204,7 +205,13 @@ class ViewRaster:
         return np.nan_to_num(depth, nan=0.0)
 
     def depth_edges(self) -> np.ndarray:
-        """(H, W) uint8: 1 on the lines where the depth jumps."""
+        """(H, W) uint8: 1 on the lines where the depth jumps.
+
+        What is flat up to rounding has none: stretched to 0..1 its rounding would be all edges.
+        """
+        seen = self.camera_depth[self.visible]
+        if not len(seen) or np.ptp(seen) < _FLAT:
+            return np.zeros(self.numbers.shape, np.uint8)
         return find_edges(to_bytes(self.depth), *_CANNY)
 
     def normal_edges(self) -> np.ndarray:
