@@ -487,4 +487,73 @@ TEXTS = {
     ),
     "Worker Logs": "Protokolle der Worker",
     "Open Folder": "Ordner öffnen",
+    # --- texture ----------------------------------------------------------------------------------
+    "Texture from Picture": "Textur aus Bild",
+    "Texture from Picture…": "Textur aus Bild …",
+    "Texture of {names}": "Textur von {names}",
+    "Texture of {number} meshes": "Textur von {number} Meshes",
+    (
+        "Give each selected mesh the colours of a picture. Without a model it is laid on "
+        "from the side that it shows, and the far side filled from what is next to it"
+    ): (
+        "Jedem ausgewählten Mesh die Farben eines Bildes geben. Ohne Modell wird es von "
+        "der Seite aufgelegt, die es zeigt, und die andere Seite aus der Umgebung "
+        "gefüllt"
+    ),
+    "Paint": "Bemalen",
+    "From picture only": "Nur aus dem Bild",
+    "Picture of the object, best before a plain or transparent background": (
+        "Bild des Objekts, am besten vor einfarbigem oder transparentem Hintergrund"
+    ),
+    (
+        "Folder with hunyuan3d-delight-v2-0 and hunyuan3d-paint-v2-0-turbo, whose "
+        "networks paint all sides; needs a Python with PyTorch and a GPU. Empty: from "
+        "the picture only, without a model"
+    ): (
+        "Ordner mit hunyuan3d-delight-v2-0 und hunyuan3d-paint-v2-0-turbo, deren Netze "
+        "alle Seiten malen; braucht ein Python mit PyTorch und eine GPU. Leer: nur aus "
+        "dem Bild, ohne Modell"
+    ),
+    "Start of the random numbers of a model; from the picture only there are none": (
+        "Anfang der Zufallszahlen eines Modells; nur aus dem Bild gibt es keine"
+    ),
+    "Size": "Größe",
+    "Pixels along a side of the texture": "Pixel entlang einer Seite der Textur",
+    "UVs": "UVs",
+    "Where on the texture each face is": "Wo auf der Textur jede Fläche liegt",
+    "Keep If There": "Behalten, falls vorhanden",
+    "Use the active UV map; make one where there is none": (
+        "Die aktive UV-Map nehmen; eine machen, wo keine ist"
+    ),
+    "Keep": "Behalten",
+    "Use the active UV map": "Die aktive UV-Map nehmen",
+    "New": "Neu",
+    "Unwrap from six sides into a UV map of its own": (
+        "Von sechs Seiten in eine eigene UV-Map abwickeln"
+    ),
+    "Store": "Speichern",
+    "In Blend File": "In der Blend-Datei",
+    "The image is packed into the blend file": "Das Bild wird in die Blend-Datei gepackt",
+    "Beside Blend File": "Neben der Blend-Datei",
+    "A PNG file in the blend file's folder": "Eine PNG-Datei im Ordner der Blend-Datei",
+    "'{name}' was changed or removed meanwhile, so it was not painted; start again": (
+        "'{name}' wurde inzwischen geändert oder entfernt und deshalb nicht bemalt; noch "
+        "einmal starten"
+    ),
+    "'{name}' had other materials, now not used: {names}": (
+        "'{name}' hatte andere Materialien, die nun nicht verwendet werden: {names}"
+    ),
+    "The picture's outline fits '{name}' to {share} % only; does it show that object?": (
+        "Der Umriss des Bildes passt nur zu {share} % zu '{name}'; zeigt es dieses Objekt?"
+    ),
+    "'{name}': painted with seed {seed} in {seconds} s": (
+        "'{name}': bemalt mit Seed {seed} in {seconds} s"
+    ),
+    (
+        "'{name}': {shown} % from the picture, {mirrored} % mirrored, the rest filled "
+        "in; {seconds} s"
+    ): "'{name}': {shown} % aus dem Bild, {mirrored} % gespiegelt, der Rest gefüllt; {seconds} s",
+    "The mesh of '{name}' is used {number} times; all are painted": (
+        "Das Mesh von '{name}' wird {number}-mal verwendet; alle werden bemalt"
+    ),
 }

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_rpt as _
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from hy3dgen.errors import (
@@ -53,7 +54,7 @@ class TextureSettings:
     texture_size: EnumProperty(
         name="Size",
         description="Pixels along a side of the texture",
-        items=[(str(side), f"{side} px", "") for side in (512, 1024, 2048, 4096)],
+        items=[(side, side, "") for side in ("512", "1024", "2048", "4096")],
         default="1024",
     )
     uvs: EnumProperty(
@@ -94,7 +95,7 @@ the side that it shows, and the far side filled from what is next to it"""
             return True
         found = context.selected_objects
         cls.poll_message_set(
-            f"'{found[0].name}' is not a mesh; select at least one mesh"
+            _("'{name}' is not a mesh; select at least one mesh").format(name=found[0].name)
             if found
             else "Nothing is selected; select at least one mesh"
         )
@@ -112,7 +113,7 @@ the side that it shows, and the far side filled from what is next to it"""
         layout.use_property_decorate = False
         if context.space_data is None or context.space_data.type != "FILE_BROWSER":
             # Afterwards, under "Adjust Last Operation", a change would freeze Blender.
-            layout.label(text=f"{Path(self.filepath).name}, {self.texture_size} px", icon="TEXTURE")
+            layout.label(text=Path(self.filepath).name, icon="TEXTURE")
             return
         for name in TextureSettings.__annotations__:
             layout.prop(self, name)
@@ -134,7 +135,6 @@ the side that it shows, and the far side filled from what is next to it"""
         if self.model:
             params |= {"model": _model(self.model), "seed": self.seed}
             worker = environment.generation_worker(context)
-        names = ", ".join(one.name for one in subjects[:3])
 
         def finish(results: list[Result]) -> list[Report]:
             scene_write.leave_edit_mode(bpy.context)
@@ -142,7 +142,7 @@ the side that it shows, and the far side filled from what is next to it"""
             return warnings + [report for one, done in pairs for report in one.paint(done, folder)]
 
         return Job(
-            title=f"Texture of {names if len(subjects) <= 3 else f'{len(subjects)} meshes'}",
+            title=_title([one.name for one in subjects]),
             worker=worker,
             parts=[
                 Part(
@@ -178,8 +178,10 @@ class _Subject:
     def paint(self, result: Result, folder: Path | None) -> list[Report]:
         obj = placing.find(self._uid)
         if obj is None or obj.type != "MESH" or not self._unchanged(obj.data):
-            text = f"'{self.name}' was changed or removed meanwhile, so it was not painted"
-            return [("WARNING", f"{text}; start again")]
+            text = _(
+                "'{name}' was changed or removed meanwhile, so it was not painted; start again"
+            )
+            return [("WARNING", text.format(name=self.name))]
         mesh = obj.data
         if self.new_uvs:
             texture_write.write_uvs(mesh, self.loops, result.arrays["uvs"])
@@ -203,13 +205,12 @@ def _told(obj: bpy.types.Object, replaced: list[str], result: Result) -> list[Re
     reports: list[Report] = []
     if replaced:
         names = ", ".join(f"'{name}'" for name in replaced)
-        reports.append(("WARNING", f"'{obj.name}' had other materials, now not used: {names}"))
+        text = _("'{name}' had other materials, now not used: {names}")
+        reports.append(("WARNING", text.format(name=obj.name, names=names)))
     if result.values.get("overlap", 1) < _LOW_OVERLAP:
         share = round(100 * result.values["overlap"])
-        text = (
-            f"the picture's outline fits '{obj.name}' to {share} % only; does it show that object?"
-        )
-        reports.append(("WARNING", text))
+        text = _("The picture's outline fits '{name}' to {share} % only; does it show that object?")
+        reports.append(("WARNING", text.format(name=obj.name, share=share)))
     return reports
 
 
@@ -217,22 +218,39 @@ def _summary(obj: bpy.types.Object, result: Result) -> Report:
     values = result.values
     seconds = sum(float(value) for _, value in values["stages"])
     if "shown" not in values:
-        return ("INFO", f"'{obj.name}': painted, seed {values['seed']}, {seconds:.1f} s")
+        text = _("'{name}': painted with seed {seed} in {seconds} s")
+        return (
+            "INFO",
+            text.format(name=obj.name, seed=values["seed"], seconds=f"{seconds:.1f}"),
+        )
     shown, mirrored = (round(100 * values[name]) for name in ("shown", "mirrored"))
-    text = f"'{obj.name}': {shown} % from the picture, {mirrored} % mirrored, the rest filled in"
-    return ("INFO", f"{text}, {seconds:.1f} s")
+    text = _(
+        "'{name}': {shown} % from the picture, {mirrored} % mirrored, the rest filled in; "
+        "{seconds} s"
+    )
+    return (
+        "INFO",
+        text.format(name=obj.name, shown=shown, mirrored=mirrored, seconds=f"{seconds:.1f}"),
+    )
+
+
+def _title(names: list[str]) -> str:
+    if len(names) > 3:
+        return _("Texture of {number} meshes").format(number=len(names))
+    return _("Texture of {names}").format(names=", ".join(names))
 
 
 def _warnings(context: bpy.types.Context, meshes: list[bpy.types.Object]) -> list[Report]:
     others = [obj.name for obj in context.selected_objects if obj.type != "MESH"]
     warnings: list[Report] = []
     if others:
-        warnings.append(("WARNING", f"Left alone, not a mesh: {', '.join(others)}"))
+        text = _("Left alone, not a mesh: {names}").format(names=", ".join(others))
+        warnings.append(("WARNING", text))
     for obj in meshes:
         users = obj.data.users - int(obj.data.use_fake_user)
         if users > 1:
-            text = f"the mesh of '{obj.name}' is used {users} times; all are painted"
-            warnings.append(("WARNING", text))
+            text = _("The mesh of '{name}' is used {number} times; all are painted")
+            warnings.append(("WARNING", text.format(name=obj.name, number=users)))
     return warnings
 
 
