@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "drop_degenerate_faces": ".cleanup",
         "remove_floaters": ".cleanup",
         "select_faces": ".cleanup",
+        "fill_small_holes": ".holes",
         "to_trimesh": ".convert",
         "from_trimesh": ".convert",
         "native_available": ".native.loader",

@@ -112,7 +112,7 @@ def _encoded(mesh: Any, path: Path, suffix: str) -> dict[str, bytes]:
     from trimesh import exchange
 
     if suffix == ".glb":
-        return {path.name: mesh.export(file_type="glb")}
+        return {path.name: _with_named_materials(mesh).export(file_type="glb")}
     if suffix == ".obj":
         material = _plain_name(path.stem)
         text, beside = exchange.obj.export_obj(
@@ -124,6 +124,24 @@ def _encoded(mesh: Any, path: Path, suffix: str) -> dict[str, bytes]:
         }
     joined = as_one_mesh(mesh)
     return {path.name: _bytes(joined.export(file_type=suffix.removeprefix(".")))}
+
+
+def _with_named_materials(mesh: Any) -> Any:
+    """`mesh` with materials as GLB has them; trimesh converts them too, but drops their names."""
+    from trimesh.visual.material import SimpleMaterial
+
+    if hasattr(mesh, "geometry"):
+        scene = mesh.copy()
+        for name, part in mesh.geometry.items():
+            scene.geometry[name] = _with_named_materials(part)
+        return scene
+    material = getattr(getattr(mesh, "visual", None), "material", None)
+    if not isinstance(material, SimpleMaterial):
+        return mesh
+    copied = mesh.copy(include_cache=True)  # normals that came with it are in the cache
+    copied.visual.material = material.to_pbr()
+    copied.visual.material.name = material.name
+    return copied
 
 
 def _plain_name(stem: str) -> str:

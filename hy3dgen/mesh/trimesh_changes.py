@@ -6,7 +6,7 @@ imported only by the functions that make meshes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from .reduce import reduce_faces
 from .row_keys import row_keys
 from .triangle_mesh import TriangleMesh
 from .trimesh_attributes import attributes_of, vertex_keys, with_carried
+from .trimesh_parts import reduce_together, touching
 
 if TYPE_CHECKING:
     import trimesh
@@ -82,8 +83,9 @@ def reduce_scene(
 ) -> "trimesh.Scene":
     """`scene` with at most `target_faces` faces in all, each mesh reduced by the same ratio.
 
-    A mesh that stands in the scene several times counts each time, and is reduced once. The meshes
-    are reduced on several threads.
+    A mesh that stands in the scene several times counts each time, and is reduced once. Meshes that
+    touch, such as the materials of one object, are reduced as one surface, so that no gap opens
+    between them. All this goes on on several threads.
     """
     uses = _uses(scene)
     total = sum(len(scene.geometry[name].faces) * count for name, count in uses.items())
@@ -91,19 +93,56 @@ def reduce_scene(
         raise InvalidMeshError("The scene has no triangle mesh in it; was the right file read?")
     if total <= target_faces:
         return scene
-    names = list(uses)
-    shares = [max(1, target_faces * len(scene.geometry[name].faces) // total) for name in names]
+    groups = [list(uses)[i : i + 1] for i in range(len(uses))]
+    if isinstance(engine, KernelEngine):
+        groups = _fitting_together(scene, uses)
+        if len(groups) == 1:  # then no other mesh wants the cores
+            engine = replace(engine, threads=threads)
+    sizes = [sum(len(scene.geometry[name].faces) for name in group) for group in groups]
 
-    def job(name: str, share: int) -> Callable[[Progress], Any]:
-        return lambda report: reduce_trimesh(scene.geometry[name], share, engine, report)
+    def job(names: list[str], size: int) -> Callable[[Progress], list[Any]]:
+        meshes = [scene.geometry[name] for name in names]
+        return lambda report: _reduce_group(meshes, target_faces * size // total, engine, report)
 
-    reduced = run_all(
-        [job(name, share) for name, share in zip(names, shares, strict=True)],
-        [len(scene.geometry[name].faces) for name in names],
-        progress,
-        threads,
-    )
-    return _with_meshes(scene, dict(zip(names, reduced, strict=True)))
+    jobs = [job(names, size) for names, size in zip(groups, sizes, strict=True)]
+    reduced = run_all(jobs, sizes, progress, threads)
+    meshes = {
+        name: mesh
+        for names, results in zip(groups, reduced, strict=True)
+        for name, mesh in zip(names, results, strict=True)
+    }
+    return _with_meshes(scene, meshes)
+
+
+def _reduce_group(
+    meshes: list[Any], target_faces: int, engine: Engine, progress: Progress
+) -> list[Any]:
+    """The meshes reduced as one surface if they can be, else each by the same ratio."""
+    total = sum(len(mesh.faces) for mesh in meshes)
+    if len(meshes) > 1 and isinstance(engine, KernelEngine) and total > target_faces > 0:
+        together = reduce_together(meshes, target_faces, engine.method, progress, engine.threads)
+        if together is not None:
+            return together
+    return [
+        reduce_trimesh(mesh, max(1, target_faces * len(mesh.faces) // total), engine, progress)
+        for mesh in meshes
+    ]
+
+
+def _fitting_together(scene: Any, uses: dict[str, int]) -> list[list[str]]:
+    """The meshes of a scene in groups that are reduced as one surface each."""
+    places: dict[bytes, list[str]] = {}  # those that stand there only
+    groups = [[name] for name, count in uses.items() if count > 1]
+    for node in scene.graph.nodes_geometry:
+        matrix, name = scene.graph[node]
+        if uses.get(name) == 1:
+            places.setdefault(np.asarray(matrix, np.float64).tobytes(), []).append(name)
+    for names in places.values():
+        meshes = [scene.geometry[name] for name in names]
+        for mesh in meshes:
+            TriangleMesh(mesh.vertices, mesh.faces)  # the check
+        groups += [[names[i] for i in group] for group in touching(meshes)]
+    return groups
 
 
 def remove_floaters_of(meshes: list[Any], min_component_ratio: float) -> list[Any]:
