@@ -67,6 +67,33 @@ def test_quality_is_closer_to_the_surface_than_fast():
     assert mean_error("quality") < 0.9 * mean_error("fast")
 
 
+def test_faces_go_where_the_detail_is():
+    """A smooth ball with a bumpy cap."""
+    ball = sphere()
+    bumps = np.sin(25 * ball.vertices[:, :1]) * np.sin(25 * ball.vertices[:, 1:2])
+    cap = np.clip(ball.vertices[:, 2:] - 0.5, 0, None)
+    source = TriangleMesh(ball.vertices * (1 + 0.1 * cap * bumps), ball.faces)
+    reduced = reduce_faces(source, len(source.faces) // 6, "quality")
+    assert len(reduced.faces) == len(source.faces) // 6
+    assert reduced.is_watertight and euler_number(reduced) == 2
+    middles = reduced.vertices[reduced.faces].mean(axis=1)
+    assert (np.einsum("ij,ij->i", middles, reduced.face_normals) > 0).all()
+    on_cap = (middles[:, 2] > 0.5).mean()
+    assert on_cap > 1.2 * 0.25  # a quarter of a ball's area
+
+
+@both_methods
+def test_noise_turns_no_face_over(method):
+    ball = sphere()
+    edge = np.sqrt(4 * np.pi / len(ball.faces))
+    noise = np.random.default_rng(3).normal(0, 0.1 * edge, ball.vertices.shape)
+    reduced = reduce_faces(TriangleMesh(ball.vertices + noise, ball.faces), 1500, method)
+    assert len(reduced.faces) == 1500
+    assert reduced.is_watertight and euler_number(reduced) == 2
+    middles = reduced.vertices[reduced.faces].mean(axis=1)
+    assert (np.einsum("ij,ij->i", middles, reduced.face_normals) > 0).all()
+
+
 @both_methods
 def test_cube_of_many_faces_becomes_the_exact_cube(method):
     box = moved(cube(9), (-3.0, 0.1, 7.0), 2.0)

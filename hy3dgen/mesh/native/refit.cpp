@@ -4,36 +4,42 @@
 // Quadrics place each vertex by the planes that merged into it; the faces in between are nobody's
 // business, and on curved surfaces they end up on one side of the source. Here samples of the
 // source find their closest points on the reduced mesh. Then, in each round,
-//   - edges are flipped where that brings the samples of their two faces closer, and
-//   - a few sweeps of block Gauss-Seidel over the vertices lower the summed squared distance,
-//     measured along normals between the source's and the mesh's.
+//   - edges are flipped where that brings the samples of their two faces closer,
+//   - faces are moved from where they do little to where they do much (exchange.cpp), and
+//   - a few sweeps of block Gauss-Seidel over the vertices lower the samples' weighted squared
+//     distance, measured along normals between the source's and the mesh's (systems.h).
 // A step is kept only where it helped: a vertex goes back if its samples did not come closer, or if
-// it left the source by more than that; so do the vertices of a face that turned. As in
-// Levenberg's method, what went back takes shorter steps in the next round, and what did not,
-// longer ones: noisy and flat places want short ones, smooth places long ones.
+// it left the source by more than that; so do the vertices of a face that turned, or that would face
+// away from the source around. As in Levenberg's method, what went back takes shorter steps in the
+// next round, and what did not, longer ones: noisy and flat places want short ones, smooth places
+// long ones.
 //
 // Flips are judged on all threads and made on one; vertices are moved one colour after the other,
 // and those of one colour share no face. So the result does not depend on the number of threads.
 #include "refit.h"
 
+#include "exchange.h"
 #include "samples.h"
+#include "systems.h"
 #include "threads.h"
 
 namespace hy3d {
 namespace {
 
-// Rounds: as many as there are source faces to each that is left, within these limits. Their cost
-// does not grow with the source, that of the collapse does.
-constexpr size_t MIN_ROUNDS = 8, MAX_ROUNDS = 28;
+// Rounds: half as many as there are source faces to each that is left, within these limits; then they
+// take about as long as the collapse and some more. Edges are exchanged in some of the first: what
+// comes new has to settle.
+constexpr size_t MIN_ROUNDS = 8, MAX_ROUNDS = 12;
+constexpr size_t FIRST_EXCHANGE = 1, LAST_EXCHANGE = 3;
 constexpr int SWEEPS = 3;  // over the vertices, in a round
 // Pull to the old place, relative to the normal matrix: at first, its limits, and what it is
 // multiplied by where a step did not help and where it did.
 constexpr float STAY = 0.001f, MIN_STAY = 5e-5f, MAX_STAY = 0.3f, SHORTER = 8, LONGER = 0.3f;
-constexpr double OWN_NORMAL = 0.25;    // part of the mesh's normal in the one that is measured along
 constexpr double BACK = 0.15;          // weight of a vertex's distance to the source, by area
 constexpr double MAX_TURN = 0.7;       // cosine a face may turn by in a round
 constexpr double MAX_FOLD = 0.6;       // cosine between the faces before a flip and after
 constexpr double WORTHWHILE = 0.98;    // part of the squared distance that a flip must leave at most
+constexpr double LEAST_FLIP = 0.4;     // average distances below which an edge stays as it is
 constexpr double NEAR = 3e-7;          // near enough to be the rounding of the samples
 constexpr double MIN_SHAPE = 2.5e-5;   // area^2 over squared sum of squared edges, as in collapse.cpp
 constexpr size_t COLOURS = 64;
@@ -54,12 +60,12 @@ public:
         if (!before_.resize(vertex_count) || !flags_.resize(vertex_count) ||
             !changed_.resize_zeroed(vertex_count) || !error_before_.resize(vertex_count) ||
             !error_after_.resize(vertex_count) || !stay_.resize(vertex_count) ||
-            !face_errors_.resize(face_count) ||
+            !face_errors_.resize(face_count) || !systems_.resize(face_count) ||
             !worthwhile_.resize(3 * face_count) ||
             !colour_.resize(vertex_count) || !by_colour_.resize(vertex_count))
             return HY3D_OUT_OF_MEMORY;
         for (size_t v = 0; v < vertex_count; v++) stay_[v] = STAY;
-        size_t rounds = source_.face_count / face_count;
+        size_t rounds = source_.face_count / face_count / 2;
         if (rounds < MIN_ROUNDS) rounds = MIN_ROUNDS;
         if (rounds > MAX_ROUNDS) rounds = MAX_ROUNDS;
         Status status = samples_.link();
@@ -68,7 +74,15 @@ public:
         if (status == HY3D_OK && !samples_.sort()) return HY3D_OUT_OF_MEMORY;
         for (size_t round = 0; round < rounds && status == HY3D_OK; round++) {
             done_ = static_cast<double>(round + 1) / static_cast<double>(rounds + 1);
+            const double typical = samples_.average_distance();
+            least_flip_ = LEAST_FLIP * typical > NEAR ? LEAST_FLIP * typical : NEAR;
+            samples_.sum_ups();
             status = flip_edges();
+            if (status == HY3D_OK && round >= FIRST_EXCHANGE && round <= LAST_EXCHANGE) {
+                sum_systems(mesh_, samples_, threads_, systems_);
+                status = exchange_faces(mesh_, samples_, systems_, changed_, threads_, progress_,
+                                        done_);
+            }
             if (status == HY3D_OK) status = move();
         }
         for (size_t v = 0; v < vertex_count; v++)
@@ -195,18 +209,32 @@ private:
                 weight += static_cast<double>(sample.weight);
                 count++;
             });
-        if (count < 4 || now < NEAR * NEAR * weight) return false;
+        if (count < 4 || now < least_flip_ * least_flip_ * weight) return false;
         const Flipped then(mesh_.positions, pair);
         for (const int32_t face : faces)
             if (dot(then.normal1, samples_.normals[face]) < MAX_FOLD ||
                 dot(then.normal2, samples_.normals[face]) < MAX_FOLD)
                 return false;
+        if (samples_.opposes(then.normal1, pair.c, pair.a, pair.d) ||
+            samples_.opposes(then.normal2, pair.d, pair.b, pair.c))
+            return false;
         if (shape(then.c, then.a, then.d) < MIN_SHAPE || shape(then.d, then.b, then.c) < MIN_SHAPE)
             return false;
         const Adjacency& around = samples_.around;
         for (uint32_t k = 0; k < around.degree[pair.c]; k++)
             if (mesh_.faces[around.incident[around.first[pair.c] + k]].has(pair.d)) return false;
         const double wanted = WORTHWHILE * now;
+        // No point of a triangle is closer than its plane.
+        const double offset1 = dot(then.normal1, then.c), offset2 = dot(then.normal2, then.d);
+        double least = 0;
+        for (const int32_t face : faces)
+            for_each_on(face, [&](const Sample& sample) {
+                const double first = dot(then.normal1, sample.at()) - offset1;
+                const double second = dot(then.normal2, sample.at()) - offset2;
+                const double first2 = first * first, second2 = second * second;
+                least += static_cast<double>(sample.weight) * (first2 < second2 ? first2 : second2);
+            });
+        if (!(least < wanted)) return false;
         double sum = 0;
         for (const int32_t face : faces) {
             const size_t end = samples_.row[static_cast<size_t>(face) + 1];
@@ -254,11 +282,7 @@ private:
 
     Status move() {
         memcpy(before_.data(), mesh_.positions.data(), before_.size() * sizeof(Vec3));
-        if (!systems_.resize(mesh_.faces.size())) return HY3D_OUT_OF_MEMORY;
-        for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
-            if (!progress_.report(done_)) return;
-            for (size_t f = begin; f < end; f++) sum_system(static_cast<int32_t>(f));
-        });
+        sum_systems(mesh_, samples_, threads_, systems_);
         sum_errors(error_before_);
         colour_vertices();
         for (int sweep = 0; sweep < SWEEPS; sweep++)
@@ -395,55 +419,6 @@ private:
             if (colour_[v] != NONE) by_colour_[count[colour_[v]]++] = static_cast<int32_t>(v);
     }
 
-    // The least squares problem of a face's samples: their squared distance along their normals is,
-    // but for a constant, the sum over corners i and j of d_i'block(i, j) d_j - 2 pull[i]'d_i, where
-    // d_i is how far corner i has moved.
-    struct System {
-        float blocks[6][6];  // (0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0)
-        float pull[3][3];
-
-        Sym3 block(int index) const {
-            const float* m = blocks[index];
-            return {m[0], m[1], m[2], m[3], m[4], m[5]};
-        }
-    };
-
-    void sum_system(int32_t face) {
-        Sym3 blocks[6] = {};
-        Vec3 pull[3] = {};
-        const Vec3 own = OWN_NORMAL * samples_.normals[face];
-        const Vec3 corners[3] = {corner(mesh_.faces[face], 0), corner(mesh_.faces[face], 1),
-                                 corner(mesh_.faces[face], 2)};
-        for_each_on(face, [&](const Sample& sample) {
-            const Vec3 sum = (1 - OWN_NORMAL) * sample.up() + own;
-            const Vec3 up = (1 / sqrt(squared(sum))) * sum;
-            double shares[3];
-            Vec3 offset = sample.at();
-            for (int i = 0; i < 3; i++) {
-                shares[i] = static_cast<double>(sample.weights[i]);
-                offset = offset - shares[i] * corners[i];
-            }
-            const double residual = dot(up, offset);
-            for (int i = 0; i < 3; i++) {
-                const double weight = static_cast<double>(sample.weight) * shares[i];
-                if (!(weight > 0)) continue;
-                blocks[i].add_outer(up, weight * shares[i]);
-                blocks[3 + i].add_outer(up, weight * shares[(i + 1) % 3]);
-                pull[i] = pull[i] + (weight * residual) * up;
-            }
-        });
-        System& system = systems_[face];
-        for (int i = 0; i < 6; i++) {
-            const Sym3& m = blocks[i];
-            const double entries[6] = {m.xx, m.xy, m.xz, m.yy, m.yz, m.zz};
-            for (int j = 0; j < 6; j++) system.blocks[i][j] = static_cast<float>(entries[j]);
-        }
-        for (int i = 0; i < 3; i++) {
-            const double entries[3] = {pull[i].x, pull[i].y, pull[i].z};
-            for (int j = 0; j < 3; j++) system.pull[i][j] = static_cast<float>(entries[j]);
-        }
-    }
-
     // To the minimum over the samples around, the other vertices held.
     void move_vertex(int32_t v) {
         const Adjacency& around = samples_.around;
@@ -486,7 +461,9 @@ private:
                     cross(corner(*face, 1) - corner(*face, 0), corner(*face, 2) - corner(*face, 0));
                 const double turn = dot(old_normal, normal);
                 if (turn > 0 &&
-                    turn * turn >= MAX_TURN * MAX_TURN * squared(old_normal) * squared(normal))
+                    turn * turn >= MAX_TURN * MAX_TURN * squared(old_normal) * squared(normal) &&
+                    !(samples_.opposes(normal, v[0], v[1], v[2]) &&
+                      !samples_.opposes(old_normal, v[0], v[1], v[2])))
                     continue;
                 for (int i = 0; i < 3; i++)
                     if (!flags_[v[i]]) {
@@ -512,6 +489,7 @@ private:
     Array<int32_t> by_colour_;
     uint32_t colour_begin_[COLOURS + 2] = {};
     double done_ = 0;
+    double least_flip_ = NEAR;  // distance below which nothing is flipped
 };
 
 }  // namespace

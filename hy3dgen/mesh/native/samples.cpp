@@ -8,8 +8,8 @@
 namespace hy3d {
 namespace {
 
-constexpr size_t SAMPLES_PER_FACE = 12;
-constexpr size_t SAMPLES_PER_JOB = 4096, FACES_PER_JOB = 16384;
+constexpr size_t SAMPLES_PER_FACE = 40;
+constexpr size_t SAMPLES_PER_JOB = 4096, FACES_PER_JOB = 16384, FACES_PER_DESCENT = 512;
 constexpr size_t PER_REPORT = 65536;  // faces or vertices between two looks at the progress
 
 }  // namespace
@@ -18,7 +18,8 @@ Status Samples::take(const Source& source) {
     const size_t vertex_count = source.vertex_count, face_count = source.face_count;
     Array<Vec3> normal_sums;
     Array<float> areas;
-    if (!normals.resize(mesh_.faces.size()) || !normal_sums.resize_zeroed(vertex_count) ||
+    if (!normals.resize(mesh_.faces.size()) || !face_ups_.resize(mesh_.faces.size()) ||
+        !ups.resize(mesh_.positions.size()) || !normal_sums.resize_zeroed(vertex_count) ||
         !areas.resize_zeroed(vertex_count))
         return HY3D_OUT_OF_MEMORY;
     size_t stride = (face_count + vertex_count) / (SAMPLES_PER_FACE * mesh_.faces.size());
@@ -78,20 +79,80 @@ Status Samples::find_closest(double done, const uint8_t* moved) {
         }
     });
     int32_t cancelled = 0;
-    for_each_range(threads_, all.size(), SAMPLES_PER_JOB, [&](size_t begin, size_t end) {
-        if (!progress_.report(done)) {
-            __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        for (size_t i = begin; i < end; i++) {
-            if (moved && all[i].face >= 0) {
-                const int32_t* v = mesh_.faces[all[i].face].v;
-                if (!moved[v[0]] && !moved[v[1]] && !moved[v[2]]) continue;
+    const auto go_on = [&] {
+        if (!progress_.report(done)) __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
+        return !__atomic_load_n(&cancelled, __ATOMIC_RELAXED);
+    };
+    if (row.size() == 0 || row[mesh_.faces.size()] < all.size())  // those without a face
+        for_each_range(threads_, all.size(), SAMPLES_PER_JOB, [&](size_t begin, size_t end) {
+            if (!go_on()) return;
+            for (size_t i = begin; i < end; i++)
+                if (all[i].face < 0) descend(all[i]);
+        });
+    if (row.size())
+        for_each_range(threads_, mesh_.faces.size(), FACES_PER_DESCENT, [&](size_t begin,
+                                                                            size_t end) {
+            if (!go_on()) return;
+            for (size_t f = begin; f < end; f++) {
+                const int32_t* v = mesh_.faces[f].v;
+                if (!moved || moved[v[0]] || moved[v[1]] || moved[v[2]])
+                    descend_from(static_cast<int32_t>(f));
             }
-            descend(all[i]);
+        });
+    return cancelled ? HY3D_CANCELLED : HY3D_OK;
+}
+
+// As descend for each sample on a face; most are still inside, which is quickly seen.
+void Samples::descend_from(int32_t f) {
+    const Vec3 a = corner(mesh_.faces[f], 0), normal = normals[f];
+    const Vec3 ab = corner(mesh_.faces[f], 1) - a, ac = corner(mesh_.faces[f], 2) - a;
+    const double ab2 = squared(ab), ac2 = squared(ac), abac = dot(ab, ac);
+    const double area2 = ab2 * ac2 - abac * abac;
+    const double inverse = area2 > 0 ? 1 / area2 : 0;
+    for (size_t k = row[f]; k < row[static_cast<size_t>(f) + 1]; k++) {
+        Sample& sample = all[order[k]];
+        const Vec3 ap = sample.at() - a;
+        const double along = dot(ab, ap), across = dot(ac, ap);
+        const double v = (ac2 * along - abac * across) * inverse;
+        const double w = (ab2 * across - abac * along) * inverse;
+        if (v > 0 && w > 0 && v + w < 1 && dot(normal, sample.up()) >= MIN_AGREEMENT) {
+            const double height = dot(normal, ap), weights[3] = {1 - v - w, v, w};
+            attach(sample, f, weights, height * height);
+        } else {
+            descend(sample);
+        }
+    }
+}
+
+void Samples::sum_ups() {
+    for_each_range(threads_, mesh_.faces.size(), FACES_PER_DESCENT, [&](size_t begin, size_t end) {
+        for (size_t f = begin; f < end; f++) {
+            Vec3 sum = {0, 0, 0};
+            for (size_t k = row[f]; k < row[f + 1]; k++) {
+                const Sample& sample = all[order[k]];
+                sum = sum + static_cast<double>(sample.weight) * sample.up();
+            }
+            face_ups_[f] = sum;
         }
     });
-    return cancelled ? HY3D_CANCELLED : HY3D_OK;
+    for_each_range(threads_, ups.size(), FACES_PER_DESCENT, [&](size_t begin, size_t end) {
+        for (size_t v = begin; v < end; v++) {
+            Vec3 sum = {0, 0, 0};
+            for (uint32_t k = 0; k < around.degree[v]; k++)
+                sum = sum + face_ups_[around.incident[around.first[v] + k]];
+            ups[v] = sum;
+        }
+    });
+}
+
+double Samples::average_distance() const {
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < all.size(); i++) {
+        if (all[i].face < 0) continue;
+        sum += static_cast<double>(all[i].weight * sqrtf(all[i].distance2));
+        weight += static_cast<double>(all[i].weight);
+    }
+    return weight > 0 ? sum / weight : 0;
 }
 
 void Samples::descend(Sample& sample) const {

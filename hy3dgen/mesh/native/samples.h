@@ -39,20 +39,34 @@ public:
     // The same, and puts them into that order in memory: few leave their face from round to round.
     [[nodiscard]] bool sort();
 
+    // Of the samples that have a face, by the area they stand for.
+    double average_distance() const;
+
+    // Fills `ups`.
+    void sum_ups();
+
+    // Whether a face with these corners and this normal faces away from the source around.
+    bool opposes(Vec3 normal, int32_t a, int32_t b, int32_t c) const {
+        return dot(normal, ups[a] + ups[b] + ups[c]) < 0;
+    }
+
     // Enters the closest point on `face`.
     static void attach(Sample& sample, int32_t face, const double weights[3], double distance2);
 
     Array<Sample> all;
     Array<uint32_t> row, order;
     Array<Vec3> normals;  // of the mesh's faces
+    Array<Vec3> ups;      // per vertex, the sum of the normals of the samples on the faces around
     Adjacency around;
 
 private:
     [[nodiscard]] bool add(Vec3 position, Vec3 normal, double weight, int32_t source_vertex);
     void descend(Sample& sample) const;
+    void descend_from(int32_t face);
     Vec3 corner(const Face& face, int i) const { return mesh_.positions[face.v[i]]; }
 
     ReducedMesh& mesh_;
+    Array<Vec3> face_ups_;
     const int32_t threads_;
     Progress& progress_;
 };
