@@ -374,6 +374,12 @@ def test_mesh_scaled_to_a_point(method):
         reduce_faces(soup(moved(cube(5), scale=0.0)), 10, method)
 
 
+def test_preview_stays_near_the_surface_however_few_faces_are_left():
+    reduced = reduce_faces(torus(400, 200), 4000, "preview")
+    assert len(reduced.faces) == 4000
+    assert np.quantile(distance_to_torus(reduced.vertices), 0.999) < 0.005
+
+
 def test_preview_keeps_a_closed_surface_and_does_not_depend_on_threads():
     mesh = torus(200, 100)
     one = reduce_faces(mesh, 4000, "preview", threads=1)

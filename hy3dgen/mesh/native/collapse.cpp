@@ -35,7 +35,8 @@ constexpr size_t REGION = 8192;
 // Edges a round enqueues for each collapse that is still needed. A collapse uses up the edge and
 // the doubles of two others; with more, regions end too unevenly for the last round to mend.
 constexpr double EDGES_PER_COLLAPSE = 2.0;
-// In haste, for a preview, that is accepted for fewer rounds.
+// In haste, for a preview, that is accepted for fewer rounds; but with nearly every edge in the queue
+// nothing would tell the good from the bad, so that such a round removes four fifths at most.
 constexpr double EDGES_PER_HASTY_COLLAPSE = 3.2;
 // Rounds over regions end when this part of the faces is left to remove.
 constexpr double LAST_PART = 0.15;
@@ -345,6 +346,7 @@ public:
     Collapser(Surface& surface, size_t target, Pace pace, int32_t threads, Progress& progress)
         : surface_(surface),
           target_(target),
+          hasty_(pace == Pace::HASTY),
           edges_per_collapse_(pace == Pace::HASTY ? EDGES_PER_HASTY_COLLAPSE : EDGES_PER_COLLAPSE),
           threads_(threads),
           progress_(progress) {}
@@ -365,7 +367,9 @@ public:
 
             size_t edges = 0;
             for (size_t r = 0; r < region_count_; r++) edges += regions_[r].edge_count();
-            const size_t needed = (excess + 1) / 2;
+            size_t part = excess;  // that this round is to remove
+            if (!whole && hasty_ && part > alive_ / 5 * 4) part = alive_ / 5 * 4;
+            const size_t needed = (part + 1) / 2;
             size_t tried = static_cast<size_t>(edges_per_collapse_ * static_cast<double>(needed)) + 8;
             if (whole) tried = 2 * tried;
             if (stuck > 1) tried = stuck < 9 ? tried << (stuck - 1) : edges;
@@ -375,7 +379,7 @@ public:
             size_t removed = 0;
             // A collapse removes up to MAX_SHEETS faces, so a region may go that far beyond its share.
             const size_t margin = whole ? 0 : MAX_SHEETS * region_count_;
-            status = collapse(end, excess > margin ? excess - margin : 0, limits, removed);
+            status = collapse(end, part > margin ? part - margin : 0, limits, removed);
             if (status == HY3D_OK) status = surface_.link();
             if (status != HY3D_OK) return status;
             alive_ -= removed;
@@ -494,6 +498,7 @@ private:
 
     Surface& surface_;
     const size_t target_;
+    const bool hasty_;
     const double edges_per_collapse_;
     const int32_t threads_;
     Progress& progress_;
