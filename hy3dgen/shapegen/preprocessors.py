@@ -51,12 +51,12 @@ class ImageProcessorV2:
         self.border_ratio = border_ratio
 
     @staticmethod
-    def recenter(pixels: np.ndarray, border_ratio: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    def recenter(image: np.ndarray, border_ratio: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
         """Centre the visible part on a white square as long as the picture's longer side.
 
         Parameters
         ----------
-        pixels : (H, W, 3 or 4) uint8; without alpha everything counts as visible
+        image : (H, W, 3 or 4) uint8; without alpha everything counts as visible
         border_ratio : share of the square's side to leave free
 
         Returns
@@ -65,11 +65,11 @@ class ImageProcessorV2:
         """
         import cv2
 
-        height, width, channels = pixels.shape
+        height, width, channels = image.shape
         if channels == 3:
             opaque = np.full((height, width, 1), 255, np.uint8)
-            pixels = np.concatenate([pixels, opaque], axis=2)
-        rows, columns = np.nonzero(pixels[..., 3])
+            image = np.concatenate([image, opaque], axis=2)
+        rows, columns = np.nonzero(image[..., 3])
         if len(rows) == 0:
             raise InvalidImageError(
                 "the picture is fully transparent, so there is no object in it; choose another one."
@@ -92,7 +92,7 @@ class ImageProcessorV2:
         y, x = (side - new_height) // 2, (side - new_width) // 2
         canvas = np.zeros((side, side, 4), np.uint8)
         canvas[y : y + new_height, x : x + new_width] = cv2.resize(
-            pixels[top:bottom, left:right],  # ends are left out
+            image[top:bottom, left:right],  # ends are left out
             (new_width, new_height),
             interpolation=cv2.INTER_AREA,
         )

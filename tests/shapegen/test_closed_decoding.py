@@ -8,6 +8,7 @@ far apart and into each other, saturated as trained fields are.
 import numpy as np
 import pytest
 import torch
+import trimesh
 from closed_meshes import assert_closed
 from scipy.spatial import cKDTree
 from test_surfaces import AnalyticField
@@ -98,7 +99,10 @@ def mesh_of(decoder, distance, resolution, level=0.0, sparse=False):
 def test_drawn_shapes_are_closed(name, seed):
     level = (0.0, 0.3, -1 / 512)[seed % 3]
     for resolution in (48, 49, 40 + seed):
-        assert_closed(*mesh_of(DECODERS[name], drawn(seed), resolution, level))
+        vertices, faces = mesh_of(DECODERS[name], drawn(seed), resolution, level)
+        assert_closed(vertices, faces)
+        mesh = trimesh.Trimesh(vertices, faces)  # which merges what is close
+        assert mesh.is_volume and len(mesh.faces) == len(faces)
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if name != "dense"])

@@ -169,17 +169,18 @@ def test_latents_become_meshes_coarse_to_fine_too(pipeline, start, monkeypatch):
     """As in scripts that encode a mesh and decode it again."""
     options = dict(octree_resolution=64, bounds=1.01, mc_level=0.0, num_chunks=20000,
                    output_type="trimesh", mc_algo="mc", enable_pbar=True)  # fmt: skip
-    asked = []
+    grids = []
     call = CoarseToFineVolumeDecoder.__call__
     monkeypatch.setattr(
         CoarseToFineVolumeDecoder, "__call__",
-        lambda *values, **options: (asked.append(1), call(*values, **options))[1],
+        lambda *values, **options: (grids.append(call(*values, **options)), grids[-1])[1],
     )  # fmt: skip
-    with torch.inference_mode():
-        tokens = pipeline.vae.decode(start)
+    with torch.inference_mode(False):  # scripts that take no care of gradients
+        tokens = pipeline.vae.decode(start.clone().requires_grad_())
+        assert tokens.requires_grad
         (mesh,) = pipeline.vae.latents2mesh(tokens, **options)
         (old,) = pipeline.vae.latents2mesh(tokens, compatibility=True, **options)
-    assert asked == [1]
+    assert len(grids) == 1 and not grids[0].requires_grad
     # The surface of random weights meets the box: at its end, or by the old division short of it.
     assert mesh.mesh_v.max() == pytest.approx(1.01)
     assert old.mesh_v.max() == pytest.approx(64 / 65 * 2.02 - 1.01)

@@ -155,6 +155,7 @@ class VectsetVAE(nn.Module):
         """Remove the encoder, for checkpoints that only carry the decoder."""
         raise NotImplementedError
 
+    @torch.no_grad()
     def latents2mesh(self, latents: Tensor, **kwargs: Any) -> list[Latent2MeshOutput]:
         """Meshes of decoded latents `(B, L, D)`.
 

@@ -257,7 +257,8 @@ class HunYuanDiTPlain(nn.Module):
     norm_type : 'layer' or anything else for RMS; `qk_norm_type` is 'rms' or anything else for layer
     text_len : condition tokens; only counts with `use_attention_pooling`
     num_moe_layers : so many last blocks have experts
-    with_decoupled_ca, guidance_cond_proj_dim : parts of no published model; refused
+    with_decoupled_ca, guidance_cond_proj_dim : parts of no published model; refused, so what else
+        belongs to the first has no effect
     """
 
     guidance_embed = False  # guidance is mixed outside
@@ -276,6 +277,9 @@ class HunYuanDiTPlain(nn.Module):
         qk_norm: bool = False,
         text_len: int = 257,
         with_decoupled_ca: bool = False,
+        additional_cond_hidden_state: int = 768,
+        decoupled_ca_dim: int = 16,
+        decoupled_ca_weight: float = 1.0,
         use_pos_emb: bool = False,
         use_attention_pooling: bool = True,
         guidance_cond_proj_dim: int | None = None,
