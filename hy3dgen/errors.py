@@ -6,7 +6,8 @@
     Hy3DError
     ├── InputError (ValueError)         something a caller or a user gave
     │   ├── InvalidImageError           a picture that cannot be used
-    │   │   └── ImageNotFoundError (FileNotFoundError)
+    │   │   ├── ImageNotFoundError (FileNotFoundError)
+    │   │   └── UnknownViewError (KeyError)
     │   ├── InvalidMeshError            vertices or faces that cannot be used
     │   └── InvalidSettingError         a number or name out of range
     ├── CheckpointError                 model folders, configs, weights
@@ -42,6 +43,12 @@ class InvalidImageError(InputError):
 
 class ImageNotFoundError(InvalidImageError, FileNotFoundError):
     """There is no picture file of that name."""
+
+
+class UnknownViewError(InvalidImageError, KeyError):
+    """A view of an object has a name that no model knows."""
+
+    __str__ = Exception.__str__  # a KeyError puts its message in quotes
 
 
 class InvalidMeshError(InputError):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidImageError, InvalidSettingError
+from ..errors import InvalidImageError, InvalidSettingError, UnknownViewError
 from ..pictures import load_picture
 
 
@@ -153,7 +153,7 @@ class MVImageProcessorV2(ImageProcessorV2):
             image_dict = {"front": image_dict}
         unknown = sorted(set(image_dict) - set(self.view2idx))
         if unknown or not image_dict:
-            raise InvalidImageError(
+            raise UnknownViewError(
                 f"the views are named {', '.join(map(repr, image_dict)) or 'nothing'}; "
                 f"give one to four of {', '.join(self.view2idx)}."
             )

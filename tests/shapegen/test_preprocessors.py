@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hy3dgen.errors import InvalidImageError
+from hy3dgen.errors import InvalidImageError, UnknownViewError
 from hy3dgen.shapegen.preprocessors import ImageProcessorV2, MVImageProcessorV2
 
 
@@ -54,5 +54,6 @@ def test_pictures_without_an_object_are_refused():
     sliver[:, 6] = (0, 0, 0, 255)
     with pytest.raises(InvalidImageError, match="too thin"):
         processor(sliver, border_ratio=0.15)
-    with pytest.raises(InvalidImageError, match="'top'"):
+    with pytest.raises(UnknownViewError, match=r"^the views are named 'top'; give") as caught:
         MVImageProcessorV2()({"top": disc()})
+    assert isinstance(caught.value, KeyError) and isinstance(caught.value, InvalidImageError)
