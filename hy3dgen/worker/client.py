@@ -403,12 +403,16 @@ class WorkerClient:
             words = f"the worker ended with {describe_exit(process.exit_code())}"
             words += self._last_words()
             if process.exit_code() == -9:
-                words += "; the system may have run out of memory"
-            reason = WorkerDiedError(words) if started else WorkerStartError(words)
+                words += "; the system may have run out of memory, so close other programs"
+            reason = (
+                WorkerDiedError(f"{words}; start again") if started else WorkerStartError(words)
+            )
         elif not started and isinstance(reason, ProtocolError):
             reason = WorkerStartError(
                 f"'{self._command[0]}' did not answer as a worker does: {reason}"
             )
+        elif isinstance(reason, ProtocolError):
+            reason = ProtocolError(f"the worker was ended for what it sent ({reason}); start again")
         with self._changed:
             self._gone = reason
             self._changed.notify_all()

@@ -244,3 +244,20 @@ def test_an_environment_that_lost_a_package_is_made_again(tmp_path):
     shutil.rmtree(torch)
     assert made.make(recipe, lambda *_: None).lacks == ""
     assert (torch / "__init__.py").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows forbids")
+@pytest.mark.parametrize(
+    "name", ['it\'s "a" folder; $HOME ümläut 日本語', "x" * 120 + "/" + "ü" * 60]
+)
+def test_an_environment_under_any_path(tmp_path, name):
+    index = Index(str(write_packages(tmp_path / "packages")))
+    needed = Requirements("torch==2.13.0", tuple(f"{name}==2.13.0" for name in LIBRARIES))
+    build = TorchBuild("cpu", "Processor", None, 100_000_000)
+    recipe = Recipe(Path(sys.executable), build, needed, packages=index, torch=index)
+    made = Environment(tmp_path / name / "environment")
+    assert made.make(recipe, lambda *_: None).lacks == ""
+    assert made.status().kind == READY
+    made.remove(lambda *_: None)
+    assert not made.folder.exists()

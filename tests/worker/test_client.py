@@ -234,6 +234,7 @@ def test_a_killed_worker_is_an_error_of_every_open_request(client, roots):
         (second, "WorkerDiedError"),
     ]
     assert "SIGKILL" in events[0].message and "memory" in events[0].message
+    assert events[0].message.endswith("; start again")
     assert left_in(roots) == []
     with pytest.raises(WorkerDiedError):
         client.submit("echo")

@@ -135,6 +135,7 @@ def test_nonsense_ends_the_worker_with_a_protocol_error(roots, what):
         with pytest.raises(ProtocolError) as caught:
             client.run("x")
         assert said in str(caught.value) and len(str(caught.value)) < 400
+        assert str(caught.value).endswith("; start again")
         wait_until(lambda: not is_running(client._process.pid), 2)
     assert left_in(roots) == []
 
