@@ -13,7 +13,6 @@ from . import (
     properties,
     setup_facts,
     setup_jobs,
-    texture_panel,
     thumbnails,
     translations,
 )
@@ -33,7 +32,7 @@ _MODULES = (
     *(translations, preferences_view, properties, file_changes, edits, thumbnails, preview_object),
     *(job_timer, setup_facts, setup_jobs),
     *(generate, picture, reduce_faces, job_list, worker, set_up, models, texture),
-    *(pick_model, panels, menus, texture_panel),
+    *(pick_model, panels, menus),
 )
 
 

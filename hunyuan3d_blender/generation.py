@@ -13,7 +13,15 @@ from bpy.app.translations import pgettext_rpt as _
 from hy3dgen.errors import InvalidImageError
 from hy3dgen.worker.protocol import Result
 
-from . import environment, mesh_write, model_source, picture_read, placing, preview_object
+from . import (
+    environment,
+    mesh_write,
+    model_source,
+    picture_read,
+    placing,
+    preview_object,
+    texture_write,
+)
 from .geometry import base_of, prepare
 from .jobs import Job, Part, Report
 from .scene_write import leave_edit_mode
@@ -55,6 +63,7 @@ class Wish:
     octree_resolution: int | None = None
     face_count: int | None = None
     speed_priority: float | None = None  # 0 best, 1 fastest
+    texture_size: int | None = None  # None: no texture
 
 
 def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None = None) -> Job:
@@ -76,6 +85,7 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         "octree_resolution": wish.octree_resolution,
         "speed_priority": wish.speed_priority,
         "face_count": wish.face_count,
+        "texture_size": wish.texture_size,
         "preview": preview_object.wanted(context),
     }
     arrays = {}
@@ -102,6 +112,7 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
             wish.octree_resolution,
             wish.speed_priority,
             wish.face_count,
+            wish.texture_size,
         ),
     )
     return job
@@ -113,10 +124,11 @@ def kind_of(
     resolution: int | None,
     speed_priority: float | None,
     face_count: int | None,
+    texture_size: int | None,
 ) -> Hashable:
     """Jobs of one kind take about the same time; see `Job.kind`."""
     speed = None if speed_priority is None else round(speed_priority, 3)
-    return model, steps, resolution, speed, bool(face_count)
+    return model, steps, resolution, speed, bool(face_count), texture_size
 
 
 def _locate(picture: Picture) -> Path | bpy.types.Image:
@@ -145,6 +157,9 @@ def _add(job: Job, wish: Wish, result: Result) -> mesh_write.Steps:
         result.arrays["faces"],
         lambda: preview_object.take_place(job),
     )
+    if "colour" in result.arrays:
+        corners = np.arange(len(obj.data.loops), dtype=np.int32)
+        texture_write.put_on(obj, result.arrays["colour"], corners, result.arrays["uvs"])
     # How it was made, to be made again; read it in scripts or under Custom Properties.
     obj["hunyuan3d"] = {
         "picture": wish.picture.image or str(Path(bpy.path.abspath(wish.picture.path))),

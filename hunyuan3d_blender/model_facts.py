@@ -66,6 +66,7 @@ def seconds(chosen: Any, facts: ModelFacts) -> float | None:
         chosen.octree_resolution or None,
         speed_priority(chosen),
         chosen.face_count or None,
+        chosen.texture_size or None,
     )
     return job_timer.queue.usual_seconds(kind)
 

@@ -64,6 +64,13 @@ class GenerateSettings:
         min=0,
         soft_max=200_000,
     )
+    texture_size: IntProperty(
+        name="Texture",
+        description="Pixels along a side of a texture in the colors of the picture. 0: none",
+        min=0,
+        soft_max=4096,
+        max=8192,
+    )
     speed_priority: FloatProperty(
         name="Speed Priority",
         description=(

@@ -28,6 +28,27 @@ def check_paintable(obj: bpy.types.Object) -> None:
         raise InvalidMeshError(f"'{obj.name}' is a library override; make it local first")
 
 
+def put_on(
+    obj: bpy.types.Object,
+    colour: np.ndarray,
+    loops: np.ndarray,
+    uvs: np.ndarray | None = None,
+    folder: Path | None = None,
+) -> list[str]:
+    """A texture (H, W, 3) uint8 as the object's only material; the names of its earlier ones.
+
+    Parameters
+    ----------
+    loops, uvs : see `write_uvs`; without `uvs` the active UV map is used
+    folder : where the image becomes a file; None packs it
+    """
+    if uvs is not None:
+        write_uvs(obj.data, loops, uvs)
+    image = make_image(f"{obj.name} colour", colour, folder)
+    material = make_material(f"{obj.name} texture", image, obj.data.uv_layers.active.name)
+    return give_material(obj, material)
+
+
 def read_uvs(mesh: bpy.types.Mesh, loops: np.ndarray) -> np.ndarray:
     """(N, 2) float32, the active UV map at those loops."""
     uvs = np.empty(2 * len(mesh.loops), np.float32)

@@ -57,7 +57,7 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        for name in ("model", "seed", "batch_count", "face_count"):
+        for name in ("model", "seed", "batch_count", "face_count", "texture_size"):
             layout.prop(self, name)
 
     def make_jobs(self, context: bpy.types.Context) -> Sequence[Job]:
@@ -93,6 +93,7 @@ class HY3D_OT_generate(GenerateSettings, JobOperator, bpy.types.Operator):
             octree_resolution=self.octree_resolution or None,
             face_count=self.face_count or None,
             speed_priority=None if self.speed_priority < 0 else self.speed_priority,
+            texture_size=self.texture_size or None,
         )
 
 

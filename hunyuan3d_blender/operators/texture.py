@@ -182,14 +182,8 @@ class _Subject:
                 "'{name}' was changed or removed meanwhile, so it was not painted; start again"
             )
             return [("WARNING", text.format(name=self.name))]
-        mesh = obj.data
-        if self.new_uvs:
-            texture_write.write_uvs(mesh, self.loops, result.arrays["uvs"])
-        image = texture_write.make_image(f"{obj.name} colour", result.arrays["colour"], folder)
-        material = texture_write.make_material(
-            f"{obj.name} texture", image, mesh.uv_layers.active.name
-        )
-        replaced = texture_write.give_material(obj, material)
+        uvs = result.arrays["uvs"] if self.new_uvs else None
+        replaced = texture_write.put_on(obj, result.arrays["colour"], self.loops, uvs, folder)
         return [*_told(obj, replaced, result), _summary(obj, result)]
 
     def _unchanged(self, mesh: bpy.types.Mesh) -> bool:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab in the 3D view's sidebar, a file a panel. Draws settings and jobs, changes nothing."""
 
-from . import generate, jobs, model_menu, reduce, status
+from . import generate, jobs, model_menu, reduce, status, texture
 
-_MODULES = (model_menu, generate, reduce, jobs, status)
+_MODULES = (model_menu, generate, reduce, texture, jobs, status)
 
 
 def register() -> None:

@@ -166,6 +166,7 @@ def _draw_amount(layout: bpy.types.UILayout, settings: HY3D_PG_generate) -> None
     row.prop(settings, "seed")
     row.operator("hunyuan3d.roll_seed", text="", icon="FILE_REFRESH")
     layout.prop(settings, "face_count")
+    layout.prop(settings, "texture_size")
     layout.prop(settings, "batch_count")
 
 

@@ -45,6 +45,22 @@ def test_picture_becomes_a_mesh_at_the_cursor(scene, mug):
     assert how["faces_raw"] >= len(made.data.polygons) and how["seconds"]["denoise"] > 0
 
 
+def test_with_a_texture_in_the_same_step(scene, mug):
+    images = len(bpy.data.images)
+    bpy.ops.hunyuan3d.generate(filepath=str(mug), texture_size=128, **QUICK)
+    made = bpy.context.object
+    (material,) = made.data.materials
+    (image,) = [n.image for n in material.node_tree.nodes if n.type == "TEX_IMAGE"]
+    assert tuple(image.size) == (128, 128) and image.packed_file
+    assert len(bpy.data.images) == images + 1
+    uvs = np.empty(2 * len(made.data.loops), np.float32)
+    made.data.uv_layers.active.uv.foreach_get("vector", uvs)
+    assert 0 <= uvs.min() and uvs.max() <= 1 and np.ptp(uvs) > 0.5
+    pixels = np.array(image.pixels[:]).reshape(-1, 4)
+    assert np.ptp(pixels[:, :3]) > 0.1, "the picture's colours"
+    assert "find view" in made["hunyuan3d"].to_dict()["seconds"]
+
+
 def test_first_use_needs_no_other_python(scene, mug, preferences, module):
     """With nothing chosen the bundled model runs under Blender's own Python."""
     preferences.python = ""

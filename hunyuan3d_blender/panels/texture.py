@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Panel: lay a picture onto the selected meshes. Its settings stand on the scene."""
+
+import os
+
+import bpy
+from bpy.app.translations import pgettext_iface as _
+from bpy.props import PointerProperty, StringProperty
+
+from .. import thumbnails
+from ..operators.texture import TextureSettings
+from ..properties import RELATIVE, copy_settings
+from ..text_lines import draw_text, width_of
+from .sidebar import SidebarPanel, large, split_column
+
+_THUMBNAIL = 4.0  # widget heights
+
+
+class HY3D_PG_texture(TextureSettings, bpy.types.PropertyGroup):
+    filepath: StringProperty(
+        name="Picture",
+        description="Picture of the object, best before a plain or transparent background",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
+
+
+class HY3D_PT_texture(SidebarPanel, bpy.types.Panel):
+    bl_label = "Texture from Picture"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.hunyuan3d_texture
+        column = split_column(self)
+        given = _draw_picture(column, context, settings)
+        meshes = [obj for obj in context.selected_objects if obj.type == "MESH"]
+        if given and not meshes:
+            text = _("Nothing is selected; select at least one mesh")
+            draw_text(column, text, width_of(context), "INFO")
+        column.prop(settings, "model", placeholder="From picture only")
+        if settings.model:
+            column.prop(settings, "seed")
+        column.prop(settings, "texture_size")
+        column.prop(settings, "uvs")
+        column.prop(settings, "storage")
+        column.separator()
+        row = large(column)
+        row.enabled = given and bool(meshes)
+        button = row.operator("hunyuan3d.texture", text="Paint", icon="TEXTURE")
+        button.filepath = settings.filepath
+        copy_settings(settings, button, TextureSettings)
+
+
+def _draw_picture(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: HY3D_PG_texture
+) -> bool:
+    """True if there is one."""
+    column = layout.column()
+    column.use_property_split = False
+    column.prop(settings, "filepath", text="", placeholder="PNG or JPEG")
+    if not settings.filepath:
+        text = _("Choose a picture of the selected object")
+        draw_text(column, text, width_of(context), "INFO")
+        return False
+    icon = thumbnails.icon_of_file(settings.filepath)
+    if icon:
+        column.box().template_icon(icon_value=icon, scale=_THUMBNAIL)
+    if os.path.isfile(bpy.path.abspath(settings.filepath)):
+        return True
+    draw_text(column, _("There is no such picture file"), width_of(context), "ERROR")
+    return False
+
+
+_CLASSES = (HY3D_PG_texture, HY3D_PT_texture)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.hunyuan3d_texture = PointerProperty(type=HY3D_PG_texture)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.hunyuan3d_texture
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)
