@@ -500,6 +500,11 @@ TEXTS = {
         "der Seite aufgelegt, die es zeigt, und die andere Seite aus der Umgebung "
         "gefüllt"
     ),
+    "Texture": "Textur",
+    "Pixels along a side of a texture in the colors of the picture. 0: none": (
+        "Pixel entlang einer Seite einer Textur in den Farben des Bildes. 0: keine"
+    ),
+    "Choose a picture of the selected object": "Ein Bild des ausgewählten Objekts wählen",
     "Paint": "Bemalen",
     "From picture only": "Nur aus dem Bild",
     "Picture of the object, best before a plain or transparent background": (

@@ -18,6 +18,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from hy3dgen.private_folders import private_folder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 with private_folder(Path(sys.argv[1])) as folder:
     folder.write(b"half", ".part")
     print(folder.path, flush=True)
