@@ -16,13 +16,15 @@ from hy3dgen.shapegen.settings import instantiate_from_config
 
 _NETWORKS = ("model", "vae", "conditioner")
 _TARGETS = "hy3dgen.shapegen"
-SIZES = ("2.0", "2mini", "2.1")
+SIZES = ("2.0", "2.0-turbo", "2mini", "2mini-fast", "2mini-turbo", "2.1")
+_GUIDED = ("2.0-turbo", "2mini-fast", "2mini-turbo")  # take the guidance scale as an input
 
 
 def config(name: str, dry: bool = False) -> dict[str, Any]:
     """The sections of a published config.yaml; `dry`: the same parts, small enough for any CPU."""
     wide = name == "2.1"
-    latents = {"2.0": 3072, "2mini": 512, "2.1": 4096}[name]
+    mini = name.startswith("2mini")
+    latents = 4096 if wide else 512 if mini and name != "2mini-turbo" else 3072
     dino = {
         "hidden_size": 1024 if wide else 1536, "num_attention_heads": 16 if wide else 24,
         "num_hidden_layers": 24 if wide else 40, "patch_size": 14, "image_size": 518,
@@ -32,10 +34,12 @@ def config(name: str, dry: bool = False) -> dict[str, Any]:
     vae = {
         "num_latents": latents, "embed_dim": 64, "num_freqs": 8, "include_pi": False, "heads": 16,
         "width": 1024, "num_decoder_layers": 16, "qkv_bias": False, "qk_norm": True,
-        "scale_factor": {"2.0": 0.9990943042622529, "2mini": 1.0188137142395404}.get(
-            name, 1.0039506158752403
-        ),
+        "scale_factor": 1.0039506158752403 if wide
+        else 1.0188137142395404 if mini else 0.9990943042622529,
     }  # fmt: skip
+    if name in _GUIDED:  # the VAE that `enable_flashvdm` puts in the place of the model's own
+        vae |= {"geo_decoder_downsample_ratio": 2, "geo_decoder_mlp_expand_ratio": 1}
+        vae |= {"geo_decoder_ln_post": False}
     if wide:
         model = {
             "input_size": latents, "in_channels": 64, "hidden_size": 2048, "context_dim": 1024,
@@ -45,13 +49,13 @@ def config(name: str, dry: bool = False) -> dict[str, Any]:
             "moe_top_k": 2,
         }  # fmt: skip
     else:
-        depth = 16 if name == "2.0" else 8
+        depth = 8 if mini else 16
         model = {
             "in_channels": 64, "context_in_dim": 1536, "hidden_size": 1024, "mlp_ratio": 4.0,
             "num_heads": 16, "depth": depth, "depth_single_blocks": 2 * depth, "axes_dim": [64],
-            "theta": 10000, "qkv_bias": True,
+            "theta": 10000, "qkv_bias": True, "guidance_embed": name in _GUIDED,
         }  # fmt: skip
-    size = 518
+    size = 1022 if name == "2mini-turbo" else 518
     if dry:
         size = 56
         dino |= {"hidden_size": 48, "num_attention_heads": 3, "num_hidden_layers": 2}
@@ -65,6 +69,10 @@ def config(name: str, dry: bool = False) -> dict[str, Any]:
             model |= {"context_in_dim": 48, "hidden_size": 32, "num_heads": 2, "axes_dim": [16]}
             model |= {"depth": 1, "depth_single_blocks": 1}
     encoder = {"type": "DinoImageEncoder", "kwargs": {"config": dino, "image_size": size}}
+    turbo = name.endswith("turbo")
+    scheduler = (
+        "ConsistencyFlowMatchEulerDiscreteScheduler" if turbo else "FlowMatchEulerDiscreteScheduler"
+    )
     denoiser = "denoisers.hunyuandit.HunYuanDiTPlain" if wide else "Hunyuan3DDiT"
     return {
         "model": {"target": f"{_TARGETS}.models.{denoiser}", "params": model},
@@ -74,12 +82,12 @@ def config(name: str, dry: bool = False) -> dict[str, Any]:
             "params": {"main_image_encoder": encoder},
         },
         "scheduler": {
-            "target": f"{_TARGETS}.schedulers.FlowMatchEulerDiscreteScheduler",
-            "params": {"num_train_timesteps": 1000},
+            "target": f"{_TARGETS}.schedulers.{scheduler}",
+            "params": {"num_train_timesteps": 1000} | ({"pcm_timesteps": 100} if turbo else {}),
         },
         "image_processor": {
             "target": f"{_TARGETS}.preprocessors.ImageProcessorV2",
-            "params": {"size": 512, "border_ratio": 0.15},
+            "params": {"size": size if size > 518 else 512, "border_ratio": 0.15},
         },
     }
 

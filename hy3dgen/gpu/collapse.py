@@ -18,7 +18,7 @@ INTERIOR, BORDER, FIXED = 0, 1, 2
 _FREE = torch.iinfo(torch.int64).max
 # Keeping the volume: stiffness of flat directions relative to the trace, and how far a vertex may
 # move for it, relative to the edge's length, squared.
-_VOLUME_RIDGE, _VOLUME_REACH = 1e-3, 0.25
+VOLUME_RIDGE, VOLUME_REACH = 1e-3, 0.25
 
 
 @dataclass(frozen=True)
@@ -207,12 +207,12 @@ def _volume_keeping_move(
             part, height = part * counted[..., None], height * counted
         normal, volume = normal + part.sum(dim=1), volume + height.sum(dim=1)
     metric = surface.quadrics[u] + surface.quadrics[v]
-    along = solve(metric, normal, _VOLUME_RIDGE * trace(metric))
+    along = solve(metric, normal, VOLUME_RIDGE * trace(metric))
     slope = dot(normal, along)
     step = along * (volume / torch.where(slope > 0, slope, 1.0))[:, None]
     length = apex_v - apex_u
     length2, step2 = dot(length, length), dot(step, step)
-    good = (slope > 0) & (step2 > 1e-10 * length2) & (step2 <= _VOLUME_REACH * length2)
+    good = (slope > 0) & (step2 > 1e-10 * length2) & (step2 <= VOLUME_REACH * length2)
     return torch.where(good[:, None], step, 0.0)
 
 

@@ -36,6 +36,9 @@ from .collapse import (
     nearest_rank,
     ring,
 )
+from .fused_reduce import MOST_AROUND, Collapse, Kernels
+from .fused_reduce import refit as refit_by_kernels
+from .mesh_kernels import mesh_kernels
 from .quadrics import cross, dot, moved, plane_quadrics, price_edges
 from .refit import SAMPLES_PER_FACE, refit, take_samples
 
@@ -48,6 +51,7 @@ _BUSY_ROUND = 0.1  # of the faces
 _STUCK_BELOW = 0.02  # of what a round tried
 _BORDER_WEIGHT = 3.0  # of the walls that stand on borders, against faces of their area
 _ASKED_AGAIN = 4  # times in a round
+_ASKED_AGAIN_BY_KERNELS = 8  # they cost less there
 # Bits of a float32 price that do not count for its rank; eight ranks for a doubling remain.
 _RANK_SHIFT = 20
 
@@ -115,36 +119,103 @@ def reduce_surface(
         return vertices, faces
     low, high = vertices.amin(dim=0), vertices.amax(dim=0)
     centre, size = 0.5 * (low + high), (high - low).amax().clamp_min(1e-30)
-    source = _first_surface(((vertices - centre) / size).float(), _proper(faces.long()))
-    surface, home = _reduced(source, int(target_faces), progress)
-    used, numbered = torch.unique(surface.faces, return_inverse=True)
-    new_number = torch.full_like(home, -1)
-    new_number[used] = torch.arange(len(used), device=used.device)
+    places, proper = ((vertices - centre) / size).float(), _proper(faces.long())
+    kernels = mesh_kernels(vertices.device)
+    if kernels is not None and _few_around(proper, len(places)):
+        reduced, numbered = _by_kernels(kernels, places, proper, int(target_faces), progress)
+    else:
+        reduced, numbered = _by_tensors(places, proper, int(target_faces), progress)
+    return reduced * size + centre, numbered.to(faces.dtype)
+
+
+def _few_around(faces: Tensor, vertex_count: int) -> bool:
+    if len(faces) == 0:
+        return False
+    return int(torch.bincount(faces.reshape(-1), minlength=vertex_count).max()) <= MOST_AROUND
+
+
+def _by_tensors(
+    places: Tensor, faces: Tensor, target: int, progress: Progress | None
+) -> tuple[Tensor, Tensor]:
+    source = _first_surface(places, faces)
+    surface, home = _reduced(source, target, progress)
+    used, numbered, new_number = _renumbered(surface.faces, home)
     surface = Surface.of(
         surface.positions[used], surface.quadrics[used], surface.kinds[used], numbered
     )
     if len(numbered):
-        *samples, vertex = take_samples(
-            source.positions, source.faces, SAMPLES_PER_FACE * len(numbered)
-        )
+        *samples, vertex = take_samples(places, faces, SAMPLES_PER_FACE * len(numbered))
         surface = refit(surface, *samples, new_number[home[vertex]])
-    return surface.positions * size + centre, numbered.to(faces.dtype)
+    return surface.positions, numbered
+
+
+def _by_kernels(
+    kernels: Kernels, places: Tensor, faces: Tensor, target: int, progress: Progress | None
+) -> tuple[Tensor, Tensor]:
+    """The same by compiled kernels, which add up in another order."""
+    work = Collapse(
+        kernels, places.contiguous(), faces.int(), _BORDER_WEIGHT, _ASKED_AGAIN_BY_KERNELS
+    )
+    _run_rounds(work, target, progress)
+    result = work.result()
+    used, numbered, new_number = _renumbered(result.faces, result.home)
+    kept = result.places[used]
+    if len(numbered):
+        *samples, vertex = take_samples(places, faces, SAMPLES_PER_FACE * len(numbered))
+        home = new_number[result.home[vertex].long()].int()
+        kept = refit_by_kernels(kernels, kept, result.kinds[used], numbered.int(), *samples, home)
+    return kept, numbered
+
+
+def _renumbered(faces: Tensor, home: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Vertices that faces use, the faces in their numbers, and the new number of each old one."""
+    used, numbered = torch.unique(faces.long(), return_inverse=True)
+    new_number = torch.full_like(home, -1, dtype=torch.int64)
+    new_number[used] = torch.arange(len(used), device=used.device)
+    return used, numbered, new_number
+
+
+class _ByTensors:
+    """Rounds over one surface by tensor operations.
+
+    Attributes
+    ----------
+    home : (V,) the vertex that each vertex went into
+    """
+
+    def __init__(self, surface: Surface) -> None:
+        self.surface = surface
+        self.home = torch.arange(len(surface.positions), device=surface.faces.device)
+
+    @property
+    def faces(self) -> Tensor:
+        return self.surface.faces
+
+    def round(self, excess: int, wanted: int, limits: Limits) -> tuple[int, int, bool]:
+        alive = len(self.surface.faces)
+        self.surface, into, tried, all_tried = _round(self.surface, excess, wanted, limits)
+        self.home = into[self.home]
+        return alive - len(self.surface.faces), tried, all_tried
 
 
 def _reduced(surface: Surface, target: int, progress: Progress | None) -> tuple[Surface, Tensor]:
     """The surface with few faces, and the vertex that each of its vertices went into, `(V,)`."""
-    start = len(surface.faces)
-    home = torch.arange(len(surface.positions), device=surface.faces.device)
+    work = _ByTensors(surface)
+    _run_rounds(work, target, progress)
+    return work.surface, work.home
+
+
+def _run_rounds(work: _ByTensors | Collapse, target: int, progress: Progress | None) -> None:
+    """Rounds until few faces are left, or none can go."""
+    start = len(work.faces)
     limits = [USUAL, THIN_FACES, LAST_RESORT]
     wider = 1.0
-    while (alive := len(surface.faces)) > target:
+    while (alive := len(work.faces)) > target:
         excess = alive - target
         wanted = int(_EDGES_PER_COLLAPSE * wider * ((excess + 1) // 2)) + alive // 500
-        surface, into, tried, all_tried = _round(surface, excess, wanted, limits[0])
-        home = into[home]
-        removed = alive - len(surface.faces)
+        removed, tried, all_tried = work.round(excess, wanted, limits[0])
         if progress is not None:
-            progress((start - len(surface.faces)) / (start - target))
+            progress((start - len(work.faces)) / (start - target))
         if removed >= min(_BUSY_ROUND * alive, excess):
             wider = max(wider / _MORE_EDGES, 1.0)
         elif not all_tried:
@@ -155,7 +226,6 @@ def _reduced(surface: Surface, target: int, progress: Progress | None) -> tuple[
             limits.pop(0)
     if progress is not None:
         progress(1.0)
-    return surface, home
 
 
 def _round(

@@ -19,14 +19,14 @@ from torch import Tensor
 from .collapse import INTERIOR, Surface, ring_corners
 from .quadrics import cross, dot, solve, trace
 
-_ROUNDS = 6
-_SWEEPS = 8  # over the vertices, in a round
+ROUNDS = 6
+SWEEPS = 8  # over the vertices, in a round
 SAMPLES_PER_FACE = 12
-_HOPS = 3  # from a vertex to the nearest one of the closest face around it
-_STAY = 0.0005  # pull to the old place, relative to the matrix
-_MIN_AGREEMENT = 0.2  # cosine between a sample's normal and its face's
-_MAX_TURN = 0.7  # cosine a face may turn by in a round
-_PUT_BACK = 8  # times that vertices of turned faces go back, before all of them stay
+HOPS = 3  # from a vertex to the nearest one of the closest face around it
+STAY = 0.0005  # pull to the old place, relative to the matrix
+MIN_AGREEMENT = 0.2  # cosine between a sample's normal and its face's
+MAX_TURN = 0.7  # cosine a face may turn by in a round
+PUT_BACK = 8  # times that vertices of turned faces go back, before all of them stay
 
 
 def refit(
@@ -41,7 +41,7 @@ def refit(
     weights : (S,) areas they stand for
     home : (S,) the vertex of `surface` that each sample is near
     """
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         face, shares = closest_faces(surface, samples, normals, home)
         found = (face >= 0).nonzero()[:, 0]
         moved = _moved(
@@ -83,13 +83,13 @@ def closest_faces(
     best_face = torch.full_like(home, -1)
     best_shares = samples.new_zeros(len(samples), 3)
     vertex = home
-    for _ in range(_HOPS):
+    for _ in range(HOPS):
         corner, there = ring_corners(surface, vertex)
         for slot in range(corner.shape[1]):
             face = corner[:, slot] // 3
             shares, distance2 = closest_on_triangles(samples, *(c[face] for c in corners))
             nearer = there[:, slot] & (distance2 < best)
-            nearer &= dot(upright[face], normals) >= _MIN_AGREEMENT
+            nearer &= dot(upright[face], normals) >= MIN_AGREEMENT
             best = torch.where(nearer, distance2, best)
             best_face = torch.where(nearer, face, best_face)
             best_shares = torch.where(nearer[:, None], shares, best_shares)
@@ -161,11 +161,11 @@ def _moved(
             dim=-1,
         )
     )
-    ridge = _STAY * trace(matrix)
+    ridge = STAY * trace(matrix)
     free = ((surface.kinds == INTERIOR) & (ridge > 0))[:, None]
     along = dot(samples, normals)
     now = places
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         at = (now[ends] * shares[..., None]).sum(dim=1)
         residual = along - dot(at, normals)
         gradient = sums(residual[owner][:, None] * pull) - ridge[:, None] * (now - places)
@@ -178,17 +178,17 @@ def _without_turns(surface: Surface, now: Tensor) -> Tensor:
     places, faces = surface.positions, surface.faces
     a, b, c = (places[faces[:, i]] for i in range(3))
     before = cross(b - a, c - a)
-    for attempt in range(_PUT_BACK + 1):
+    for attempt in range(PUT_BACK + 1):
         a, b, c = (now[faces[:, i]] for i in range(3))
         after = cross(b - a, c - a)
         turn = dot(before, after)
-        limit = _MAX_TURN**2 * dot(before, before) * dot(after, after)
+        limit = MAX_TURN**2 * dot(before, before) * dot(after, after)
         turned = ((turn <= 0) | (turn * turn < limit)).nonzero()[:, 0]
         if len(turned) == 0:
             return now
         back = torch.zeros_like(surface.kinds, dtype=torch.bool)
         back[faces[turned]] = True
-        if attempt == _PUT_BACK:
+        if attempt == PUT_BACK:
             break
         now = torch.where(back[:, None], places, now)
     return places

@@ -4,6 +4,15 @@
 import pytest
 import torch
 
+from tests.gpu.host_kernels import build
+
+
+@pytest.fixture(scope="session")
+def host_kernels(tmp_path_factory):
+    """The CUDA kernels of meshes, compiled for the processor."""
+    pytest.importorskip("ziglang")
+    return build(tmp_path_factory.mktemp("kernels"))
+
 
 def pytest_collection_modifyitems(items):
     if torch.cuda.is_available():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hy3dgen.errors import Cancelled, InvalidSettingError
+from hy3dgen.gpu import reduce
 from hy3dgen.gpu.collapse import FIXED, USUAL, Surface, judge, nearest_rank
 from hy3dgen.gpu.quadrics import moved as moved_quadrics
 from hy3dgen.gpu.quadrics import plane_quadrics
@@ -14,10 +15,23 @@ from hy3dgen.mesh import TriangleMesh
 from hy3dgen.mesh import reduce_faces as reduce_on_processor
 from tests.mesh.known_meshes import cube, euler_number, grid, joined, moved, sphere, torus
 
-devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+# "kernels": those for CUDA, compiled for the processor.
+devices = pytest.mark.parametrize(
+    "device", ["cpu", "kernels", pytest.param("cuda", marks=pytest.mark.gpu)]
+)
+
+
+@pytest.fixture(autouse=True)
+def kernels(request, monkeypatch):
+    if getattr(request.node, "callspec", None) is None:
+        return
+    if request.node.callspec.params.get("device") == "kernels":
+        compiled = request.getfixturevalue("host_kernels")
+        monkeypatch.setattr(reduce, "mesh_kernels", lambda _device: compiled)
 
 
 def reduced(mesh: TriangleMesh, target: int, device: str = "cpu") -> TriangleMesh:
+    device = "cpu" if device == "kernels" else device
     vertices, faces = reduce_surface(
         torch.from_numpy(mesh.vertices).to(device), torch.from_numpy(mesh.faces).to(device), target
     )
@@ -66,26 +80,29 @@ def test_error_is_at_most_1_2_times_that_of_the_best_method_on_the_processor(dev
     assert ours["mean"] < 1.2 * best["mean"]
 
 
-def test_cube_of_many_faces_becomes_the_exact_cube():
+@devices
+def test_cube_of_many_faces_becomes_the_exact_cube(device):
     box = moved(cube(9), (-3.0, 0.1, 7.0), 2.0)
-    result = reduced(box, 12)
+    result = reduced(box, 12, device)
     assert len(result.faces) == 12 and len(result.vertices) == 8
     low, high = box.bounds
     gaps = np.minimum(np.abs(result.vertices - low), np.abs(result.vertices - high))
     assert gaps.max() < 1e-5 and result.is_watertight
 
 
-def test_flat_square_becomes_two_faces():
-    result = reduced(grid(20), 2)
+@devices
+def test_flat_square_becomes_two_faces(device):
+    result = reduced(grid(20), 2, device)
     assert len(result.faces) == 2 and result.area == pytest.approx(1, abs=1e-5)
 
 
-def test_border_keeps_its_course():
+@devices
+def test_border_keeps_its_course(device):
     ball = sphere()
     centres = ball.vertices[ball.faces].mean(axis=1)
     open_ball = TriangleMesh(ball.vertices, ball.faces[centres[:, 2] < 0.5])
     rim_before = open_ball.vertices[np.unique(open_ball.boundary_edges)]
-    result = reduced(open_ball, 500)
+    result = reduced(open_ball, 500, device)
     rim = result.vertices[np.unique(result.boundary_edges)]
     assert len(result.faces) in (499, 500)
     assert euler_number(result) == 1  # a disc: one border, no holes torn
@@ -93,19 +110,22 @@ def test_border_keeps_its_course():
     assert gaps.max() < 0.03  # the rim's edges are 0.04 long
 
 
-def test_hole_of_three_edges_stays():
+@devices
+def test_hole_of_three_edges_stays(device):
     ball = sphere(9)
-    result = reduced(TriangleMesh(ball.vertices, ball.faces[1:]), 40)
+    result = reduced(TriangleMesh(ball.vertices, ball.faces[1:]), 40, device)
     assert len(result.boundary_edges) == 3
 
 
-def test_tetrahedra_stay_two_parts():
+@devices
+def test_tetrahedra_stay_two_parts(device):
     balls = joined(sphere(5), moved(sphere(5), (5, 0, 0)))
-    result = reduced(balls, 1)  # fewer than a closed surface can have
+    result = reduced(balls, 1, device)  # fewer than a closed surface can have
     assert len(result.faces) == 8 and result.is_watertight and euler_number(result) == 4
 
 
-def test_book_with_three_pages_keeps_its_spine():
+@devices
+def test_book_with_three_pages_keeps_its_spine(device):
     page = grid(5)
     turned = [page.vertices, page.vertices * [-1, 1, 1], page.vertices[:, [2, 1, 0]]]
     faces = [page.faces, page.faces[:, ::-1], page.faces]
@@ -113,7 +133,7 @@ def test_book_with_three_pages_keeps_its_spine():
     vertices, index = np.unique(book.vertices, axis=0, return_inverse=True)
     book = TriangleMesh(vertices, index.reshape(-1)[book.faces])
     spine = vertices[(vertices[:, 0] == 0) & (vertices[:, 2] == 0)]
-    result = reduced(book, 6)
+    result = reduced(book, 6, device)
     for point in spine:
         assert np.linalg.norm(result.vertices - point, axis=1).min() < 1e-6
 
@@ -127,10 +147,11 @@ def test_twice_the_same(device):
     assert np.array_equal(one.faces, two.faces) and np.array_equal(one.vertices, two.vertices)
 
 
-def test_length_unit_does_not_matter():
+@devices
+def test_length_unit_does_not_matter(device):
     ball = sphere(17)
-    large = reduced(moved(ball, scale=1024.0), 500)
-    small = reduced(ball, 500)
+    large = reduced(moved(ball, scale=1024.0), 500, device)
+    small = reduced(ball, 500, device)
     assert np.array_equal(large.faces, small.faces)
     assert np.allclose(large.vertices, 1024 * small.vertices, atol=1e-2)
 

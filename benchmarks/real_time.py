@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a decoded picture to a mesh of at most 40,000 faces in numpy arrays, on one GPU.
+
+    python -m benchmarks.real_time [--rows NAME ...] [--json FILE]
+    python -m benchmarks.real_time --dry-run            the same path, tiny networks, any device
+
+Random weights of the published sizes with an analytic field (`benchmarks.random_models`). Each row
+is run by our pipeline and, in the same process, by a plain one: the same networks called as they
+stand (all tokens of the empty condition, no recordings), the published decoder, marching cubes
+of scikit-image and the face reduction of the processor. Ratios are plain over ours.
+"""
+
+import argparse
+import contextlib
+import json
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from hy3dgen.mesh import TriangleMesh, reduce_faces
+from hy3dgen.pictures import load_picture
+from hy3dgen.shapegen import pipelines
+from hy3dgen.shapegen.devices import default_dtype, pick_device
+from hy3dgen.shapegen.mesh_export import export_to_arrays
+
+from .machine import processor_name
+from .random_models import random_pipeline
+from .shape_stages import PICTURE, StageWatch
+
+FACES = 40_000
+
+
+class Row(NamedTuple):
+    model: str
+    steps: int
+    resolution: int
+    goal: float  # seconds
+    guidance: float = 5.0
+
+
+ROWS = {
+    "2mini-fast 5 256": Row("2mini-fast", 5, 256, 0.100),
+    "2mini-fast 5 384": Row("2mini-fast", 5, 384, 0.150),
+    "2mini-turbo 5 384": Row("2mini-turbo", 5, 384, 0.320),
+    "2.0-turbo 5 384": Row("2.0-turbo", 5, 384, 0.250),
+    "2mini 50 384": Row("2mini", 50, 384, 0.500),
+    "2.0 50 384": Row("2.0", 50, 384, 1.900),
+}
+
+
+def ours(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any = None) -> Any:
+    (output,) = pipeline(
+        picture, generator=torch.Generator().manual_seed(0), output_type="mesh",
+        face_count=FACES, progress=progress, **settings,
+    )  # fmt: skip
+    return export_to_arrays(output)
+
+
+def plain(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any = None) -> Any:
+    with _all_tokens():
+        (output,) = pipeline(
+            picture, generator=torch.Generator().manual_seed(0), output_type="mesh",
+            volume_decoder="flashvdm", compatibility=True, progress=progress, **settings,
+        )  # fmt: skip
+    if progress is not None:
+        progress("reduce", 0, 1)
+    mesh = reduce_faces(TriangleMesh(*export_to_arrays(output)), FACES, "quality")
+    return mesh.vertices, mesh.faces
+
+
+@contextlib.contextmanager
+def _all_tokens() -> Iterator[None]:
+    """Guided steps as published: one call of two halves with all tokens."""
+    denoise = pipelines.denoise
+    with patch.object(
+        pipelines, "denoise", lambda *a, **k: denoise(*a, **{**k, "merge_tokens": False})
+    ):
+        yield
+
+
+def measure(
+    run: Any, pipeline: Any, picture: Any, settings: dict[str, Any], warm: int, repeats: int
+) -> dict[str, Any]:
+    """Seconds of whole calls, of their stages in one more call, and the most memory."""
+    cuda = pipeline.device.type == "cuda"
+    first = None
+    for _ in range(warm):
+        start = time.perf_counter()
+        run(pipeline, picture, settings)
+        first = first or time.perf_counter() - start
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        _vertices, faces = run(pipeline, picture, settings)
+        seconds.append(time.perf_counter() - start)
+    peak = torch.cuda.max_memory_allocated() if cuda else 0
+    watch = StageWatch(pipeline.device)
+    run(pipeline, picture, settings, watch)
+    watch.finish()
+    return {
+        "seconds": round(statistics.median(seconds), 4),
+        "least": round(min(seconds), 4),
+        "most": round(max(seconds), 4),
+        "first_call": round(first, 3) if first else None,
+        "peak_mb": peak >> 20,
+        "faces": len(faces),
+        "stages": {name: round(figures[0], 4) for name, figures in watch.stages.items()},
+    }
+
+
+def closed(vertices: np.ndarray, faces: np.ndarray) -> bool:
+    """Whether every edge has two faces that run along it in opposite directions."""
+    a, b = faces.reshape(-1).astype(np.int64), np.roll(faces, -1, axis=1).reshape(-1)
+    key, twin = a * len(vertices) + b, b * len(vertices) + a
+    return len(np.unique(key)) == len(key) and np.array_equal(np.sort(key), np.sort(twin))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--device", help="default: a GPU if there is one")
+    parser.add_argument("--dry-run", action="store_true", help="tiny networks and grids")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--no-plain", action="store_true", help="leave the plain pipeline out")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
+    device = pick_device(options.device)
+    dtype = default_dtype(device)
+    picture = load_picture(PICTURE)
+    results: dict[str, Any] = {}
+    for name in options.rows:
+        row = ROWS[name]
+        pipeline = random_pipeline(row.model, device, dtype, options.dry_run)
+        settings = {
+            "num_inference_steps": row.steps, "guidance_scale": row.guidance,
+            "octree_resolution": row.resolution,
+        }  # fmt: skip
+        if options.dry_run:
+            settings |= {"num_inference_steps": 2, "octree_resolution": 64}
+        figures: dict[str, Any] = {"goal": row.goal}
+        figures["ours"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
+        figures["closed"] = closed(*ours(pipeline, picture, settings))
+        if not options.no_plain:
+            pipeline.enable_cuda_graphs(False)
+            figures["plain"] = measure(plain, pipeline, picture, settings, 1, 1)
+            figures["ratio"] = round(figures["plain"]["seconds"] / figures["ours"]["seconds"], 2)
+        results[name] = figures
+        del pipeline
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        _show(name, figures)
+    result = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
+        "dtype": str(dtype).removeprefix("torch."),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "dry_run": options.dry_run,
+        "faces": FACES,
+        "rows": results,
+    }
+    if options.json:
+        options.json.write_text(json.dumps(result) + "\n", encoding="utf-8")
+
+
+def _show(name: str, figures: dict[str, Any]) -> None:
+    ours = figures["ours"]
+    print(
+        f"{name}: {1e3 * ours['seconds']:.0f} ms (goal {1e3 * figures['goal']:.0f}), "
+        f"{ours['peak_mb']:,} MB, {ours['faces']:,} faces, closed: {figures['closed']}"
+    )
+    for who in ("ours", "plain"):
+        if who in figures:
+            stages = figures[who]["stages"]
+            line = ", ".join(f"{stage} {1e3 * s:.1f}" for stage, s in stages.items())
+            print(f"  {who:6} {1e3 * figures[who]['seconds']:8.0f} ms: {line}")
+    if "ratio" in figures:
+        print(f"  {figures['ratio']} times as fast", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CUDA kernels compiled when they are first needed, by the compiler library that torch brings.
+
+NVRTC comes with every CUDA build of torch, for Linux and for Windows, so nothing is installed and
+no C compiler is asked for. What is compiled stays in memory. Sources: `cuda/*.cu`.
+"""
+
+import ctypes
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SOURCES = Path(__file__).parent / "cuda"
+_THREADS, _BLOCKS_A_PROCESSOR = 128, 32
+
+
+class KernelsUnavailableError(RuntimeError):
+    """There is no compiler library, or it or the driver refused something. Not a user's concern."""
+
+
+class CudaKernels:
+    """Kernels on one device.
+
+    Parameters
+    ----------
+    sources : names of files in `cuda`, without their ending; together they are one program
+    device : a CUDA device
+
+    Raises
+    ------
+    KernelsUnavailableError
+        The compiler or the driver cannot be used, with what it said.
+    """
+
+    def __init__(self, sources: Sequence[str], device: torch.device) -> None:
+        self.device = device
+        self._processors = torch.cuda.get_device_properties(device).multi_processor_count
+        self._driver = _load("the CUDA driver", ["nvcuda.dll", "libcuda.so.1"])
+        module = ctypes.c_void_p()
+        with torch.cuda.device(device):
+            torch.cuda.current_stream().synchronize()  # makes the context of this thread
+            program = _compiled(sources, torch.cuda.get_device_capability(device))
+            self._check(self._driver.cuModuleLoadData(ctypes.byref(module), program), "the kernels")
+        self._module = module
+        self._functions: dict[str, ctypes.c_void_p] = {}
+
+    def launch(self, name: str, count: int, *arguments: Any) -> None:
+        """Run a kernel over `count` indices, in the current stream.
+
+        Tensors are passed as pointers and must be contiguous; whole numbers as int, other numbers
+        as float; ctypes values as they are. A kernel's own first argument is among them.
+        """
+        if count == 0:
+            return
+        function = self._functions.get(name)
+        if function is None:
+            function = ctypes.c_void_p()
+            self._check(
+                self._driver.cuModuleGetFunction(
+                    ctypes.byref(function), self._module, name.encode()
+                ),
+                name,
+            )
+            self._functions[name] = function
+        values = as_values(arguments)
+        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        blocks = min(-(-count // _THREADS), self._processors * _BLOCKS_A_PROCESSOR)
+        stream = torch.cuda.current_stream(self.device).cuda_stream
+        failed = self._driver.cuLaunchKernel(
+            function, blocks, 1, 1, _THREADS, 1, 1, 0, ctypes.c_void_p(stream), pointers, None
+        )
+        if failed:
+            self._check(failed, name)
+
+    def _check(self, code: int, what: str) -> None:
+        if code:
+            text = ctypes.c_char_p()
+            self._driver.cuGetErrorString(code, ctypes.byref(text))
+            said = (text.value or b"unknown").decode()
+            raise KernelsUnavailableError(f"the CUDA driver refused {what} ({said})")
+
+
+def as_values(arguments: tuple[Any, ...]) -> list[Any]:
+    """Arguments of a kernel as ctypes values."""
+    values: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            values.append(ctypes.c_void_p(argument.data_ptr()))
+        elif isinstance(argument, int):
+            values.append(ctypes.c_int(argument))
+        elif isinstance(argument, float):
+            values.append(ctypes.c_float(argument))
+        else:
+            values.append(argument)
+    return values
+
+
+def _compiled(sources: Sequence[str], capability: tuple[int, int]) -> bytes:
+    """Machine code of source files for a kind of GPU."""
+    compiler = _load("the compiler library NVRTC", list(_compilers()))
+    header = (SOURCES / "vectors.cuh").read_bytes()
+    program = ctypes.c_void_p()
+    compiler.nvrtcCreateProgram(
+        ctypes.byref(program),
+        b"\n".join((SOURCES / f"{name}.cu").read_bytes() for name in sources),
+        b"kernels.cu",
+        1,
+        (ctypes.c_char_p * 1)(header),
+        (ctypes.c_char_p * 1)(b"vectors.cuh"),
+    )
+    try:
+        options = [f"--gpu-architecture=sm_{capability[0]}{capability[1]}", "--std=c++17"]
+        encoded = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+        failed = compiler.nvrtcCompileProgram(program, len(options), encoded)
+        size = ctypes.c_size_t()
+        if failed:
+            compiler.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+            log = ctypes.create_string_buffer(size.value)
+            compiler.nvrtcGetProgramLog(program, log)
+            raise KernelsUnavailableError(
+                f"NVRTC could not compile {', '.join(sources)} for compute capability "
+                f"{capability[0]}.{capability[1]}: {log.value.decode(errors='replace')}"
+            )
+        compiler.nvrtcGetCUBINSize(program, ctypes.byref(size))
+        code = ctypes.create_string_buffer(size.value)
+        compiler.nvrtcGetCUBIN(program, code)
+        return code.raw
+    finally:
+        compiler.nvrtcDestroyProgram(ctypes.byref(program))
+
+
+def _compilers() -> Iterator[str]:
+    """Where NVRTC may lie: beside torch, or in the packages that it depends on."""
+    folders = [Path(torch.__file__).parent / "lib"]
+    spec = importlib.util.find_spec("nvidia")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        folders += [folder for name in ("lib", "bin") for folder in Path(place).glob(f"*/{name}")]
+    pattern = "nvrtc64_*.dll" if sys.platform == "win32" else "libnvrtc.so*"
+    for folder in folders:
+        # The alternative build of the same library is named ...alt....
+        yield from (str(path) for path in sorted(folder.glob(pattern)) if "alt" not in path.name)
+    yield "nvrtc64.dll" if sys.platform == "win32" else "libnvrtc.so"
+
+
+def _load(what: str, names: list[str]) -> Any:
+    said: object = "no file of that name"
+    for name in names:
+        if name.endswith(".dll") != (sys.platform == "win32"):
+            continue
+        try:
+            return ctypes.CDLL(name)
+        except OSError as error:
+            said = error
+    raise KernelsUnavailableError(f"{what} cannot be loaded ({said})")
