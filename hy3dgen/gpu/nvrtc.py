@@ -50,7 +50,7 @@ class CudaKernels:
         self._functions: dict[str, ctypes.c_void_p] = {}
 
     def launch(self, name: str, count: int, *arguments: Any) -> None:
-        """Run a kernel over `count` indices, in the current stream.
+        """Run a kernel in the current stream; `count` threads are enough for it.
 
         Tensors are passed as pointers and must be contiguous; whole numbers as int, other numbers
         as float; ctypes values as they are. A kernel's own first argument is among them.

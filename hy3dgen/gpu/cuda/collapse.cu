@@ -172,57 +172,82 @@ KERNEL list_winners(int* tally, int time, const int* chosen, const float* costs,
     }
 }
 
-struct Ring {
-    int n;
-    int next[MOST_FACES], last[MOST_FACES];
+// What the lanes of a warp know of an edge: a face around u for each of the first lanes, then one
+// around v for each (MOST_FACES + 4 in all).
+struct Around {
+    int at_u, count;       // lanes for u, and for both
+    Lane<int> next, last;  // the other corners of the face
+    Lane<bool> goes;       // the face has both ends
 };
 
-DEVICE void load_ring(const Mesh& m, int v, Ring& ring) {
-    ring.n = m.valences[v];
-    const int* list = m.corners + m.starts[v];
-    for (int k = 0; k < ring.n; ++k) {
-        ring.next[k] = m.faces[after(list[k])];
-        ring.last[k] = m.faces[before(list[k])];
+DEVICE void look_around(const Mesh& m, int u, int v, Around& a) {
+    a.at_u = m.valences[u];
+    a.count = a.at_u + m.valences[v];
+    EACH_LANE(k) {
+        bool here = k < a.at_u;
+        a.next[k] = a.last[k] = -1;
+        if (k < a.count) {
+            int corner = m.corners[here ? m.starts[u] + k : m.starts[v] + k - a.at_u];
+            a.next[k] = m.faces[after(corner)];
+            a.last[k] = m.faces[before(corner)];
+        }
+        int other = here ? v : u;
+        a.goes[k] = k < a.count && (a.next[k] == other || a.last[k] == other);
     }
-}
-
-DEVICE bool has(const int* list, int n, int item) {
-    bool found = false;
-    for (int k = 0; k < n; ++k) found |= list[k] == item;
-    return found;
 }
 
 // A cheaper candidate is near.
-DEVICE bool disturbed(const Ring& ring, const u64* least, u64 key) {
-    u64 epoch = key >> 48;
-    for (int k = 0; k < ring.n; ++k) {
-        u64 a = least[ring.next[k]], b = least[ring.last[k]];
-        if ((a >> 48 == epoch && a < key) || (b >> 48 == epoch && b < key)) return true;
+DEVICE bool disturbed(Around& a, const u64* least, u64 key) {
+    Lane<bool> cheaper;
+    EACH_LANE(k) {
+        cheaper[k] = false;
+        if (k < a.count) {
+            u64 p = least[a.next[k]], q = least[a.last[k]];
+            cheaper[k] = (p >> 48 == key >> 48 && p < key) || (q >> 48 == key >> 48 && q < key);
+        }
     }
-    return false;
-}
-
-// Both corners of some face are among those opposite of the edge.
-DEVICE bool capped(const Ring& ring, const int* opposite, int n) {
-    for (int k = 0; k < ring.n; ++k)
-        if (has(opposite, n, ring.next[k]) && has(opposite, n, ring.last[k])) return true;
-    return false;
+    return lanes_with(cheaper) != 0;
 }
 
 // Faces that go, or 0 if the merge would change the topology (the link condition).
-DEVICE int faces_that_go(const Ring& a, const Ring& b, int v) {
-    int sheets = 0, common = 0, opposite[2];
-    for (int k = 0; k < a.n; ++k) {
-        if (a.next[k] == v || a.last[k] == v) {
-            if (sheets == 2) return 0;
-            opposite[sheets++] = a.next[k] == v ? a.last[k] : a.next[k];
+DEVICE int faces_that_go(Around& a, int v) {
+    Lane<bool> next_shared, last_shared, last_follows;
+    EACH_LANE(k) next_shared[k] = last_shared[k] = last_follows[k] = false;
+    for (int j = 0; j < a.count; ++j) {
+        int p = of_lane(a.next, j), q = of_lane(a.last, j);
+        EACH_LANE(k) {
+            if (j < a.at_u) {
+                last_follows[k] |= a.last[k] == p;
+            } else {
+                next_shared[k] |= a.next[k] == p || a.next[k] == q;
+                last_shared[k] |= a.last[k] == p || a.last[k] == q;
+            }
         }
-        common += has(b.next, b.n, a.next[k]) || has(b.last, b.n, a.next[k]);
-        if (has(b.next, b.n, a.last[k]) || has(b.last, b.n, a.last[k]))
-            common += !has(a.next, a.n, a.last[k]);
     }
-    if (common != sheets) return 0;
-    return capped(a, opposite, sheets) && capped(b, opposite, sheets) ? 0 : sheets;
+    Lane<bool> goes;
+    Lane<int> opposite;
+    EACH_LANE(k) {
+        bool here = k < a.at_u;
+        goes[k] = here && a.goes[k];
+        opposite[k] = a.next[k] == v ? a.last[k] : a.next[k];
+        next_shared[k] = here && next_shared[k];
+        // Around an inner vertex every neighbour follows once; a border's last one only precedes.
+        last_shared[k] = here && last_shared[k] && !last_follows[k];
+    }
+    unsigned sheets = lanes_with(goes);
+    int count = ones(sheets);
+    if (count < 1 || count > 2) return 0;
+    if (ones(lanes_with(next_shared)) + ones(lanes_with(last_shared)) != count) return 0;
+    // Both corners of a face are opposite of the edge, at u and at v: two faces would fall together.
+    int p = of_lane(opposite, lowest(sheets)), q = of_lane(opposite, highest(sheets));
+    Lane<bool> capped_u, capped_v;
+    EACH_LANE(k) {
+        bool both = (a.next[k] == p || a.next[k] == q) && (a.last[k] == p || a.last[k] == q);
+        capped_u[k] = both && k < a.at_u;
+        capped_v[k] = both && k >= a.at_u && k < a.count;
+    }
+    unsigned caps_u = lanes_with(capped_u), caps_v = lanes_with(capped_v);
+    return caps_u && caps_v ? 0 : count;
 }
 
 struct Shape {
@@ -246,25 +271,22 @@ DEVICE bool spoiled(Vec apex, Vec a, Vec b, Vec move, float min_cosine, float mi
     return turn <= 0 || turn * turn < min_cosine * min_cosine * old.area2 * now.area2;
 }
 
-DEVICE bool goes(const Ring& ring, int k, int other) {
-    return ring.next[k] == other || ring.last[k] == other;
-}
-
-// How far to move from `at` so that the volume below the faces stays.
-DEVICE Vec volume_keeping_move(const Mesh& m, const Ring& a, const Ring& b, int u, int v, Vec at,
-                               float volume_ridge, float volume_reach) {
-    Vec apex_u = load(m.places, u) - at, apex_v = load(m.places, v) - at, normal = {0, 0, 0};
-    float volume = 0;
-    for (int side = 0; side < 2; ++side) {
-        const Ring& ring = side ? b : a;
-        Vec apex = side ? apex_v : apex_u;
-        for (int k = 0; k < ring.n; ++k) {
-            if (side && goes(ring, k, u)) continue;
-            Vec p = load(m.places, ring.next[k]) - at, q = load(m.places, ring.last[k]) - at;
-            normal = normal + cross(p - apex, q - apex);
-            volume += dot(apex, cross(p, q));
-        }
+// How far to move from `at` so that the volume below the faces stays. The corners are told from `at`.
+DEVICE Vec volume_keeping_move(const Mesh& m, Around& a, int u, int v, Lane<Vec>& next,
+                               Lane<Vec>& last, Vec apex_u, Vec apex_v, float volume_ridge,
+                               float volume_reach) {
+    Lane<float> x, y, z, height;
+    EACH_LANE(k) {
+        Vec apex = k < a.at_u ? apex_u : apex_v;
+        bool counts = k < a.at_u || (k < a.count && !a.goes[k]);
+        Vec part = cross(next[k] - apex, last[k] - apex);
+        x[k] = counts ? part.x : 0.0f;
+        y[k] = counts ? part.y : 0.0f;
+        z[k] = counts ? part.z : 0.0f;
+        height[k] = counts ? dot(apex, cross(next[k], last[k])) : 0.0f;
     }
+    Vec normal = {sum(x), sum(y), sum(z)};
+    float volume = sum(height);
     Symmetric metric = load_quadric(m.quadrics, u).a + load_quadric(m.quadrics, v).a;
     Vec along = solve(metric, normal, volume_ridge * trace(metric));
     float slope = dot(normal, along);
@@ -276,47 +298,55 @@ DEVICE Vec volume_keeping_move(const Mesh& m, const Ring& a, const Ring& b, int 
 }
 
 // Winners that no cheaper candidate is near are merged where that is allowed, and mark all vertices
-// around.
-KERNEL judge(int* tally, int time, const int* winners, const int* chosen, const float* costs, const int* faces,
-             const int* starts, const int* valences, const int* corners, const float* places,
-             const float* quadrics, const unsigned char* kinds, float ridge, float length_cost,
-             float most_reach, float volume_ridge, float volume_reach, float min_cosine,
-             float min_shape, int round, long long epoch, const u64* least, int* state, int* marks,
-             int* merged, int* removed, float* at) {
+// around. A warp for each: one thread would wait for dozens of loads, one after the other.
+KERNEL judge(int* tally, int time, const int* winners, const int* chosen, const float* costs,
+             const int* faces, const int* starts, const int* valences, const int* corners,
+             const float* places, const float* quadrics, const unsigned char* kinds, float ridge,
+             float length_cost, float most_reach, float volume_ridge, float volume_reach,
+             float min_cosine, float min_shape, int round, long long epoch, const u64* least,
+             int* state, int* marks, int* merged, int* removed, float* at) {
     Mesh m = {faces, starts, valences, corners, places, quadrics, kinds};
-    FOR_EACH(w, tally[3 + time]) {
+    FOR_EACH_WARP(w, tally[3 + time]) {
         int i = winners[w], h = chosen[i], u = faces[h], v = faces[after(h)];
         u64 key = u64(epoch) << 48 | rank_of(costs[h], h);
-        Ring a, b;
-        load_ring(m, u, a);
-        load_ring(m, v, b);
-        if (disturbed(a, least, key) || disturbed(b, least, key)) continue;
-        state[i] = OUT;
-        int sheets = faces_that_go(a, b, v);
-        if (sheets == 0 || (sheets == 2 && kinds[u] != INTERIOR && kinds[v] != INTERIOR)) continue;
-        Vec place;
+        Around a;
+        look_around(m, u, v, a);
+        if (disturbed(a, least, key)) continue;
+        int sheets = faces_that_go(a, v);
+        bool free = kinds[u] == INTERIOR && kinds[v] == INTERIOR;
+        bool torn = sheets == 2 && kinds[u] != INTERIOR && kinds[v] != INTERIOR;
+        Vec place, move = {0, 0, 0};
         price_edge(m, u, v, ridge, length_cost, most_reach, place);
-        Vec move = {0, 0, 0};
-        if (kinds[u] == INTERIOR && kinds[v] == INTERIOR)
-            move = volume_keeping_move(m, a, b, u, v, place, volume_ridge, volume_reach);
-        bool bad = false;
-        for (int side = 0; side < 2 && !bad; ++side) {
-            const Ring& ring = side ? b : a;
-            Vec apex = load(places, side ? v : u) - place;
-            for (int k = 0; k < ring.n && !bad; ++k)
-                bad = !goes(ring, k, side ? u : v) &&
-                      spoiled(apex, load(places, ring.next[k]) - place,
-                              load(places, ring.last[k]) - place, move, min_cosine, min_shape);
+        Vec apex_u = load(places, u) - place, apex_v = load(places, v) - place;
+        Lane<Vec> next, last;
+        EACH_LANE(k) {
+            next[k] = last[k] = {0, 0, 0};
+            if (k < a.count) {
+                next[k] = load(places, a.next[k]) - place;
+                last[k] = load(places, a.last[k]) - place;
+            }
         }
-        if (bad) continue;
-        state[i] = TAKEN;
-        int slot = atomicAdd(&tally[1], 1);
-        atomicAdd(&tally[2], sheets);
-        merged[slot] = i;
-        removed[slot] = sheets;
-        store(at, i, place + move);
-        for (int k = 0; k < a.n; ++k) marks[a.next[k]] = marks[a.last[k]] = round;
-        for (int k = 0; k < b.n; ++k) marks[b.next[k]] = marks[b.last[k]] = round;
+        if (free)
+            move = volume_keeping_move(m, a, u, v, next, last, apex_u, apex_v, volume_ridge,
+                                       volume_reach);
+        Lane<bool> bad;
+        EACH_LANE(k) {
+            Vec apex = k < a.at_u ? apex_u : apex_v;
+            bad[k] = k < a.count && !a.goes[k] &&
+                     spoiled(apex, next[k], last[k], move, min_cosine, min_shape);
+        }
+        bool allowed = sheets > 0 && !torn && lanes_with(bad) == 0;
+        EACH_LANE(k) {
+            if (allowed && k < a.count) marks[a.next[k]] = marks[a.last[k]] = round;
+            if (k > 0) continue;
+            state[i] = allowed ? TAKEN : OUT;
+            if (!allowed) continue;
+            int slot = atomicAdd(&tally[1], 1);
+            atomicAdd(&tally[2], sheets);
+            merged[slot] = i;
+            removed[slot] = sheets;
+            store(at, i, place + move);
+        }
     }
 }
 

@@ -12,7 +12,48 @@
 #define FOR_EACH(i, count)                                                                  \
     for (int i = int(blockIdx.x * blockDim.x + threadIdx.x), step_ = int(gridDim.x * blockDim.x); \
          i < (count); i += step_)
+// Work for the 32 threads of a warp together: between cross-lane functions, EACH_LANE(k) runs for
+// every lane, and a Lane<T> is a variable that each lane has of its own.
+#define FOR_EACH_WARP(i, count)                                                                  \
+    for (int i = int((blockIdx.x * blockDim.x + threadIdx.x) / 32),                              \
+             step_ = int(gridDim.x * blockDim.x / 32);                                           \
+         i < (count); i += step_)
+#define EACH_LANE(k) for (int k = threadIdx.x % 32, once_ = 1; once_; once_ = 0)
+template <class T> struct Lane {
+    T value;
+    __device__ T& operator[](int) { return value; }
+};
+template <class T> DEVICE T of_lane(Lane<T>& x, int lane) { return __shfl_sync(~0u, x.value, lane); }
+DEVICE unsigned lanes_with(Lane<bool>& x) { return __ballot_sync(~0u, x.value); }
+DEVICE float sum(Lane<float>& x) { // in the same order always
+    float total = x.value;
+    for (int reach = 16; reach > 0; reach /= 2) total += __shfl_xor_sync(~0u, total, reach);
+    return total;
+}
+DEVICE int ones(unsigned bits) { return __popc(bits); }
+DEVICE int lowest(unsigned bits) { return __ffs(int(bits)) - 1; }
+DEVICE int highest(unsigned bits) { return 31 - __clz(int(bits)); }
 #else
+#define FOR_EACH_WARP(i, count) for (int i = 0; i < (count); ++i)
+#define EACH_LANE(k) for (int k = 0; k < 32; ++k)
+template <class T> struct Lane {
+    T value[32];
+    T& operator[](int k) { return value[k]; }
+};
+template <class T> static inline T of_lane(Lane<T>& x, int lane) { return x[lane]; }
+static inline unsigned lanes_with(Lane<bool>& x) {
+    unsigned bits = 0;
+    for (int k = 0; k < 32; ++k) bits |= unsigned(x[k]) << k;
+    return bits;
+}
+static inline float sum(Lane<float>& x) {
+    float total = 0;
+    for (int k = 0; k < 32; ++k) total += x[k];
+    return total;
+}
+static inline int ones(unsigned bits) { return __builtin_popcount(bits); }
+static inline int lowest(unsigned bits) { return __builtin_ctz(bits); }
+static inline int highest(unsigned bits) { return 31 - __builtin_clz(bits); }
 #define INFINITY __builtin_inff()
 #define sqrtf __builtin_sqrtf
 #define fabsf __builtin_fabsf
