@@ -12,6 +12,7 @@ of scikit-image and the face reduction of the processor. Ratios are plain over o
 
 import argparse
 import contextlib
+import functools
 import json
 import platform
 import statistics
@@ -19,7 +20,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -79,10 +79,11 @@ def plain(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any =
 def _all_tokens() -> Iterator[None]:
     """Guided steps as published: one call of two halves with all tokens."""
     denoise = pipelines.denoise
-    with patch.object(
-        pipelines, "denoise", lambda *a, **k: denoise(*a, **{**k, "merge_tokens": False})
-    ):
+    pipelines.denoise = functools.partial(denoise, merge_tokens=False)
+    try:
         yield
+    finally:
+        pipelines.denoise = denoise
 
 
 def measure(

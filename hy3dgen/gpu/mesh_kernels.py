@@ -3,6 +3,7 @@
 
 import logging
 import os
+import threading
 from functools import cache
 
 import torch
@@ -12,14 +13,24 @@ from .fused_reduce import Kernels
 logger = logging.getLogger(__name__)
 
 OFF = "HY3DGEN_NO_KERNELS"  # environment: set, and tensor operations do everything
+_one_at_a_time = threading.Lock()
+
 SOURCES = ("corners", "collapse", "refit")
 
 
 def mesh_kernels(device: torch.device) -> Kernels | None:
-    """Kernels for a device; compiled at the first call, which takes about a second."""
+    """Kernels for a device; compiled at the first call, which takes a second or two."""
     if device.type != "cuda" or torch.version.hip is not None or os.environ.get(OFF):
         return None
-    return _compiled(device.index if device.index is not None else torch.cuda.current_device())
+    index = device.index if device.index is not None else torch.cuda.current_device()
+    with _one_at_a_time:
+        return _compiled(index)
+
+
+def prepare_mesh_kernels(device: torch.device) -> None:
+    """Begin to compile them while something else is done, such as reading weights."""
+    if device.type == "cuda":
+        threading.Thread(target=mesh_kernels, args=(device,), daemon=True).start()
 
 
 @cache

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import InvalidImageError, InvalidSettingError
 from ..gpu.graphs import GraphedNetwork
+from ..gpu.mesh_kernels import prepare_mesh_kernels
 from ..model_defaults import PUBLISHED, STANDARD, Defaults, with_file
 from ..weights import (
     fitting_subfolder,
@@ -108,6 +109,7 @@ class PipelineParts:
         kwargs : go to the constructor, which keeps them
         """
         device = pick_device(device)  # before the slow part
+        prepare_mesh_kernels(device)
         dtype = pick_dtype(dtype, device)
         weights = Path(ckpt_path)
         if use_safetensors and weights.suffix == ".ckpt":

@@ -116,9 +116,7 @@ class SpreadDecoder:
         return getattr(self.first, name)
 
     def project(self, latents: Tensor) -> _Projected:
-        return _Projected(
-            self.first.project(latents), self.second.project(latents.to(self.device))
-        )
+        return _Projected(self.first.project(latents), self.second.project(latents.to(self.device)))
 
     def query(self, projected: _Projected, queries: Tensor) -> Tensor:
         """Logits `(B, P, 1)` at points `queries (B, P, 3)`."""
