@@ -48,7 +48,10 @@ ROWS = {
         *("hy3dgen.pictures", "hy3dgen.rembg", "hy3dgen.gpu", "hy3dgen.shapegen"),
         *("hy3dgen.texgen", "hy3dgen.text2image"),
     ),
-    5: ("hy3dgen.shapegen.pipelines", "hy3dgen.texgen.pipelines"),
+    5: (
+        *("hy3dgen.shapegen.pipelines", "hy3dgen.shapegen.pipeline_pool"),
+        "hy3dgen.texgen.pipelines",
+    ),
     6: (
         *("hy3dgen.worker.model_cache", "hy3dgen.worker.engines", "hy3dgen.worker.previews"),
         *("hy3dgen.worker.tasks", "hy3dgen.worker.stages", "hy3dgen.worker.texturing"),
