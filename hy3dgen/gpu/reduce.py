@@ -12,7 +12,6 @@ element by element, or summed in a fixed order.
 Knows nothing about files or settings. `hy3dgen.mesh.reduce_faces` is its twin on the processor.
 """
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
@@ -37,6 +36,7 @@ from .collapse import (
     nearest_rank,
     ring,
 )
+from .devices import chosen
 from .fused_reduce import MOST_AROUND, Collapse, Kernels
 from .fused_reduce import refit as refit_by_kernels
 from .mesh_kernels import mesh_kernels
@@ -123,16 +123,11 @@ def reduce_surface(
     places, proper = ((vertices - centre) / size).float(), _proper(faces.long())
     kernels = mesh_kernels(vertices.device)
     if kernels is not None and _few_around(proper, len(places)):
-        with _chosen(vertices.device):
+        with chosen(vertices.device):
             reduced, numbered = _by_kernels(kernels, places, proper, int(target_faces), progress)
     else:
         reduced, numbered = _by_tensors(places, proper, int(target_faces), progress)
     return reduced * size + centre, numbered.to(faces.dtype)
-
-
-def _chosen(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Kernels run on the device that is chosen at the time."""
-    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
 
 
 def _few_around(faces: Tensor, vertex_count: int) -> bool:

@@ -33,11 +33,13 @@ from .devices import pick_device, pick_dtype
 from .flash_vae import ModelSource, load_flash_vae
 from .log import logger
 from .models.attention import prepare_for_compiling
+from .models.autoencoders.flash_vdm import FlashVDMVolumeDecoding
 from .models.autoencoders.surface_extractors import make_surface_extractor
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
 from .sampling import draw_noise
 from .settings import instantiate_from_config
+from .several_devices import SpreadDecoder, SpreadDenoiser, replica
 
 _SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
 _NETWORKS = ("model", "vae", "conditioner")
@@ -79,7 +81,9 @@ class PipelineParts:
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | None = None
         self._graphed: GraphedNetwork | None = None
+        self._graphed_second: GraphedNetwork | None = None
         self._use_graphs = False
+        self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
         self._folder: Path | None = None  # of the config, if there was one
         self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
         for network in (vae, model, conditioner):
@@ -175,7 +179,7 @@ class PipelineParts:
         if self._offload is not None:
             self._offload.remove()
             self._offload = None
-        self._graphed = None
+        self._graphed = self._second = None
         if device is not None:
             self.device = pick_device(device)
         if dtype is not None:
@@ -243,6 +247,28 @@ class PipelineParts:
         """`enable_cuda_graphs(False)`."""
         self.enable_cuda_graphs(False)
 
+    def spread_over(self, device: str | torch.device | None) -> None:
+        """Let a second device share the work of every picture from now on; None ends that.
+
+        It gets copies of the denoiser, for the half of guided steps that knows no picture, and of
+        the geometry decoder, for half of the points (not with FlashVDM). `to` ends it too.
+        """
+        self._graphed = None
+        if device is None:
+            self._second = None
+            return
+        where = pick_device(device)
+        self._second = (
+            where, replica(self.model, where), replica(self.vae.geo_decoder, where),
+        )  # fmt: skip
+
+    def _geo_decoder(self, decoder: Any) -> Any:
+        """What a volume decoder asks."""
+        if self._second is None or isinstance(decoder, FlashVDMVolumeDecoding):
+            return self.vae.geo_decoder
+        where, _model, copied = self._second
+        return SpreadDecoder(self.vae.geo_decoder, copied, where)
+
     def _usual_settings(self) -> Defaults | None:
         """What the model's folder says, or is known for; None for neither."""
         if self._folder is None:
@@ -252,14 +278,24 @@ class PipelineParts:
         return None if known is None and found == STANDARD else found
 
     def _denoiser(self) -> Any:
-        """The model, by recordings where those work."""
+        """The model, by recordings where those work, and with its copy on a second device."""
         graphable = self.device.type == "cuda" and isinstance(self.model, Hunyuan3DDiT)
-        if not (graphable and self._use_graphs) or self._offload is not None:
+        if self._offload is not None:
             self._graphed = None
             return self.model
+        if not (graphable and self._use_graphs):
+            self._graphed = None
+            if self._second is None:
+                return self.model
+            where, copied, _decoder = self._second
+            return SpreadDenoiser(self.model, copied, where)
         if self._graphed is None or self._graphed.network is not self.model:
             self._graphed = GraphedNetwork(self.model)
-        return self._graphed
+            if self._second is not None:
+                self._graphed_second = GraphedNetwork(self._second[1])
+        if self._second is None:
+            return self._graphed
+        return SpreadDenoiser(self._graphed, self._graphed_second, self._second[0])
 
     def maybe_free_model_hooks(self) -> None:
         """With `enable_model_cpu_offload`: bring all networks back to host memory."""

@@ -170,7 +170,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         tokens = self.vae(latents / self.vae.scale_factor)
         grid = decoder(
             tokens,
-            self.vae.geo_decoder,
+            self._geo_decoder(decoder),
             bounds=box_v,
             num_chunks=num_chunks,
             mc_level=mc_level,

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..gpu.devices import chosen
+
 
 def replica(network: nn.Module, device: torch.device) -> Any:
     """The same network on another device."""
@@ -68,10 +70,11 @@ class SpreadDenoiser:
         if self._ahead is None or self._ahead[0] is not x:
             self._ahead = (x, x.to(self.device, non_blocking=True))
         there = {name: self._there(tokens) for name, tokens in contexts.items()}
-        velocity = self.second(
-            self._ahead[1], t.to(self.device, non_blocking=True), there,
-            time_values=time_values.second, condition_repeats=condition_repeats,
-        )  # fmt: skip
+        with chosen(self.device):
+            velocity = self.second(
+                self._ahead[1], t.to(self.device, non_blocking=True), there,
+                time_values=time_values.second, condition_repeats=condition_repeats,
+            )  # fmt: skip
         return velocity.to(x.device, non_blocking=True)
 
     def _there(self, tokens: Tensor) -> Tensor:
