@@ -18,6 +18,7 @@ from ....errors import InvalidSettingError
 from ....weights import load_strictly, read_part
 from ..attention import Repeats, RMSNorm, attention, split_stacked_heads
 from ..embeddings import timestep_embedding
+from .fused_blocks import kernels_for, run_blocks
 
 __all__ = ["Hunyuan3DDiT", "timestep_embedding"]
 
@@ -274,6 +275,10 @@ class Hunyuan3DDiT(nn.Module):
         # Under autocast these casts keep the residual streams in float32; else they do nothing.
         latent = self.latent_in(x).to(x.dtype)
         cond = self.cond_in(cond).to(x.dtype)
+        kernels = kernels_for(self, latent, len(time_values.final))
+        if kernels is not None:
+            normed = run_blocks(kernels, self, latent, cond, time_values, repeats)
+            return self.final_layer.linear(normed)
         for block, values in zip(self.double_blocks, time_values.double, strict=True):
             latent, cond = block(latent, cond, values, repeats)
         joint = torch.cat([cond, latent], dim=1)  # condition first

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands between the matrix products of a transformer block, in one kernel each.
+
+Each function has its plain twin in the networks; `cuda/transformer.cu` is the same arithmetic, with
+sums in float32 and one rounding where the plain functions round in between.
+"""
+
+import ctypes
+import logging
+import os
+import threading
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from .devices import chosen
+from .fused_reduce import Kernels
+from .mesh_kernels import OFF
+
+logger = logging.getLogger(__name__)
+
+WIDTH, HEAD = 1024, 64  # that the kernels are made for
+SOURCES = ("transformer",)
+_TYPES = {torch.float16: "half", torch.bfloat16: "bfloat"}
+_LANES = 32
+_NOTHING = ctypes.c_void_p(None)
+_one_at_a_time = threading.Lock()
+
+
+def transformer_kernels(x: Tensor, width: int, head: int) -> Kernels | None:
+    """Kernels for tensors like `x`, or None where the plain functions have to do.
+
+    Compiled at the first call for a device; tried once on a small case and left if they differ.
+    """
+    fits = x.is_cuda and x.dtype in _TYPES and (width, head) == (WIDTH, HEAD)
+    if not fits or torch.version.hip is not None or os.environ.get(OFF):
+        return None
+    with _one_at_a_time:
+        return _compiled(x.device.index)
+
+
+@cache
+def _compiled(index: int) -> Kernels | None:
+    from .nvrtc import CudaKernels, KernelsUnavailableError
+
+    device = torch.device("cuda", index)
+    try:
+        kernels = CudaKernels(SOURCES, device)
+    except KernelsUnavailableError as reason:
+        logger.warning("Networks run without fused kernels, which is slower: %s", reason)
+        return None
+    with torch.random.fork_rng(devices=[device]), chosen(device):
+        torch.manual_seed(0)
+        x = torch.randn(3, WIDTH, device=device, dtype=torch.float16)
+        scale, shift = torch.randn(2, WIDTH, device=device, dtype=torch.float16).unbind(0)
+        got = gated_norm(kernels, x, None, None, shift, scale)
+        want = torch.nn.functional.layer_norm(x.float(), (WIDTH,), eps=1e-6)
+        error = float((got.float() - (want * (1 + scale.float()) + shift.float())).abs().max())
+    if error < 0.02:
+        return kernels
+    logger.warning("Networks run without fused kernels: they are off by %.3g here.", error)
+    return None
+
+
+def gated_norm(
+    kernels: Kernels,
+    x: Tensor,
+    y: Tensor | None,
+    gate: Tensor | None,
+    shift: Tensor | None,
+    scale: Tensor | None,
+) -> Tensor:
+    """Adds `gate * y` to `x (..., D)` in place; its layer norm times `1 + scale` plus `shift`.
+
+    `y` has x's shape and may be a part of wider rows; gate, shift and scale have D values. Without
+    a `shift` nothing is normed, and x comes back.
+    """
+    rows = x.numel() // WIDTH
+    normed = torch.empty_like(x) if shift is not None else None
+    stride = WIDTH if y is None else y.stride(-2)
+    kernels.launch(
+        f"gated_norm_{_TYPES[x.dtype]}", rows * _LANES, rows, stride, x,
+        *(_NOTHING if part is None else part for part in (y, gate, shift, scale, normed)),
+    )  # fmt: skip
+    return x if normed is None else normed
+
+
+def head_norms(
+    kernels: Kernels,
+    qkv: Tensor,
+    q_weight: Tensor,
+    k_weight: Tensor,
+    targets: tuple[Tensor, Tensor, Tensor | None],
+    skipped: int = 0,
+) -> None:
+    """Root-mean-square norms of the heads in `qkv (B, N, 3 D)` into parts of `targets`.
+
+    Parameters
+    ----------
+    qkv : all of q, of k, of v in each row; rows may be parts of wider ones
+    targets : q, k and v, each `(B, M, heads, HEAD)` contiguous, M at least skipped + N; v may be
+        None and then stays where it is
+    skipped : tokens of the targets that lie before
+    """
+    batch, tokens = qkv.shape[:2]
+    all_tokens, heads = targets[0].shape[1:3]
+    items = batch * tokens * heads
+    q, k, v = targets
+    kernels.launch(
+        f"head_norm_{_TYPES[qkv.dtype]}", items * _LANES, items, heads, qkv.stride(1), tokens,
+        skipped, all_tokens, qkv, q_weight, k_weight, q, k, _NOTHING if v is None else v,
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks with kernels between the matrix products give what the plain blocks give."""
+
+import pytest
+import torch
+from torch import nn
+
+from hy3dgen.gpu import transformer_kernels
+from hy3dgen.shapegen.models.denoisers import fused_blocks
+from hy3dgen.shapegen.models.denoisers.hunyuan3ddit import Hunyuan3DDiT, modulate
+
+devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+dtypes = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+
+
+@pytest.fixture
+def kernels(request, device):
+    if device == "cpu":
+        return request.getfixturevalue("host_kernels")
+    return transformer_kernels.transformer_kernels(
+        torch.zeros(1, device="cuda", dtype=torch.float16), 1024, 64
+    )
+
+
+def random(*shape, device, dtype, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator).to(device, dtype)
+
+
+def error(what, got, want):
+    largest = float((got.float() - want.float()).abs().max())
+    scale = float(want.float().abs().max())
+    print(f"{what}: largest difference {largest:.2e} of {scale:.2e}")
+    return largest / scale
+
+
+@devices
+@dtypes
+def test_gated_residual_and_modulated_norm(kernels, device, dtype):
+    x = random(2, 5, 1024, device=device, dtype=dtype)
+    wide = random(2, 5, 1536, device=device, dtype=dtype, seed=1)
+    y = wide[..., :1024]
+    gate, shift, scale = random(3, 1024, device=device, dtype=dtype, seed=2).unbind(0)
+    want = torch.addcmul(x.float(), gate.float(), y.float())
+    tolerance = 2e-3 if dtype is torch.float16 else 2e-2
+    sums = x.clone()
+    normed = transformer_kernels.gated_norm(kernels, sums, y, gate, shift, scale)
+    assert error("residual", sums, want) < tolerance
+    assert error("norm", normed, modulate(want, shift.float(), scale.float())) < tolerance
+    alone = x.clone()
+    assert transformer_kernels.gated_norm(kernels, alone, y, gate, None, None) is alone
+    assert torch.equal(alone, sums)
+
+
+@devices
+@dtypes
+def test_norms_of_heads_go_behind_other_tokens(kernels, device, dtype):
+    qkv = random(2, 7, 3 * 1024, device=device, dtype=dtype)
+    q_weight, k_weight = random(2, 64, device=device, dtype=dtype, seed=3).unbind(0)
+    targets = [torch.zeros(2, 10, 16, 64, device=device, dtype=dtype) for _ in range(3)]
+    transformer_kernels.head_norms(kernels, qkv, q_weight, k_weight, tuple(targets), 3)
+    parts = qkv.unflatten(-1, (3, 16, 64)).unbind(2)
+    tolerance = 2e-3 if dtype is torch.float16 else 2e-2
+    for target, part, weight in zip(targets, parts, (q_weight, k_weight, None), strict=True):
+        assert not target[:, :3].any()
+        want = part.float()
+        if weight is not None:
+            want = torch.nn.functional.rms_norm(want, (64,), eps=1e-6) * weight.float()
+        assert error("heads", target[:, 3:], want) < tolerance
+
+
+@devices
+@dtypes
+@pytest.mark.parametrize("repeats", [1, 9])
+@torch.inference_mode()
+def test_network_gives_what_it_gave(kernels, device, dtype, repeats, monkeypatch):
+    torch.manual_seed(0)
+    network = Hunyuan3DDiT(64, 48, 1024, 4.0, 16, 2, 2).eval().requires_grad_(False)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.03 if parameter.ndim > 1 else 0.3)
+    exact = network.to(device).float()
+    x = random(2, 12, 64, device=device, dtype=torch.float32)
+    contexts = {"main": random(2, 1 if repeats > 1 else 20, 48, device=device, dtype=torch.float32)}
+    t = torch.tensor([0.3], device=device)
+    want = exact(x, t, contexts, time_values=exact.time_values(t), condition_repeats=repeats)
+
+    network = network.to(dtype)
+    half = {"main": contexts["main"].to(dtype)}
+    values = network.time_values(t, None, dtype).at(0)
+    arguments = {"time_values": values, "condition_repeats": repeats}
+    monkeypatch.setattr(fused_blocks, "transformer_kernels", lambda *_: None)
+    plain = network(x.to(dtype), t, half, **arguments)
+    asked = []
+    monkeypatch.setattr(fused_blocks, "transformer_kernels", lambda *_: asked.append(0) or kernels)
+    fused = network(x.to(dtype), t, half, **arguments)
+    assert asked
+    theirs, ours = error("plain network", plain, want), error("fused network", fused, want)
+    assert 0 < ours < 1.5 * theirs + 1e-3
+
+
+def test_other_widths_and_types_take_the_plain_way():
+    half = torch.zeros(1, dtype=torch.float16)
+    assert transformer_kernels.transformer_kernels(half, 1024, 64) is None  # on the processor
