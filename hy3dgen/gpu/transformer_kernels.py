@@ -111,3 +111,38 @@ def head_norms(
         f"head_norm_{_TYPES[qkv.dtype]}", items * _LANES, items, heads, qkv.stride(1), tokens,
         skipped, all_tokens, qkv, q_weight, k_weight, q, k, _NOTHING if v is None else v,
     )  # fmt: skip
+
+
+class _Strides(ctypes.Structure):
+    _fields_ = (
+        ("batch", ctypes.c_longlong), ("head", ctypes.c_longlong), ("token", ctypes.c_longlong),
+    )  # fmt: skip
+
+
+def add_copies(
+    kernels: Kernels,
+    once: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    log_sums: Tensor,
+    copies: int,
+    scale: float,
+) -> None:
+    """Turns attention into that in which the first key is there `copies` times more, in place.
+
+    Parameters
+    ----------
+    once : (B, H, N, HEAD), attention of q, k, v; like them in any layout with whole rows
+    log_sums : (B, H, N) float32, logarithms of each query's sum of exponentials
+    scale : of the products of queries and keys
+    """
+    items, heads, tokens = once.numel() // HEAD, once.shape[1], once.shape[2]
+
+    def placed(x: Tensor) -> tuple[Tensor, _Strides]:
+        return x, _Strides(*x.stride()[:3])
+
+    kernels.launch(
+        f"add_copies_{_TYPES[once.dtype]}", items * _LANES, items, heads, tokens, *placed(q),
+        *placed(k), *placed(v), log_sums, float(copies), scale, *placed(once),
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from hy3dgen.gpu import transformer_kernels
+from hy3dgen.shapegen.models import attention
 from hy3dgen.shapegen.models.denoisers import fused_blocks
 from hy3dgen.shapegen.models.denoisers.hunyuan3ddit import Hunyuan3DDiT, modulate
 
@@ -67,6 +68,19 @@ def test_norms_of_heads_go_behind_other_tokens(kernels, device, dtype):
         if weight is not None:
             want = torch.nn.functional.rms_norm(want, (64,), eps=1e-6) * weight.float()
         assert error("heads", target[:, 3:], want) < tolerance
+
+
+@devices
+@dtypes
+def test_copies_of_the_first_key(kernels, device, dtype):
+    q, k, v = random(2, 9, 3, 4, 64, device=device, dtype=dtype).permute(2, 0, 3, 1, 4).unbind(0)
+    logits = q.float() @ k.float().transpose(-1, -2) / 8
+    once = (logits.softmax(dim=-1) @ v.float()).to(dtype).transpose(1, 2).contiguous()
+    once = once.transpose(1, 2)  # as the layout of q is
+    log_sums = logits.logsumexp(dim=-1)
+    want = attention.attend_biased(q.float(), k.float(), v.float(), attention.Repeats(1, 30))
+    transformer_kernels.add_copies(kernels, once, q, k, v, log_sums, 29, 1 / 8)
+    assert error("copies", once, want) < (2e-3 if dtype is torch.float16 else 2e-2)
 
 
 @devices

@@ -207,3 +207,54 @@ KERNEL head_norm_bfloat(int items, int heads, int in_stride, int tokens, int ski
     head_norm_row<true>(item, heads, in_stride, tokens, skipped, all_tokens, qkv, q_weight,
                         k_weight, q, k, v);
 }
+
+// Attention in which the first key counts as `more` + 1 equal ones, from attention in which it counts
+// once and the logarithm of its sum of exponentials (attention.attend_merged). Strides are of
+// batches, heads and tokens.
+struct Strides {
+    long long batch, head, token;
+};
+
+template <bool BF>
+DEVICE void add_copies(int item, int heads, int tokens, const unsigned short* q, Strides q_step,
+                       const unsigned short* k, Strides k_step, const unsigned short* v,
+                       Strides v_step, const float* log_sums, float more, float scale,
+                       unsigned short* out, Strides out_step) {
+    int head = item / tokens % heads, token = item % tokens;
+    long long batch = item / tokens / heads;
+    const unsigned short* query = q + batch * q_step.batch + head * q_step.head + token * q_step.token;
+    const unsigned short* key = k + batch * k_step.batch + head * k_step.head;
+    const unsigned short* value = v + batch * v_step.batch + head * v_step.head;
+    unsigned short* to = out + batch * out_step.batch + head * out_step.head + token * out_step.token;
+    Lane<float> product;
+    EACH_LANE(l) {
+        Pair a = load2(query + 2 * l), b = load2(key + 2 * l);
+        product[l] = wide<BF>(a.item[0]) * wide<BF>(b.item[0]) +
+                     wide<BF>(a.item[1]) * wide<BF>(b.item[1]);
+    }
+    float weight = more * expf(sum(product) * scale - log_sums[item]);
+    EACH_LANE(l) {
+        Pair mine = load2(to + 2 * l), first = load2(value + 2 * l);
+        for (int i = 0; i < 2; ++i)
+            mine.item[i] = narrow<BF>((wide<BF>(mine.item[i]) + weight * wide<BF>(first.item[i])) /
+                                      (1 + weight));
+        store2(to + 2 * l, mine);
+    }
+}
+
+KERNEL add_copies_half(int items, int heads, int tokens, const unsigned short* q, Strides q_step,
+                       const unsigned short* k, Strides k_step, const unsigned short* v,
+                       Strides v_step, const float* log_sums, float more, float scale,
+                       unsigned short* out, Strides out_step) {
+    FOR_EACH_WARP(item, items)
+    add_copies<false>(item, heads, tokens, q, q_step, k, k_step, v, v_step, log_sums, more, scale,
+                      out, out_step);
+}
+KERNEL add_copies_bfloat(int items, int heads, int tokens, const unsigned short* q, Strides q_step,
+                         const unsigned short* k, Strides k_step, const unsigned short* v,
+                         Strides v_step, const float* log_sums, float more, float scale,
+                         unsigned short* out, Strides out_step) {
+    FOR_EACH_WARP(item, items)
+    add_copies<true>(item, heads, tokens, q, q_step, k, k_step, v, v_step, log_sums, more, scale,
+                     out, out_step);
+}

@@ -57,6 +57,7 @@ static inline int highest(unsigned bits) { return 31 - __builtin_clz(bits); }
 #define INFINITY __builtin_inff()
 #define sqrtf __builtin_sqrtf
 #define fabsf __builtin_fabsf
+#define expf __builtin_expf
 #define KERNEL extern "C" void
 #define DEVICE static inline
 #define FOR_EACH(i, count) for (int i = 0; i < (count); ++i)

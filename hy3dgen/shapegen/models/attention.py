@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...gpu.transformer_kernels import WIDTH, add_copies, transformer_kernels
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +59,12 @@ def attend_merged(
     log S. With `w = (times - 1) e_0 / S` more of the first key it is `(that + w v_0) / (1 + w)`.
     """
     once, log_sum = with_sums(q, k, v)
-    logit = (q.float() * k[:, :, :1].float()).sum(dim=-1) / math.sqrt(q.shape[-1])
+    scale = 1 / math.sqrt(q.shape[-1])
+    kernels = transformer_kernels(once, WIDTH, q.shape[-1])
+    if kernels is not None and all(part.stride(-1) == 1 for part in (once, q, k, v)):
+        add_copies(kernels, once, q, k, v, log_sum.contiguous(), times - 1, scale)
+        return once
+    logit = (q.float() * k[:, :, :1].float()).sum(dim=-1) * scale
     more = ((times - 1) * torch.exp(logit - log_sum))[..., None]
     return ((once.float() + more * v[:, :, :1].float()) / (1 + more)).to(v.dtype)
 
