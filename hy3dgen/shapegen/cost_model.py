@@ -12,13 +12,13 @@ from itertools import product
 from typing import Any
 
 from ..errors import InvalidSettingError
-from .models.autoencoders.grid_levels import exact_levels
+from .models.autoencoders.grid_levels import covering_levels
 
 DECODERS = ("dense", "coarse_to_fine", "flashvdm")
 REDUCERS = ("quality", "fast")
 DEFAULT_CHUNK = 8000
 MIN_RESOLUTION = 63  # of the coarsest grid, as the decoders have it
-SPARSE_FROM = 512  # from this resolution on coarse-to-fine decoding makes no full grid
+SPARSE_FROM = 512  # from this resolution on only dense decoding makes full grids
 # Faces of a mesh per squared resolution: median of the bundled model's 18 kinds of objects. A
 # pipeline that has made meshes uses what it saw instead.
 TYPICAL_SURFACE = 4.0
@@ -113,7 +113,7 @@ def count_points(decoder: str, octree_resolution: int, surface: float = TYPICAL_
     """About how many points a decoder asks; `surface` is faces per squared resolution."""
     if decoder == "dense" or octree_resolution < MIN_RESOLUTION + 1:
         return (octree_resolution + 1) ** 3
-    coarsest, *finer = exact_levels(octree_resolution, MIN_RESOLUTION)
+    coarsest, *finer = covering_levels(octree_resolution, MIN_RESOLUTION)
     near = sum(min((level + 1) ** 3, _POINTS_PER_FACE * surface * level**2) for level in finer)
     return int((coarsest + 1) ** 3 + near)
 
@@ -174,7 +174,7 @@ def check_speed(speed_priority: float) -> None:
 
 
 def _is_sparse(settings: CallSettings) -> bool:
-    return settings.volume_decoder == "coarse_to_fine" and settings.octree_resolution >= SPARSE_FROM
+    return settings.volume_decoder != "dense" and settings.octree_resolution >= SPARSE_FROM
 
 
 def optimal_settings(

@@ -11,6 +11,7 @@ from hy3dgen.errors import Cancelled, InvalidImageError, InvalidSettingError
 from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
 from hy3dgen.shapegen.models.autoencoders import (
     CoarseToFineVolumeDecoder,
+    FlashVDMVolumeDecoding,
     HierarchicalVolumeDecoding,
     VanillaVolumeDecoder,
 )
@@ -160,9 +161,15 @@ def test_coarse_to_fine_is_chosen_for_fine_grids_only(pipeline):
 
 def test_grids_are_sparse_only_for_who_can_take_them():
     own, plain = VanillaVolumeDecoder(), MCSurfaceExtractor()
-    assert pick_volume_decoder(own, plain, 512).sparse_from == 512
-    for other in (MCSurfaceExtractor(compatibility=True), lambda grids, **_: grids):
-        assert pick_volume_decoder(own, other, 512).sparse_from is None
+    flash = FlashVDMVolumeDecoding("merge")
+    for chosen, name in ((own, None), (own, "flashvdm"), (flash, None)):
+        assert pick_volume_decoder(chosen, plain, 512, name).sparse_from == 512
+        for other in (MCSurfaceExtractor(compatibility=True), lambda grids, **_: grids):
+            assert pick_volume_decoder(chosen, other, 512, name).sparse_from is None
+    assert pick_volume_decoder(flash, plain, 512).topk_mode == "merge"
+    old = pick_volume_decoder(flash, plain, 512, compatibility=True)
+    assert (old.topk_mode, old.compatibility, old.sparse_from) == ("merge", True, None)
+    assert flash.sparse_from is None and not flash.compatibility
 
 
 def test_latents_become_meshes_coarse_to_fine_too(pipeline, start, monkeypatch):

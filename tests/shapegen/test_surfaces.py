@@ -72,11 +72,25 @@ def mixed_cells(grid):
 
 
 @pytest.mark.parametrize("distance", FIELDS, ids=lambda f: f.__name__)
-def test_coarse_to_fine_knows_every_cell_that_the_dense_surface_passes(distance):
+@pytest.mark.parametrize(
+    ("resolution", "bounds", "sparse_from"),
+    [
+        (96, 1.01, None),
+        (97, 1.01, None),  # grids twice and four times as coarse end behind the box
+        (99, (-1.01, -0.97, -1.1, 0.98, 1.02, 1.0), None),
+        (103, 1.01, 4),
+    ],
+)
+def test_coarse_to_fine_knows_every_cell_that_the_dense_surface_passes(
+    distance, resolution, bounds, sparse_from
+):
     dense_field, sparse_field = AnalyticField(distance), AnalyticField(distance)
-    settings = dict(octree_resolution=96, min_resolution=24)
+    settings = dict(octree_resolution=resolution, min_resolution=24, bounds=bounds)
     dense = VanillaVolumeDecoder()(LATENTS, dense_field, **settings)
-    sparse = CoarseToFineVolumeDecoder()(LATENTS, sparse_field, **settings)
+    sparse = CoarseToFineVolumeDecoder(sparse_from)(LATENTS, sparse_field, **settings)
+    if sparse_from is not None:
+        sparse = sparse[0].dense()[None]
+    assert sparse.shape == dense.shape
     known = ~sparse.isnan()
     assert torch.allclose(sparse[known], dense[known], atol=2e-5)
     unknown_cells = torch.nn.functional.max_pool3d((~known).float()[None], 2, stride=1)[0, 0] > 0

@@ -13,7 +13,7 @@ Where it departs from the published scheme (`HierarchicalVolumeDecoding`):
   it was in a clear cell, the whole grid is decoded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 from ....gpu.sparse_grid import SparseGrid, coordinates, near_surface, open_corners, refined
 from ...log import logger
 from .field import Field, Progress
-from .grid_levels import exact_levels
+from .grid_levels import covering_levels
 from .volume_grids import (
     NEAR_LEVEL,
     UNKNOWN,
@@ -31,6 +31,7 @@ from .volume_grids import (
     dilate,
     refine_mask,
     unknown_corners,
+    widened_box,
 )
 
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
@@ -65,40 +66,56 @@ class CoarseToFineVolumeDecoder:
     ) -> Tensor | list[SparseGrid]:
         """Grid `(B, n, n, n) float32`; `octree_resolution` is kept exactly.
 
-        A resolution that cannot be halved is decoded densely, as is one below twice
-        `min_resolution`.
+        One below twice `min_resolution` is decoded densely.
         """
-        sparse = self.sparse_from is not None and octree_resolution >= self.sparse_from
-        follow = follow_surface_sparsely if sparse else follow_surface
-        grids = []
-        for row in latents.split(1):
-            field = Field(row, geo_decoder, bounds, num_chunks, progress)
-            grids.append(follow(field, octree_resolution, min_resolution, mc_level))
-        return grids if sparse else torch.stack(grids)
+
+        def field_of(row: Tensor, box: Any) -> Field:
+            return Field(row, geo_decoder, box, num_chunks, progress)
+
+        return follow_surfaces(
+            latents, field_of, bounds, octree_resolution, min_resolution, mc_level, self.sparse_from
+        )
 
 
-def follow_surface(
-    field: Field, octree_resolution: int, min_resolution: int, mc_level: float
-) -> Tensor:
+def follow_surfaces(
+    latents: Tensor,
+    field_of: Callable[[Tensor, Any], Field],
+    bounds: float | Sequence[float],
+    octree_resolution: int,
+    min_resolution: int,
+    mc_level: float,
+    sparse_from: int | None,
+) -> Tensor | list[SparseGrid]:
+    """The grids of a batch `(B, L, D)`; `field_of(row, box)` is the field of one of its rows.
+
+    Grids whose resolution cannot be halved evenly are cut out of slightly larger ones.
+    """
+    levels = covering_levels(octree_resolution, min_resolution)
+    box = widened_box(bounds, levels[-1] / octree_resolution)
+    side = octree_resolution + 1
+    fields = (field_of(row, box) for row in latents.split(1))
+    if sparse_from is not None and octree_resolution >= sparse_from:
+        return [_cut(follow_surface_sparsely(field, levels, mc_level), side) for field in fields]
+    grids = [follow_surface(field, levels, mc_level)[:side, :side, :side] for field in fields]
+    return torch.stack(grids)
+
+
+def follow_surface(field: Field, levels: Sequence[int], mc_level: float) -> Tensor:
     """Grid `(n, n, n) float32` of one object, known near its surface."""
-    levels = exact_levels(octree_resolution, min_resolution)
     grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
     for i, level in enumerate(levels[1:], start=2):
         near = _near_surface(grid)
         if i == 2:
             checked = _check_left_out(field, grid, near, level, mc_level)
             if checked is None:
-                return field.everywhere(octree_resolution)[0]
+                return field.everywhere(levels[-1])[0]
             near = checked
         grid = _refined(field, near, level, len(levels) - i, mc_level)
     return torch.where(grid == UNKNOWN, torch.nan, grid + mc_level)
 
 
-def follow_surface_sparsely(
-    field: Field, octree_resolution: int, min_resolution: int, mc_level: float
-) -> SparseGrid:
+def follow_surface_sparsely(field: Field, levels: Sequence[int], mc_level: float) -> SparseGrid:
     """The same points and values as `follow_surface`, without full grids but the coarsest."""
-    levels = exact_levels(octree_resolution, min_resolution)
     side = levels[0] + 1
     values = field.everywhere(levels[0], later_levels=len(levels) - 1)[0].reshape(-1) - mc_level
     grid = SparseGrid(side, torch.arange(side**3, device=values.device), values)
@@ -110,10 +127,8 @@ def follow_surface_sparsely(
             mask[near] = True
             checked = _check_left_out(field, coarse, mask.view_as(coarse), level, mc_level)
             if checked is None:
-                full = field.everywhere(octree_resolution)[0].reshape(-1)
-                return SparseGrid(
-                    octree_resolution + 1, torch.arange(len(full), device=full.device), full
-                )
+                full = field.everywhere(levels[-1])[0].reshape(-1)
+                return SparseGrid(levels[-1] + 1, torch.arange(len(full), device=full.device), full)
             near = checked.reshape(-1).nonzero()[:, 0]
         keys = refined(near, grid.side)
         grid = SparseGrid(level + 1, keys[:0], values[:0])
@@ -122,6 +137,16 @@ def follow_surface_sparsely(
             grid = grid.with_points(keys, found)
             keys = open_corners(grid)
     return grid._replace(values=grid.values + mc_level)
+
+
+def _cut(grid: SparseGrid, side: int) -> SparseGrid:
+    """The part of a grid with the lowest `side` points along each axis."""
+    if side == grid.side:
+        return grid
+    places = coordinates(grid.keys, grid.side)
+    kept = (places < side).all(dim=1)
+    x, y, z = places[kept].unbind(1)
+    return SparseGrid(side, (x * side + y) * side + z, grid.values[kept])
 
 
 def _check_left_out(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which volume decoder a call gets: the one it names, else the VAE's own or what is better."""
 
+from copy import copy
 from typing import Any
 
 from ...cost_model import SPARSE_FROM
@@ -28,21 +29,25 @@ def pick_volume_decoder(
     own : the VAE's
     extractor : what will get the grids
     name : of `VOLUME_DECODERS`; None: `own`, or if that is the dense default, coarse-to-fine from a
-        resolution of 64 on, without full grids from 512 on
+        resolution of 64 on; without full grids from 512 on, as 'flashvdm' is
     compatibility : the published decoders' grids
     """
+    takes_sparse = type(extractor) is MCSurfaceExtractor and not extractor.compatibility
+    sparse_from = SPARSE_FROM if takes_sparse and not compatibility else None
     if name == "dense":
         return VanillaVolumeDecoder()
     if name == "flashvdm":
-        return FlashVDMVolumeDecoding(compatibility=compatibility)
+        return FlashVDMVolumeDecoding("mean", compatibility, sparse_from)
+    if name is None and isinstance(own, FlashVDMVolumeDecoding):
+        own = copy(own)
+        own.compatibility |= compatibility
+        own.sparse_from = None if own.compatibility else sparse_from
+        return own
     if compatibility:
-        if isinstance(own, FlashVDMVolumeDecoding):
-            return FlashVDMVolumeDecoding(own.topk_mode, compatibility=True)
         if name == "coarse_to_fine" or isinstance(own, HierarchicalVolumeDecoding):
             return HierarchicalVolumeDecoding(compatibility=True)
         return own
     fine = type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM
     if name == "coarse_to_fine" or fine:
-        takes_sparse = type(extractor) is MCSurfaceExtractor and not extractor.compatibility
-        return CoarseToFineVolumeDecoder(SPARSE_FROM if takes_sparse else None)
+        return CoarseToFineVolumeDecoder(sparse_from)
     return own

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from ....errors import InvalidSettingError
+from ....gpu.sparse_grid import SparseGrid
 from ...devices import is_out_of_memory
 from .attention_blocks import KeysValues
 from .attention_processors import (
     FlashVDMCrossAttentionProcessor,
     FlashVDMTopMCrossAttentionProcessor,
 )
-from .coarse_to_fine import follow_surface
+from .coarse_to_fine import follow_surfaces
 from .field import Field, Progress
 from .grid_levels import halved_levels
 from .hierarchical import decode_levels
@@ -40,9 +41,15 @@ class FlashVDMVolumeDecoding:
     topk_mode : 'mean' keeps a third of the latents, 'merge' all that matter
     compatibility : the published grid: its side is that of `flash_levels`, points near the surface
         are marked as in `HierarchicalVolumeDecoding`, and the surface may end at unknown points
+    sparse_from : as for `CoarseToFineVolumeDecoder`; not with `compatibility`
     """
 
-    def __init__(self, topk_mode: str = "mean", compatibility: bool = False) -> None:
+    def __init__(
+        self,
+        topk_mode: str = "mean",
+        compatibility: bool = False,
+        sparse_from: int | None = None,
+    ) -> None:
         if topk_mode not in _PROCESSORS:
             raise InvalidSettingError(
                 f"topk_mode is {topk_mode!r}; choose from {', '.join(_PROCESSORS)}."
@@ -50,6 +57,7 @@ class FlashVDMVolumeDecoding:
         self.topk_mode = topk_mode
         self.processor = _PROCESSORS[topk_mode]()
         self.compatibility = compatibility
+        self.sparse_from = sparse_from
 
     def __call__(
         self,
@@ -63,25 +71,28 @@ class FlashVDMVolumeDecoding:
         mini_grid_num: int = 4,
         progress: Progress | None = None,
         **ignored: Any,
-    ) -> Tensor:
-        """Grid `(B, n, n, n) float32`.
+    ) -> Tensor | list[SparseGrid]:
+        """Grid `(B, n, n, n) float32`, or sparse ones.
 
         `mini_grid_num` is the number of regions per axis on the coarsest level.
         """
+
+        def field_of(row: Tensor, box: Any) -> Field:
+            return RegionField(row, geo_decoder, box, num_chunks, progress, mini_grid_num)
+
         before = geo_decoder.cross_attention_processor
         geo_decoder.set_cross_attention_processor(self.processor)
         try:
-            grids = []
-            for row in latents.split(1):
-                field = RegionField(row, geo_decoder, bounds, num_chunks, progress, mini_grid_num)
-                if self.compatibility:
-                    levels = flash_levels(octree_resolution, min_resolution, mini_grid_num)
-                    grids.append(decode_levels(field, levels, mc_level, compatibility=True))
-                else:
-                    grids.append(follow_surface(field, octree_resolution, min_resolution, mc_level))
+            if not self.compatibility:
+                return follow_surfaces(
+                    latents, field_of, bounds, octree_resolution, min_resolution, mc_level,
+                    self.sparse_from,
+                )  # fmt: skip
+            levels = flash_levels(octree_resolution, min_resolution, mini_grid_num)
+            fields = (field_of(row, bounds) for row in latents.split(1))
+            return torch.stack([decode_levels(field, levels, mc_level, True) for field in fields])
         finally:
             geo_decoder.set_cross_attention_processor(before)
-        return torch.stack(grids)
 
 
 def flash_levels(octree_resolution: int, min_resolution: int, mini_grid_num: int) -> list[int]:

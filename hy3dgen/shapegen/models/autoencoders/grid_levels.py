@@ -16,9 +16,12 @@ def halved_levels(octree_resolution: int, min_resolution: int) -> list[int]:
     return [coarsest * 2**i for i in range(max(len(levels), 1))]
 
 
-def exact_levels(octree_resolution: int, min_resolution: int) -> list[int]:
-    """The same, ending in `octree_resolution` itself: fewer halvings if one would be odd."""
-    levels = halved_levels(octree_resolution, min_resolution)
-    while levels[-1] != octree_resolution:
-        levels = halved_levels(octree_resolution, levels[0] + 1)
-    return levels
+def covering_levels(octree_resolution: int, min_resolution: int) -> list[int]:
+    """As many of them, but the last is `octree_resolution` or a little more: halving rounds up.
+
+    Grids of those resolutions reach beyond the box by what the last one has too many; that part is
+    cut off in the end.
+    """
+    halvings = len(halved_levels(octree_resolution, min_resolution)) - 1
+    coarsest = -(-octree_resolution // 2**halvings)
+    return [coarsest * 2**i for i in range(halvings + 1)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .field import Field, Progress
-from .grid_levels import exact_levels, halved_levels
+from .grid_levels import covering_levels, halved_levels
 from .volume_grids import (
     NEAR_LEVEL,
     UNKNOWN,
@@ -16,6 +16,7 @@ from .volume_grids import (
     extract_near_surface_volume_fn,
     refine_mask,
     unknown_corners,
+    widened_box,
 )
 
 
@@ -49,13 +50,15 @@ class HierarchicalVolumeDecoding:
     ) -> Tensor:
         """Grid `(B, n, n, n) float32`, n being `octree_resolution + 1`, or with `compatibility`
         that of the last level."""
-        levels_of = halved_levels if self.compatibility else exact_levels
-        levels = levels_of(octree_resolution, min_resolution)
+        levels, side = halved_levels(octree_resolution, min_resolution), None
+        if not self.compatibility:
+            levels, side = covering_levels(octree_resolution, min_resolution), octree_resolution + 1
+            bounds = widened_box(bounds, levels[-1] / octree_resolution)
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
             grids.append(decode_levels(field, levels, mc_level, self.compatibility))
-        return torch.stack(grids)
+        return torch.stack(grids)[:, :side, :side, :side].contiguous()
 
 
 def decode_levels(
