@@ -127,7 +127,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         warn_of_unknown(others, Hunyuan3DDiTFlowMatchingPipeline.__call__)
         extractor = self.vae.surface_extractor
         if mc_algo or compatibility:
-            extractor = make_surface_extractor(mc_algo or "mc", compatibility)
+            own = getattr(extractor, "mc_algo", "mc")
+            extractor = make_surface_extractor(mc_algo or own, compatibility)
         decoder = pick_volume_decoder(
             self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility
         )
@@ -289,7 +290,8 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         box_v : the field is decoded in [-box_v, box_v]^3, or in six numbers' box
         octree_resolution : cells a side of the decoding grid
         mc_level : field value of the surface; more is inside
-        mc_algo : 'mc', or None for what the VAE has
+        mc_algo : 'mc' for marching cubes, 'dmc' for dual marching cubes, whose faces are more even
+            and corners rounder; None for what the VAE has
         num_chunks : points decoded at a time, at most
         output_type : 'trimesh', 'mesh' (list of `Latent2MeshOutput`) or 'latent' (tensor); another
             is taken for 'mesh', with a warning

@@ -15,6 +15,7 @@ from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
 from hy3dgen.shapegen.flash_vae import ModelSource, _place
 from hy3dgen.shapegen.models.autoencoders import (
     CrossAttentionProcessor,
+    DMCSurfaceExtractor,
     FlashVDMCrossAttentionProcessor,
     FlashVDMVolumeDecoding,
     HierarchicalVolumeDecoding,
@@ -136,8 +137,12 @@ def test_the_pipeline_switches_it_on_and_off(caplog):
     assert type(own.volume_decoder) is VanillaVolumeDecoder
     with pytest.raises(InvalidSettingError, match="topk_mode is 'max'; choose from mean, merge"):
         pipe.enable_flashvdm(topk_mode="max")
-    with pytest.raises(InvalidSettingError, match="'dmc'"):
-        pipe.enable_flashvdm(mc_algo="dmc")
+    with pytest.raises(InvalidSettingError, match="mc_algo is 'flexi'; choose from mc, dmc"):
+        pipe.enable_flashvdm(mc_algo="flexi")
+    assert type(own.surface_extractor) is MCSurfaceExtractor
+    pipe.enable_flashvdm(mc_algo="dmc")
+    assert type(own.surface_extractor) is DMCSurfaceExtractor
+    assert pipe(**options)[0].is_watertight
 
 
 def test_a_vae_beside_the_model_takes_its_place_and_goes_again(tmp_path):

@@ -197,8 +197,20 @@ def test_a_chosen_extractor_holds_for_one_call_only(pipeline, picture, start):
     before = pipeline.vae.surface_extractor
     pipeline(picture, latents=start, mc_algo="mc", **FAST)
     assert pipeline.vae.surface_extractor is before
-    with pytest.raises(InvalidSettingError, match="'dmc'"):
-        pipeline(picture, mc_algo="dmc", **FAST)
+    plain = pipeline(picture, latents=start, **FAST)[0]
+    dual = pipeline(picture, latents=start, mc_algo="dmc", **FAST)[0]
+    assert pipeline.vae.surface_extractor is before
+    assert dual.is_watertight and not plain.is_watertight  # random weights' surface meets the box
+    assert np.abs(dual.bounds - plain.bounds).max() < 2.02 / 12
+    pipeline.set_surface_extractor("dmc")
+    try:
+        assert np.array_equal(pipeline(picture, latents=start, **FAST)[0].faces, dual.faces)
+        (old,) = pipeline(picture, latents=start, compatibility=True, **FAST)
+        assert np.allclose(old.bounds.sum(axis=0), 0, atol=1e-6) and old.extents.max() <= 1.01
+    finally:
+        pipeline.set_surface_extractor("mc")
+    with pytest.raises(InvalidSettingError, match="mc_algo is 'flexi'; choose from mc, dmc"):
+        pipeline(picture, mc_algo="flexi", **FAST)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from ...cost_model import SPARSE_FROM
 from .coarse_to_fine import CoarseToFineVolumeDecoder
 from .flash_vdm import FlashVDMVolumeDecoding
 from .hierarchical import HierarchicalVolumeDecoding
-from .surface_extractors import MCSurfaceExtractor
+from .surface_extractors import takes_sparse_grids
 from .volume_decoders import VanillaVolumeDecoder
 
 VOLUME_DECODERS = ("dense", "coarse_to_fine", "flashvdm")
@@ -32,8 +32,8 @@ def pick_volume_decoder(
         resolution of 64 on; without full grids from 512 on, as 'flashvdm' is
     compatibility : the published decoders' grids
     """
-    takes_sparse = type(extractor) is MCSurfaceExtractor and not extractor.compatibility
-    sparse_from = SPARSE_FROM if takes_sparse and not compatibility else None
+    sparse = takes_sparse_grids(extractor) and not compatibility
+    sparse_from = SPARSE_FROM if sparse else None
     if name == "dense":
         return VanillaVolumeDecoder()
     if name == "flashvdm":

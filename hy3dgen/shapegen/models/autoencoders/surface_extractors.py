@@ -2,7 +2,7 @@
 """Surface extractors: a grid of field values becomes a triangle mesh."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ....gpu.reduce import reduce_surface
 from ....gpu.sparse_grid import SparseGrid
 from ....gpu.surface import extract_surface
 from ....mesh import TriangleMesh, reduce_faces
+from .dual_surface import extract_dual_surface
 from .volume_grids import box_corners
 
 # Vertices keep about this share of a cell away from its corners, as in `gpu.surface`. Where a value
@@ -45,6 +46,8 @@ class MCSurfaceExtractor:
         `octree_resolution + 1` instead of the number of cells: meshes come out slightly small and
         off centre, equal to those of the original, with its faces without area
     """
+
+    mc_algo = "mc"
 
     def __init__(self, compatibility: bool = False) -> None:
         self.compatibility = compatibility
@@ -81,7 +84,8 @@ class MCSurfaceExtractor:
         meshes = []
         for grid in grid_logits:
             if surface_on_device(grid) and not (self.compatibility and isinstance(grid, Tensor)):
-                meshes.append(_extract_in_place(grid, mc_level, low, high, face_count))
+                places, faces = _surface_of(extract_surface, grid, mc_level)
+                meshes.append(_placed(*_smaller(places, faces, face_count), grid, low, high))
                 continue
             mesh = self._extract(grid, mc_level, low, high, octree_resolution)
             if face_count is not None:
@@ -143,25 +147,32 @@ def _no_surface(level: float, smallest: float, largest: float) -> SurfaceExtract
     )
 
 
-def _extract_in_place(
+def _surface_of(
+    extract: Callable[[Any, float], tuple[Tensor, Tensor]],
     grid: Tensor | SparseGrid,
     level: float,
-    low: np.ndarray,
-    high: np.ndarray,
-    face_count: int | None,
-) -> Latent2MeshOutput:
-    """Surface and reduction on the device of the grid; the result is numpy's."""
+) -> tuple[Tensor, Tensor]:
+    """Vertices in steps of the grid, and faces, on the grid's device; there is at least one."""
     sparse = isinstance(grid, SparseGrid)
-    vertices, faces = extract_surface(grid if sparse else grid.float(), level)
+    vertices, faces = extract(grid if sparse else grid.float(), level)
     if len(faces) == 0:
         known = grid.values if sparse else grid.reshape(-1)
         known = known[torch.isfinite(known)]
         if len(known) == 0:
             raise _not_finite()
         raise _no_surface(level, float(known.min()), float(known.max()))
-    if face_count is not None:
-        vertices, faces = reduce_surface(vertices, faces, face_count)
-    cells = (grid.side if sparse else grid.shape[0]) - 1
+    return vertices, faces
+
+
+def _smaller(vertices: Tensor, faces: Tensor, face_count: int | None) -> tuple[Tensor, Tensor]:
+    return (vertices, faces) if face_count is None else reduce_surface(vertices, faces, face_count)
+
+
+def _placed(
+    vertices: Tensor, faces: Tensor, grid: Tensor | SparseGrid, low: np.ndarray, high: np.ndarray
+) -> Latent2MeshOutput:
+    """Vertices in the box of the grid, as numpy arrays; faces as marching cubes orders them."""
+    cells = (grid.side if isinstance(grid, SparseGrid) else grid.shape[0]) - 1
     places = vertices.cpu().numpy() / np.float32(cells) * (high - low) + low
     return Latent2MeshOutput(places.astype(np.float32), faces.flip(1).cpu().numpy())
 
@@ -234,26 +245,61 @@ def _without_nan(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
 
 
 class DMCSurfaceExtractor:
-    """Dual marching cubes, the published scripts' `mc_algo='dmc'`, which this version cannot do.
+    """Dual marching cubes, see `dual_surface.py`: more even faces, on any device.
 
-    It needs a library that only runs on CUDA GPUs, and ignores the level and the bounds. The name
-    stays importable; making one says what to use instead.
+    Parameters
+    ----------
+    compatibility : as published, which ignores the level and the bounds: the surface is at 0, and
+        the mesh is centred, in units of the box's side
     """
 
-    def __init__(self) -> None:
-        raise InvalidSettingError(
-            "mc_algo 'dmc' needs a library that this version does without; use 'mc', which also "
-            "keeps the level and the bounds."
-        )
+    mc_algo = "dmc"
+
+    def __init__(self, compatibility: bool = False) -> None:
+        self.compatibility = compatibility
+
+    def __call__(
+        self,
+        grid_logits: Any,
+        *,
+        mc_level: float = 0.0,
+        bounds: float | Sequence[float] = 1.01,
+        octree_resolution: int | None = None,
+        face_count: int | None = None,
+        reducer: str = "quality",
+        **ignored: Any,
+    ) -> list[Latent2MeshOutput]:
+        """One mesh per grid, as `MCSurfaceExtractor`; closed also where a field leaves its grid."""
+        low, high = box_corners(0.5 if self.compatibility else bounds)
+        level = 0.0 if self.compatibility else mc_level
+        meshes = []
+        for grid in grid_logits:
+            places, faces = _surface_of(extract_dual_surface, grid, level)
+            if surface_on_device(grid):
+                places, faces = _smaller(places, faces, face_count)
+            mesh = _placed(places, faces, grid, low, high)
+            if face_count is not None and not surface_on_device(grid):
+                mesh = _reduced(mesh, face_count, reducer)
+            if self.compatibility:
+                mesh.mesh_v -= (mesh.mesh_v.min(axis=0) + mesh.mesh_v.max(axis=0)) / 2
+            meshes.append(mesh)
+        return meshes
 
 
+SurfaceExtractor = MCSurfaceExtractor | DMCSurfaceExtractor
 SurfaceExtractors = {"mc": MCSurfaceExtractor, "dmc": DMCSurfaceExtractor}
 
 
-def make_surface_extractor(mc_algo: str, compatibility: bool = False) -> MCSurfaceExtractor:
+def make_surface_extractor(mc_algo: str, compatibility: bool = False) -> SurfaceExtractor:
     """The extractor that `mc_algo` names."""
-    if mc_algo == "mc":
-        return MCSurfaceExtractor(compatibility)
-    if mc_algo == "dmc":
-        return DMCSurfaceExtractor()
-    raise InvalidSettingError(f"mc_algo is {mc_algo!r}, but only 'mc' is known; use that.")
+    if mc_algo not in SurfaceExtractors:
+        raise InvalidSettingError(
+            f"mc_algo is {mc_algo!r}; choose from {', '.join(SurfaceExtractors)}."
+        )
+    return SurfaceExtractors[mc_algo](compatibility)
+
+
+def takes_sparse_grids(extractor: Any) -> bool:
+    """Whether grids may come as `SparseGrid`: not to those of other makers, nor as published."""
+    known = type(extractor) in SurfaceExtractors.values()
+    return known and not extractor.compatibility

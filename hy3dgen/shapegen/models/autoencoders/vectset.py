@@ -111,7 +111,7 @@ class VectsetVAE(nn.Module):
         enabled: bool = True,
         adaptive_kv_selection: bool = True,
         topk_mode: str = "mean",
-        mc_algo: str = "mc",
+        mc_algo: str = "dmc",
         compatibility: bool = False,
     ) -> None:
         """Decode with FlashVDM from now on, or densely with `enabled=False`.
@@ -120,7 +120,7 @@ class VectsetVAE(nn.Module):
         ----------
         adaptive_kv_selection : False refines in the same way but looks at all latents
         topk_mode : 'mean' or 'merge', see `FlashVDMVolumeDecoding`
-        mc_algo : 'mc'
+        mc_algo : 'mc' or 'dmc', see the surface extractors
         compatibility : grids and vertices of the original, see the classes
         """
         if not enabled:
@@ -164,7 +164,9 @@ class VectsetVAE(nn.Module):
         `pick_volume_decoder`; `compatibility=True` gives what the original gives.
         """
         compatibility = kwargs.pop("compatibility", False)
-        extractor = MCSurfaceExtractor(True) if compatibility else self.surface_extractor
+        extractor = self.surface_extractor
+        if compatibility:
+            extractor = make_surface_extractor(getattr(extractor, "mc_algo", "mc"), True)
         resolution = kwargs.setdefault("octree_resolution", 384)
         decoder = pick_volume_decoder(
             self.volume_decoder, extractor, resolution, compatibility=compatibility
