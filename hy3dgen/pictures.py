@@ -27,7 +27,7 @@ MIN_SIDE = 16
 _ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
 
 
-def load_picture(source: Any) -> np.ndarray:
+def load_picture(source: Any, min_side: int = MIN_SIDE) -> np.ndarray:
     """Read a picture as straight RGBA, upright, 8 bits a channel.
 
     Of an animation the first frame is taken, a camera's orientation tag is applied, 16-bit and
@@ -38,6 +38,7 @@ def load_picture(source: Any) -> np.ndarray:
     source : path of a file, PIL image, or array
         Arrays are `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`; uint8, uint16, bool, or
         floating point in 0..1.
+    min_side : smaller pictures are refused
 
     Returns
     -------
@@ -49,20 +50,20 @@ def load_picture(source: Any) -> np.ndarray:
         The message says what was found, what was wanted and what to do.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, min_side)
     if isinstance(source, (str, os.PathLike)):
-        return _from_file(Path(source))
+        return _from_file(Path(source), min_side)
     from PIL import Image
 
     if isinstance(source, Image.Image):
-        return _from_pil(source, "the picture")
+        return _from_pil(source, "the picture", min_side)
     raise InvalidImageError(
         f"a picture was given as {type(source).__name__}; give a file's path, a PIL image or a "
         "numpy array."
     )
 
 
-def _from_file(path: Path) -> np.ndarray:
+def _from_file(path: Path, min_side: int) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -93,17 +94,17 @@ def _from_file(path: Path) -> np.ndarray:
             f"{path} is damaged or cannot be opened ({error}); {_ADVICE}."
         ) from error
     with image:
-        return _from_pil(image, str(path))
+        return _from_pil(image, str(path), min_side)
 
 
 # What Pillow's decoders raise for damaged files, apart from what they do not recognise at all.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 
-def _from_pil(image: "Image.Image", name: str) -> np.ndarray:
+def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
     from PIL import ImageOps
 
-    _check_size(image.width, image.height, name)  # before anything is decoded
+    _check_size(image.width, image.height, name, min_side)  # before anything is decoded
     try:
         if getattr(image, "is_animated", False):
             image.seek(0)
@@ -114,7 +115,7 @@ def _from_pil(image: "Image.Image", name: str) -> np.ndarray:
         ) from error
     image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        return _from_array(_deep_grey(np.asarray(image)))
+        return _from_array(_deep_grey(np.asarray(image)), min_side)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         return np.array(image.convert("RGBA"))
     return np.array(image.convert("RGB").convert("RGBA"))
@@ -132,7 +133,7 @@ def _deep_grey(values: np.ndarray) -> np.ndarray:
     return np.clip(grey / max(white, float(grey.max())), 0.0, 1.0)
 
 
-def _from_array(array: np.ndarray) -> np.ndarray:
+def _from_array(array: np.ndarray, min_side: int) -> np.ndarray:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
@@ -140,7 +141,7 @@ def _from_array(array: np.ndarray) -> np.ndarray:
             f"the picture is an array of shape {array.shape}; give (H, W), (H, W, 3) or (H, W, 4)."
         )
     height, width, channels = array.shape
-    _check_size(width, height, "the picture")
+    _check_size(width, height, "the picture", min_side)
     pixels = np.full((height, width, 4), 255, np.uint8)
     pixels[..., : max(channels, 3)] = _to_bytes(array)  # one channel spreads over three
     return pixels
@@ -166,10 +167,10 @@ def _to_bytes(array: np.ndarray) -> np.ndarray:
     )
 
 
-def _check_size(width: int, height: int, name: str) -> None:
-    if min(width, height) < MIN_SIDE:
+def _check_size(width: int, height: int, name: str, min_side: int) -> None:
+    if min(width, height) < min_side:
         raise InvalidImageError(
-            f"{name} has {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed, "
+            f"{name} has {width} x {height} pixels; at least {min_side} x {min_side} are needed, "
             "so choose a larger picture."
         )
     if width * height > MAX_PIXELS:

@@ -44,6 +44,7 @@ from .several_devices import SpreadDecoder, SpreadDenoiser, replica
 _SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
 _NETWORKS = ("model", "vae", "conditioner")
 _PARTS = (*_NETWORKS, "scheduler", "image_processor")
+_SAGE_SWITCHES = ("USE_SAGEATTN", "CA_USE_SAGEATTN")  # of the original, for a rougher attention
 _MESHES = 9  # the last ones tell how large a surface to expect
 _Self = TypeVar("_Self", bound="PipelineParts")
 
@@ -86,6 +87,9 @@ class PipelineParts:
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
         self._folder: Path | None = None  # of the config, if there was one
         self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
+        for name in _SAGE_SWITCHES:
+            if os.environ.get(name) == "1":
+                logger.info("%s=1 has no effect: attention is exact, by PyTorch's kernels.", name)
         for network in (vae, model, conditioner):
             network.eval().requires_grad_(False)
         self.to(self.device, self.dtype)

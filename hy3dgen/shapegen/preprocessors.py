@@ -17,6 +17,8 @@ from torch import Tensor
 from ..errors import InvalidImageError, InvalidSettingError, UnknownViewError
 from ..pictures import load_picture
 
+_LEAST_SIDE = 2  # what can be centred, as far as scripts are concerned
+
 
 def array_to_tensor(pixels: np.ndarray) -> Tensor:
     """`(H, W, C)` bytes -> `(1, C, H, W)` float32 in [-1, 1]."""
@@ -105,7 +107,7 @@ class ImageProcessorV2:
         """Picture `(size, size, 3)` and mask `(size, size, 1)`, uint8."""
         import cv2
 
-        rgb, mask = self.recenter(load_picture(image), border_ratio)
+        rgb, mask = self.recenter(load_picture(image, min_side=_LEAST_SIDE), border_ratio)
         size = (self.size, self.size)
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)

@@ -207,6 +207,19 @@ def test_unknown_loading_arguments_are_kept_and_told():
     assert pipe.kwargs == {"revision": "main"}
 
 
+@pytest.mark.parametrize("name", ["USE_SAGEATTN", "CA_USE_SAGEATTN"])
+def test_switches_for_another_attention_are_told_to_have_no_effect(
+    pipeline, name, monkeypatch, caplog
+):
+    options = dict(latents=START, output_type="latent", **FAST)
+    want = pipeline(PICTURE, **options)
+    monkeypatch.setenv(name, "1")
+    with caplog.at_level("INFO", logger="hy3dgen.shapgen"):
+        got = load()(PICTURE, **options)
+    assert [line for line in caplog.messages if f"{name}=1 has no effect" in line] != []
+    assert torch.equal(got, want)
+
+
 # --- weights at construction ----------------------------------------------------------------------
 
 DIT = dict(in_channels=4, context_in_dim=8, hidden_size=16, num_heads=2, axes_dim=[8], depth=1,

@@ -57,3 +57,13 @@ def test_pictures_without_an_object_are_refused():
     with pytest.raises(UnknownViewError, match=r"^the views are named 'top'; give") as caught:
         MVImageProcessorV2()({"top": disc()})
     assert isinstance(caught.value, KeyError) and isinstance(caught.value, InvalidImageError)
+
+
+@pytest.mark.parametrize("side", [2, 3, 8, 15])
+def test_small_pictures_are_for_scripts_to_decide(side):
+    """A user is told to choose a larger one before; see `hy3dgen.pictures`."""
+    image = np.full((side, side, 3), 70, np.uint8)
+    found = ImageProcessorV2(size=56)(image)
+    assert found["image"].shape == (1, 3, 56, 56)
+    with pytest.raises(InvalidImageError, match="1 x 1 pixels; at least 2 x 2"):
+        ImageProcessorV2(size=56)(image[:1, :1])

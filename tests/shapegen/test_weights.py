@@ -353,3 +353,20 @@ class TestConfig:
 def _drop(state, part):
     for name in [key for key in state if key.startswith(f"{part}.")]:
         del state[name]
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+@pytest.mark.parametrize("form", ["safetensors", "ckpt"])
+def test_weights_stored_in_eight_bits_are_widened(vae_folder, kind, form):
+    """PyTorch computes nothing in them; what is in the file is what is used."""
+    narrow = {k: v.to(kind) for k, v in load_file(vae_folder / "model.safetensors").items()}
+    for old in [*vae_folder.glob("model*.safetensors"), *vae_folder.glob("model*.ckpt")]:
+        old.unlink()
+    if form == "ckpt":
+        torch.save(narrow, vae_folder / "model.ckpt")
+    else:
+        save_file(narrow, vae_folder / "model.safetensors")
+    vae = ShapeVAE.from_pretrained(vae_folder, subfolder=None, variant=None, device="cpu")
+    for name, value in vae.state_dict().items():
+        assert value.dtype == torch.float32 and torch.equal(value, narrow[name].float())
+    assert vae.decode(torch.zeros(1, *vae.latent_shape)).isfinite().all()

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from ....errors import InvalidSettingError
 from ..attention import attention, split_interleaved_heads, split_stacked_heads
 from ..embeddings import get_1d_sincos_pos_embed_from_grid
+from .attention_pool import POOLED, AttentionPool
 from .moe_layers import MoEBlock
 
 _EPS = 1e-6
-_POOLED = 1024  # width of the pooled condition
-_POOLING_HEADS = 8
+_ADDITIONAL = 1024  # width of an additional condition's tokens behind their projection
 
 
 def _layer_norm(width: int) -> nn.LayerNorm:
@@ -134,7 +134,13 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Tokens `x` look at `y`; keys and values are cut head by head out of both projections."""
+    """Tokens `x` look at `y`; keys and values are cut head by head out of both projections.
+
+    Parameters
+    ----------
+    decoupled_ca_dim : so many last tokens of `y` are looked at apart, with keys and values of their
+        own, and what is seen there is added times `decoupled_ca_weight`
+    """
 
     def __init__(
         self,
@@ -144,6 +150,8 @@ class CrossAttention(nn.Module):
         qkv_bias: bool = True,
         qk_norm: bool = False,
         norm_layer: Any = nn.LayerNorm,
+        decoupled_ca_dim: int = 0,
+        decoupled_ca_weight: float = 1.0,
     ) -> None:
         super().__init__()
         _check_heads(qdim, num_heads)
@@ -154,38 +162,22 @@ class CrossAttention(nn.Module):
         self.q_norm = _head_norm(qk_norm, norm_layer, qdim // num_heads)
         self.k_norm = _head_norm(qk_norm, norm_layer, qdim // num_heads)
         self.out_proj = nn.Linear(qdim, qdim)
+        self.apart, self.weight_apart = decoupled_ca_dim, decoupled_ca_weight
+        if self.apart:
+            self.kv_proj_dca = nn.Linear(kdim, 2 * qdim, bias=qkv_bias)
+            self.k_norm_dca = _head_norm(qk_norm, norm_layer, qdim // num_heads)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         (q,) = split_stacked_heads(self.to_q(x), 1, self.num_heads)
+        q = self.q_norm(q)
+        y, apart = y.split([y.shape[1] - self.apart, self.apart], dim=1)
         joined = torch.cat([self.to_k(y), self.to_v(y)], dim=-1)
         k, v = split_interleaved_heads(joined, 2, self.num_heads)
-        return self.out_proj(attention(self.q_norm(q), self.k_norm(k), v))
-
-
-class AttentionPool(nn.Module):
-    """Condition tokens `(B, N, X)` to one vector `(B, 1024)`: their mean looks at all of them."""
-
-    def __init__(self, tokens: int, width: int) -> None:
-        super().__init__()
-        self.positional_embedding = nn.Parameter(torch.empty(tokens + 1, width))
-        nn.init.uniform_(self.positional_embedding, -(width**-0.5), width**-0.5)
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.c_proj = nn.Linear(width, _POOLED)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
-        if x.shape[1] != len(self.positional_embedding):
-            raise InvalidSettingError(
-                f"there are {tokens.shape[1]} condition tokens, but this model pools "
-                f"{len(self.positional_embedding) - 1}; use pictures of the size in its config."
-            )
-        x = x + self.positional_embedding
-        (q,) = split_stacked_heads(self.q_proj(x[:, :1]), 1, _POOLING_HEADS)
-        (k,) = split_stacked_heads(self.k_proj(x), 1, _POOLING_HEADS)
-        (v,) = split_stacked_heads(self.v_proj(x), 1, _POOLING_HEADS)
-        return self.c_proj(attention(q, k, v))[:, 0]
+        seen = attention(q, self.k_norm(k), v)
+        if self.apart:
+            k, v = split_stacked_heads(self.kv_proj_dca(apart), 2, self.num_heads)
+            seen = seen + self.weight_apart * attention(q, self.k_norm_dca(k), v)
+        return self.out_proj(seen)
 
 
 class HunYuanDiTBlock(nn.Module):
@@ -204,14 +196,17 @@ class HunYuanDiTBlock(nn.Module):
         moe: bool,
         num_experts: int,
         moe_top_k: int,
+        decoupled_ca_dim: int = 0,
+        decoupled_ca_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.norm1 = norm(hidden_size)
         self.attn1 = Attention(hidden_size, num_heads, qkv_bias, qk_norm, head_norm)
         self.norm2 = norm(hidden_size)
         self.attn2 = CrossAttention(
-            hidden_size, context_dim, num_heads, qkv_bias, qk_norm, head_norm
-        )
+            hidden_size, context_dim, num_heads, qkv_bias, qk_norm, head_norm, decoupled_ca_dim,
+            decoupled_ca_weight,
+        )  # fmt: skip
         self.norm3 = norm(hidden_size)
         if skip:
             self.skip_norm = norm(hidden_size)
@@ -257,8 +252,10 @@ class HunYuanDiTPlain(nn.Module):
     norm_type : 'layer' or anything else for RMS; `qk_norm_type` is 'rms' or anything else for layer
     text_len : condition tokens; only counts with `use_attention_pooling`
     num_moe_layers : so many last blocks have experts
-    with_decoupled_ca, guidance_cond_proj_dim : parts of no published model; refused, so what else
-        belongs to the first has no effect
+    with_decoupled_ca : `contexts["additional"]`, tokens `additional_cond_hidden_state` wide, follow
+        the main ones; the last `decoupled_ca_dim` of all are looked at apart, see `CrossAttention`
+    guidance_cond_proj_dim : part of no published model and refused: its vector is wider than what
+        it would be added to
     """
 
     guidance_embed = False  # guidance is mixed outside
@@ -290,10 +287,17 @@ class HunYuanDiTPlain(nn.Module):
         **ignored: Any,
     ) -> None:
         super().__init__()
-        if with_decoupled_ca or guidance_cond_proj_dim is not None:
+        if guidance_cond_proj_dim is not None:
             raise InvalidSettingError(
-                "the config sets with_decoupled_ca or guidance_cond_proj_dim, which no published "
-                "model has and this version does not know; leave them out."
+                "the config sets guidance_cond_proj_dim, which no published model has and this "
+                "version does not know; leave it out."
+            )
+        self.with_decoupled_ca = with_decoupled_ca
+        if with_decoupled_ca:
+            self.additional_cond_proj = nn.Sequential(
+                nn.Linear(additional_cond_hidden_state, 4 * hidden_size),
+                nn.SiLU(),
+                nn.Linear(4 * hidden_size, _ADDITIONAL),
             )
         self.x_embedder = nn.Linear(in_channels, hidden_size)
         self.t_embedder = TimestepEmbedder(hidden_size, 4 * hidden_size)
@@ -305,7 +309,7 @@ class HunYuanDiTPlain(nn.Module):
         if use_attention_pooling:
             self.pooler = AttentionPool(text_len, context_dim)
             self.extra_embedder = nn.Sequential(
-                nn.Linear(_POOLED, 4 * hidden_size),
+                nn.Linear(POOLED, 4 * hidden_size),
                 nn.SiLU(),
                 nn.Linear(4 * hidden_size, hidden_size),
             )
@@ -322,6 +326,8 @@ class HunYuanDiTPlain(nn.Module):
                 moe=depth - i <= num_moe_layers,
                 num_experts=num_experts,
                 moe_top_k=moe_top_k,
+                decoupled_ca_dim=decoupled_ca_dim if with_decoupled_ca else 0,
+                decoupled_ca_weight=decoupled_ca_weight,
             )
             for i in range(depth)
         )
@@ -340,7 +346,8 @@ class HunYuanDiTPlain(nn.Module):
 
         Parameters
         ----------
-        contexts : `contexts["main"]` is `(B, Lc, X)`
+        contexts : `contexts["main"]` is `(B, Lc, X)`; `contexts["additional"]` counts with
+            `with_decoupled_ca`
         time_values : what `self.time_values` made of `t`, which then does not count
         condition_repeats : every condition token stands for so many equal ones; that changes
             nothing where all tokens are only looked at, and they are repeated for pooling
@@ -350,6 +357,14 @@ class HunYuanDiTPlain(nn.Module):
         if self.use_attention_pooling:
             repeated = cond.repeat_interleave(condition_repeats, dim=1)
             time = time + self.extra_embedder(self.pooler(repeated))[:, None, :]
+        if self.with_decoupled_ca:
+            if "additional" not in contexts:
+                raise InvalidSettingError(
+                    "this model looks at an additional condition, but there is none; use a "
+                    "conditioner with two image encoders."
+                )
+            more = self.additional_cond_proj(contexts["additional"])
+            cond = torch.cat([cond.repeat_interleave(condition_repeats, dim=1), more], dim=1)
         tokens = self.x_embedder(x)
         if self.use_pos_emb:
             tokens = tokens + self.pos_embed.to(tokens.dtype)
