@@ -23,6 +23,7 @@ from hy3dgen.commands.terminal import (
 from hy3dgen.errors import Hy3DError, InvalidSettingError, SurfaceExtractionError
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
 from hy3dgen.mesh.convert import to_trimesh
+from hy3dgen.mesh.face_target import TargetNotReachedWarning
 from hy3dgen.mesh.files import FORMATS, check_format, save_mesh
 from hy3dgen.model_defaults import SETTINGS
 from hy3dgen.shapegen.cost_model import DECODERS, REDUCERS
@@ -99,6 +100,8 @@ def run(options: argparse.Namespace) -> int:
                 f"{label}: {result['faces']:,} faces, seed {result['seed']}, "
                 f"{result['seconds']:.1f} s -> {target}"
             )
+        if options.faces is not None and result["faces"] > options.faces:
+            say(f"{label}: {TargetNotReachedWarning(options.faces, result['faces'])}")
         if options.json:
             tell(result)
     return 1 if failed else 0
@@ -114,6 +117,10 @@ def _jobs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
     if one_file and len(sources) > 1:
         raise InvalidSettingError(
             f"{len(sources)} pictures cannot all become {output}; give a folder to write into."
+        )
+    if one_file and not output.parent.is_dir():
+        raise InvalidSettingError(
+            f"There is no folder {output.parent} to write into; make it first."
         )
     if output is not None and not one_file:
         if output.suffix and not output.is_dir():

@@ -14,7 +14,7 @@ from hy3dgen.install.models import check_model_folder, weight_file
 from hy3dgen.mesh.files import FORMATS, as_one_mesh, load_mesh
 from hy3dgen.weights import read_config
 from hy3dgen.worker.machine import total_memory_mb
-from hy3dgen.worker.model_cache import choose_model
+from hy3dgen.worker.model_cache import BUNDLED, bundled_folder, choose_model
 
 
 def add_parser(commands: Any) -> None:
@@ -24,7 +24,10 @@ def add_parser(commands: Any) -> None:
         description="Tell what mesh files, pictures and model folders are. Without an input: what "
         "this machine has.",
     )
-    parser.add_argument("input", type=Path, nargs="*", help="mesh files, pictures, model folders")
+    parser.add_argument(
+        "input", type=Path, nargs="*",
+        help="mesh files, pictures, model folders; 'tiny' is the bundled model",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="a line of JSON for each input")
     parser.set_defaults(run=run)
 
@@ -55,6 +58,8 @@ def _show(label: str, values: dict[str, Any], as_json: bool) -> None:
 
 
 def _look_at(path: Path) -> dict[str, Any]:
+    if str(path) == BUNDLED and not path.exists():
+        return _model(bundled_folder())
     if path.is_dir() or path.name == "config.yaml":
         return _model(path if path.is_dir() else path.parent)
     suffix = path.suffix.lower()

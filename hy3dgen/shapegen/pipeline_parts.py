@@ -417,10 +417,14 @@ class PipelineParts:
         generator: torch.Generator | Sequence[torch.Generator] | None,
         latents: Tensor | None = None,
     ) -> Tensor:
-        """Noise to start from, or the given latents, `(B, L, C)`."""
+        """Noise to start from, or the given latents, `(B, L, C)`.
+
+        Noise is scaled by what a scheduler of another maker calls `init_noise_sigma`.
+        """
         shape = (batch_size, *self.vae.latent_shape)
         if latents is None:
-            return draw_noise(shape, generator, device, dtype)
+            scale = getattr(self.scheduler, "init_noise_sigma", 1.0)
+            return draw_noise(shape, generator, device, dtype) * scale
         if tuple(latents.shape) != shape:
             raise InvalidSettingError(
                 f"the latents have shape {tuple(latents.shape)}, but {shape} is wanted: pictures, "

@@ -102,7 +102,7 @@ def denoise(
     watchers : see `step_saving`; each is asked after every step, and may say what the next one is
     """
     rows = len(latents)
-    lengths = scheduler.step_lengths()
+    lengths = _step_lengths(scheduler)
     steps = [index for index, length in enumerate(lengths) if length != 0]
     scheduler.set_begin_index(0)
     # In half precision times are rounded as in the original. In bfloat16 0.6 would become 0.602,
@@ -165,6 +165,13 @@ def denoise(
             break
         reuse = "reuse" in answers
     return latents
+
+
+def _step_lengths(scheduler: Any) -> list[float]:
+    """How far each step goes; a scheduler of another maker does not say, so no step is left out."""
+    if hasattr(scheduler, "step_lengths"):
+        return scheduler.step_lengths()
+    return [1.0] * len(scheduler.timesteps)
 
 
 def _mixed(velocity: Tensor, scale: float, dual_scale: float | None) -> Tensor:

@@ -88,6 +88,7 @@ def test_solved_settings_faces_and_format(tmp_path, capsys, monkeypatch):
         ([CAR, CAR, "-o", "one.glb"], "2 pictures cannot all become one.glb"),
         ([CAR, CAR, "-o", "."], "would both become"),
         ([CAR, "-o", "one.xyz"], "one.xyz ends in .xyz"),
+        ([CAR, "-o", "none/one.glb"], "There is no folder none to write into"),
         (["."], "has no picture in it"),
     ],
 )
@@ -107,6 +108,14 @@ def test_wrong_arguments_end_with_two(arguments):
     with pytest.raises(SystemExit) as end:
         main([str(item) for item in arguments])
     assert end.value.code == 2
+
+
+def test_faces_that_cannot_go_are_told(tmp_path, capsys):
+    arguments = ["generate", str(CAR), "-o", str(tmp_path / "a.stl"), "--faces", "1", "--quiet"]
+    assert main([*arguments, "--json", *QUICK]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["faces"] > 1
+    assert "car.png: 1 faces were asked for, but" in told.err
 
 
 def test_a_mistake_in_a_process_of_its_own():

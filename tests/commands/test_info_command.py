@@ -39,6 +39,8 @@ def test_a_mesh_a_picture_a_model_and_nothing(tmp_path, capsys):
     assert 0.5 < picture["transparent_share"] < 0.9
     assert (model["model"], model["num_inference_steps"]) == ("Hunyuan3DDiT", 10)
     assert "nothing.glb" in failed["error"]
+    assert main(["info", "--json", "tiny"]) == 0
+    assert told(capsys) == [{**model, "input": "tiny"}]
 
 
 def test_this_machine(capsys):

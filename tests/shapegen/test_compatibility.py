@@ -18,7 +18,10 @@ from hy3dgen.shapegen.models import Hunyuan3DDiT, ShapeVAE
 from hy3dgen.shapegen.models.autoencoders import Latent2MeshOutput
 from hy3dgen.shapegen.models.conditioner import DualImageEncoder
 from hy3dgen.shapegen.sampling import denoise
-from hy3dgen.shapegen.schedulers import FlowMatchEulerDiscreteScheduler
+from hy3dgen.shapegen.schedulers import (
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchEulerDiscreteSchedulerOutput,
+)
 from hy3dgen.weights import read_weights
 
 FAST = dict(num_inference_steps=3, octree_resolution=12)
@@ -140,6 +143,41 @@ def test_extra_step_arguments_are_those_that_the_scheduler_takes(pipeline):
     other = load()
     other.scheduler = Ancestral()
     assert other.prepare_extra_step_kwargs(generator, 0.3) == {"eta": 0.3}
+
+
+class Plain:
+    """A scheduler of another maker, with no more than the usual methods: three even steps."""
+
+    init_noise_sigma = 2.0
+    order = 1
+
+    def __init__(self):
+        self.config = FlowMatchEulerDiscreteScheduler().config
+        self.steps = 0
+
+    def set_timesteps(self, num_inference_steps=None, device=None, sigmas=None):
+        self.timesteps = torch.tensor([0.0, 1000 / 3, 2000 / 3])
+
+    def set_begin_index(self, begin_index=0):
+        self.steps = begin_index
+
+    def step(self, output, timestep, sample, generator=None):
+        self.steps += 1
+        return FlowMatchEulerDiscreteSchedulerOutput(sample + output / 3)
+
+
+def test_the_scheduler_may_be_exchanged(pipeline):
+    other = load()
+    options = dict(output_type="latent", guidance_scale=-1, octree_resolution=12)
+    want = other(PICTURE, latents=START, sigmas=[0, 1 / 3, 2 / 3], **options)
+    other.scheduler = Plain()
+    got = other(PICTURE, latents=START, **options)
+    assert other.scheduler.steps == 3
+    assert torch.allclose(got, want, atol=1e-5)
+    shape, seeds = (1, torch.float32, torch.device("cpu")), torch.Generator
+    doubled = other.prepare_latents(*shape, seeds().manual_seed(1))
+    assert torch.equal(doubled, 2 * pipeline.prepare_latents(*shape, seeds().manual_seed(1)))
+    assert torch.equal(other.prepare_latents(*shape, None, START), START)
 
 
 # --- arguments without effect ---------------------------------------------------------------------

@@ -12,6 +12,7 @@ from golden import Case
 from torch import Tensor
 
 from hy3dgen.errors import Cancelled, InvalidSettingError, SurfaceExtractionError
+from hy3dgen.gpu.sparse_grid import SparseGrid
 from hy3dgen.shapegen.models.autoencoders import (
     CoarseToFineVolumeDecoder,
     HierarchicalVolumeDecoding,
@@ -248,6 +249,17 @@ def test_chunks_are_halved_until_memory_does(decoder, error, caplog):
         decoder(LATENTS, ShortOfMemory(sphere, 10, error), **settings)
     with pytest.raises(RuntimeError, match="something else"):
         decoder(LATENTS, ShortOfMemory(sphere, 10, RuntimeError("something else")), **settings)
+
+
+@pytest.mark.parametrize("decoder", [VanillaVolumeDecoder(), CoarseToFineVolumeDecoder(4)])
+def test_decoders_keep_no_gradients(decoder):
+    """Scripts call them without care; a graph of all points would fill the memory."""
+    vae = Case("volume_std").build()
+    tokens = Case("volume_std")["in.decoded"].requires_grad_()
+    grids = decoder(tokens, vae.geo_decoder, octree_resolution=16, min_resolution=8)
+    values = [grid.values if isinstance(grid, SparseGrid) else grid for grid in grids]
+    assert not any(value.requires_grad for value in values)
+    assert len(MCSurfaceExtractor()(grids)) == 1
 
 
 def test_extracted_points_lie_on_the_sphere():

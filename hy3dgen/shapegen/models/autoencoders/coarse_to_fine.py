@@ -52,6 +52,7 @@ class CoarseToFineVolumeDecoder:
     def __init__(self, sparse_from: int | None = None) -> None:
         self.sparse_from = sparse_from
 
+    @torch.no_grad()
     def __call__(
         self,
         latents: Tensor,

@@ -59,6 +59,7 @@ class FlashVDMVolumeDecoding:
         self.compatibility = compatibility
         self.sparse_from = sparse_from
 
+    @torch.no_grad()
     def __call__(
         self,
         latents: Tensor,

@@ -36,6 +36,7 @@ class HierarchicalVolumeDecoding:
     def __init__(self, compatibility: bool = False) -> None:
         self.compatibility = compatibility
 
+    @torch.no_grad()
     def __call__(
         self,
         latents: Tensor,

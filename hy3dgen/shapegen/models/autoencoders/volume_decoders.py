@@ -10,6 +10,7 @@ octree_resolution=, ...)`, where `geo_decoder` has `project(latents)` and
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .coarse_to_fine import CoarseToFineVolumeDecoder
@@ -48,6 +49,7 @@ __all__ = [
 class VanillaVolumeDecoder:
     """The field at every grid point."""
 
+    @torch.no_grad()
     def __call__(
         self,
         latents: Tensor,
