@@ -262,3 +262,63 @@ def test_networks_are_in_eval_mode_and_frozen(pipeline):
 def test_exporting_twice_gives_the_same(pipeline, picture, start):
     mesh = pipeline(picture, latents=start, output_type="mesh", **FAST)[0]
     assert np.array_equal(export_to_trimesh(mesh).faces, export_to_trimesh(mesh).faces)
+
+
+def test_a_prepared_tensor_gives_what_its_picture_gives(pipeline, picture, start):
+    """As 2.1's scripts pass them; neither is prepared again."""
+    prepared = pipeline.prepare_image(picture)
+    options = dict(latents=start, output_type="latent", **FAST)
+    want = pipeline(picture, **options)
+    assert torch.equal(pipeline(prepared["image"], mask=prepared["mask"], **options), want)
+    assert torch.equal(pipeline(prepared["image"], **options), want)
+
+
+@pytest.mark.parametrize("kind", ["trimesh", "mesh", "latent"])
+def test_a_batch_gives_one_result_a_picture(pipeline, picture, start, kind):
+    other = FOLDER / "images" / "image_v2_1_hole.png"
+    latents = torch.cat([start, start.flip(1)])
+    options = dict(output_type=kind, **FAST)
+    both = pipeline([picture, Image.open(other)], latents=latents, **options)
+    alone = [
+        pipeline(image, latents=row, **options)[0]
+        for image, row in zip((picture, other), latents.split(1), strict=True)
+    ]
+    assert len(both) == 2
+    for got, want in zip(both, alone, strict=True):
+        if kind == "latent":
+            assert torch.allclose(got, want, atol=1e-5)
+        else:
+            places = [m.vertices if kind == "trimesh" else m.mesh_v for m in (got, want)]
+            assert np.allclose(*[p.mean(axis=0) for p in places], atol=1e-3)
+            assert len(places[0]) == pytest.approx(len(places[1]), rel=0.01)
+
+
+def test_the_box_may_be_given_in_any_form(pipeline, picture, start):
+    options = dict(latents=start, output_type="mesh", **FAST)
+    forms = [1, 1.0, np.float32(1), [-1, -1, -1, 1, 1, 1], (-1.0,) * 3 + (1.0,) * 3,
+             np.array([-1, -1, -1, 1, 1, 1])]  # fmt: skip
+    places = [pipeline(picture, box_v=form, **options)[0].mesh_v for form in forms]
+    assert all(np.array_equal(places[0], other) for other in places[1:])
+    (part,) = pipeline(picture, box_v=[-1, -1, -1, 1, 1, 0], **options)
+    assert part.mesh_v[:, 2].max() == 0
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_the_callback_comes_every_so_many_steps(pipeline, picture, start, every):
+    seen = []
+    final = pipeline(
+        picture, latents=start, output_type="latent", num_inference_steps=5, callback_steps=every,
+        callback=lambda step, timestep, outputs: seen.append((step, outputs.prev_sample)),
+    )  # fmt: skip
+    assert [step for step, _ in seen] == list(range(0, 5, every))
+    if every in (1, 2):
+        assert torch.equal(seen[-1][1], final)
+
+
+@pytest.mark.parametrize("chunk", [1, 17, 2197, 10**9])
+def test_any_chunk_gives_the_same_mesh(pipeline, picture, start, chunk):
+    want = pipeline(picture, latents=start, output_type="mesh", **FAST)[0]
+    options = dict(num_inference_steps=3, octree_resolution=12, enable_pbar=False)
+    got = pipeline(picture, latents=start, output_type="mesh", num_chunks=chunk, **options)[0]
+    assert np.array_equal(got.mesh_f, want.mesh_f)
+    assert np.allclose(got.mesh_v, want.mesh_v, atol=1e-4)

@@ -18,6 +18,7 @@ RUNS = {  # the last is without full grids
     "dense": dict(octree_resolution=32, volume_decoder="dense"),
     "coarse_to_fine": dict(octree_resolution=66, volume_decoder="coarse_to_fine"),
     "flashvdm": dict(octree_resolution=40, volume_decoder="flashvdm"),
+    "dual": dict(octree_resolution=67, mc_algo="dmc"),
     "odd_chunks": dict(octree_resolution=32, volume_decoder="dense", num_chunks=777),
     "reduced": dict(octree_resolution=32, volume_decoder="dense", face_count=500),
 }
