@@ -12,7 +12,14 @@ from bpy.app.translations import pgettext_iface as _
 
 from hy3dgen.errors import Hy3DError
 from hy3dgen.install import models
-from hy3dgen.model_defaults import PUBLISHED, STANDARD, Defaults, bundled_folder, with_file
+from hy3dgen.model_defaults import (
+    PUBLISHED,
+    STANDARD,
+    Defaults,
+    bundled_folder,
+    usual_settings,
+    with_file,
+)
 from hy3dgen.worker.speed import settings_at
 
 from . import environment, generation, job_timer, model_source, preferences
@@ -98,7 +105,7 @@ def _look_up(context: bpy.types.Context, name: str) -> ModelFacts:
             problem,
         )
     folder = Path(source or bpy.path.abspath(name))
-    usual = PUBLISHED.get(folder.name, STANDARD)
+    usual = usual_settings(folder)
     return ModelFacts(
         os.path.basename(os.path.normpath(name)) or name,
         source,

@@ -68,7 +68,16 @@ class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
 
 
 class CheckpointMismatchError(CheckpointError):
-    """Weights do not fit the network that the config describes."""
+    """Weights do not fit the network that the config describes.
+
+    Attributes
+    ----------
+    missing, unexpected : names of all weights that are not there, and of all that are too many; the
+        message has the first ones
+    """
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
 
 
 class ConfigKeyError(CheckpointMismatchError, KeyError):

@@ -36,6 +36,8 @@ _IN_FILE = {**SETTINGS, "subfolder": Parameter(str, high=256)}
 
 STANDARD = Defaults()
 TURBO = Defaults(num_inference_steps=5)
+_FEW_STEPS, _MANY_STEPS = "ConsistencyFlowMatchEuler", "FlowMatchEuler"  # begin schedulers' names
+_ENOUGH = 100_000  # characters of a config; the published ones have two thousand
 # By subfolder. The -fast variants fold guidance into one pass per step and keep the steps.
 PUBLISHED = {
     "hunyuan3d-dit-v2-0": STANDARD,
@@ -49,6 +51,18 @@ PUBLISHED = {
     "hunyuan3d-dit-v2-mv-turbo": TURBO,
     "hunyuan3d-dit-v2-1": STANDARD,
 }
+
+
+def usual_settings(folder: Path) -> Defaults:
+    """Those of the model in a folder, whatever it is called: its config names its scheduler."""
+    try:
+        with (folder / "config.yaml").open(encoding="utf-8", errors="replace") as file:
+            config = file.read(_ENOUGH)
+    except (OSError, ValueError):
+        config = ""
+    if _FEW_STEPS in config:
+        return TURBO
+    return STANDARD if _MANY_STEPS in config else PUBLISHED.get(folder.name, STANDARD)
 
 
 def bundled_folder() -> Path:

@@ -289,7 +289,8 @@ def load_strictly(
     Raises
     ------
     CheckpointMismatchError
-        One sentence that lists missing and unexpected names and other shapes.
+        One sentence with the first missing and unexpected names and other shapes; all names are
+        attributes of the error.
     """
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     found = {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
@@ -308,10 +309,12 @@ def load_strictly(
     if reshaped:
         problems.append(f"{len(reshaped)} have another shape ({_some(reshaped)})")
     if problems:
-        raise CheckpointMismatchError(
+        error = CheckpointMismatchError(
             f"{source} does not fit the {type(module).__name__} that its config describes: "
             f"{', '.join(problems)}; use the weights and the config.yaml that belong together."
         )
+        error.missing, error.unexpected = tuple(missing), tuple(unexpected)
+        raise error
     converted = {}
     for name in wanted:
         value = state.pop(name)

@@ -29,6 +29,7 @@ from hy3dgen.model_defaults import SETTINGS
 from hy3dgen.shapegen.cost_model import DECODERS, REDUCERS
 from hy3dgen.worker.model_cache import BUNDLED, ModelCache, ModelChoice, choose_model
 
+_VIEWS = ("left", "back", "right")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -40,6 +41,11 @@ def add_parser(commands: Any) -> None:
         "has none that is transparent. Settings that are left out are the model's own.",
     )
     parser.add_argument("input", type=Path, nargs="+", help="pictures, or folders of them")
+    for view in _VIEWS:
+        parser.add_argument(
+            f"--{view}", type=Path, metavar="PICTURE",
+            help=f"its {view} side, for a model of several views; the one input is its front",
+        )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, metavar="PATH",
         help="a mesh file for one picture, else a folder; default: beside each picture",
@@ -112,6 +118,12 @@ def _jobs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
     sources = []
     for path in options.input:
         sources += files_in(path, PICTURES, "picture") if path.is_dir() else [path]
+    views = [view for view in _VIEWS if getattr(options, view) is not None]
+    if views and len(sources) > 1:
+        raise InvalidSettingError(
+            f"--{views[0]} is a side of one object, but there are {len(sources)} pictures; give "
+            "one that shows its front."
+        )
     output = options.output
     one_file = output is not None and not output.is_dir() and is_mesh_name(output)
     if one_file and len(sources) > 1:
@@ -175,7 +187,11 @@ def _generate(
     arguments = {name: value for name, value in settings.items() if name != "reducer"}
     with ProgressLine(label, options.quiet) as line:
         line.stage("prepare picture")
-        picture = BackgroundRemover(allow_download=options.allow_download)(load_picture(source))
+        remove = BackgroundRemover(allow_download=options.allow_download)
+        picture: Any = remove(load_picture(source))
+        if sides := {view: path for view in _VIEWS if (path := getattr(options, view)) is not None}:
+            cut_out = {view: remove(load_picture(path)) for view, path in sides.items()}
+            picture = {"front": picture, **cut_out}
         # On the CPU, so that a seed gives the same noise on every device.
         noise = torch.Generator("cpu").manual_seed(_checked_seed(seed))
         try:

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import InvalidImageError, InvalidSettingError
 from ..gpu.graphs import GraphedNetwork
 from ..gpu.mesh_kernels import prepare_mesh_kernels
-from ..model_defaults import PUBLISHED, STANDARD, Defaults, with_file
+from ..model_defaults import Defaults, usual_settings, with_file
 from ..weights import (
     fitting_subfolder,
     load_strictly,
@@ -214,7 +214,7 @@ class PipelineParts:
         adaptive_kv_selection, topk_mode, mc_algo : see `VectsetVAE.enable_flashvdm_decoder`
         """
         if enabled and replace_vae and self._own_vae is None:
-            other = load_flash_vae(self._source, self.vae, self.device, self.dtype)
+            other = load_flash_vae(self._source, self.model, self.vae, self.device, self.dtype)
             other.enable_flashvdm_decoder(True, adaptive_kv_selection, topk_mode, mc_algo)
             if other is not self.vae:
                 self._own_vae, self.vae = self.vae.to("cpu"), other
@@ -274,12 +274,10 @@ class PipelineParts:
         return SpreadDecoder(self.vae.geo_decoder, copied, where)
 
     def _usual_settings(self) -> Defaults | None:
-        """What the model's folder says, or is known for; None for neither."""
+        """What the model's folder says, or is known for; None without a folder."""
         if self._folder is None:
             return None
-        known = PUBLISHED.get(self._folder.name)
-        found = with_file(known or STANDARD, self._folder)
-        return None if known is None and found == STANDARD else found
+        return with_file(usual_settings(self._folder), self._folder)
 
     def _denoiser(self) -> Any:
         """The model, by recordings where those work, and with its copy on a second device."""

@@ -19,6 +19,7 @@ from hy3dgen.model_defaults import (
     Defaults,
     bundled_folder,
     read_defaults,
+    usual_settings,
     with_file,
 )
 
@@ -80,8 +81,7 @@ def _choose_folder(folder: Path, subfolder: str | None) -> ModelChoice:
     outer = read_defaults(folder)
     if not subfolder and not (folder / CONFIG_FILE).is_file():
         subfolder = outer.get("subfolder") or _find_subfolder(folder)
-    defaults = PUBLISHED.get((folder / (subfolder or "")).name, STANDARD)
-    defaults = with_file(defaults, folder)
+    defaults = with_file(usual_settings(folder / (subfolder or "")), folder)
     if subfolder:
         defaults = with_file(defaults, folder / subfolder)
     return ModelChoice(str(folder), subfolder or None, defaults)

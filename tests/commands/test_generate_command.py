@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from hy3dgen.mesh.files import as_one_mesh, load_mesh
 
 pytest.importorskip("torch")
 PICTURES = Path(__file__).parents[2] / "examples" / "pictures"
+GOLDENS = Path(__file__).parents[1] / "goldens" / "shapegen"
 CAR = PICTURES / "car.png"
 QUICK = ["--seed", "3", "--steps", "3", "--resolution", "24"]
 
@@ -90,6 +92,9 @@ def test_solved_settings_faces_and_format(tmp_path, capsys, monkeypatch):
         ([CAR, "-o", "one.xyz"], "one.xyz ends in .xyz"),
         ([CAR, "-o", "none/one.glb"], "There is no folder none to write into"),
         (["."], "has no picture in it"),
+        ([CAR, "--left", CAR], "views were given (front, left), but this model takes one"),
+        ([CAR, "--back", "nothing.png"], "nothing.png"),
+        ([CAR, CAR, "--right", CAR], "--right is a side of one object, but there are 2"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(tmp_path, monkeypatch, capsys, arguments, message):
@@ -108,6 +113,16 @@ def test_wrong_arguments_end_with_two(arguments):
     with pytest.raises(SystemExit) as end:
         main([str(item) for item in arguments])
     assert end.value.code == 2
+
+
+def test_a_model_of_several_views_gets_them(tmp_path):
+    model = next((GOLDENS / "e2e_mv_cfg").iterdir())
+    shutil.copytree(model, tmp_path / "model")
+    common = ["generate", CAR, "--model", tmp_path / "model", "--quiet", "--seed", "0",
+              "--steps", "3", "--resolution", "24"]  # fmt: skip
+    for name, views in (("one", []), ("two", ["--back", PICTURES / "dog.png"])):
+        assert main([str(item) for item in [*common, *views, "-o", tmp_path / f"{name}.stl"]]) == 0
+    assert (tmp_path / "one.stl").read_bytes() != (tmp_path / "two.stl").read_bytes()
 
 
 def test_faces_that_cannot_go_are_told(tmp_path, capsys):

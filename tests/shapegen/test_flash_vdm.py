@@ -13,6 +13,7 @@ from torch import nn
 from hy3dgen.errors import InvalidSettingError
 from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
 from hy3dgen.shapegen.flash_vae import ModelSource, _place
+from hy3dgen.shapegen.models import Hunyuan3DDiT
 from hy3dgen.shapegen.models.autoencoders import (
     CrossAttentionProcessor,
     DMCSurfaceExtractor,
@@ -187,8 +188,22 @@ def test_a_vae_beside_the_model_takes_its_place_and_goes_again(tmp_path):
     ],
 )
 def test_which_vae_goes_with_which_model(path, subfolder, want):
-    place = _place(ModelSource(path, subfolder, True, None, True))
+    place = _place(ModelSource(path, subfolder, True, None, True), None)
     assert (place and place.subfolder) == want
+
+
+@pytest.mark.parametrize(
+    ("depth", "want"),
+    [(16, "hunyuan3d-vae-v2-0-turbo"), (8, "hunyuan3d-vae-v2-mini-turbo"), (4, None)],
+)
+def test_a_renamed_folder_s_model_is_known_by_its_size(depth, want):
+    with torch.device("meta"):
+        model = Hunyuan3DDiT(depth=depth, depth_single_blocks=2 * depth)
+        small = Hunyuan3DDiT(hidden_size=64, num_heads=1, depth=2, depth_single_blocks=2)
+    source = ModelSource("/data/renamed", None, True, None, True)
+    place = _place(source, model)
+    assert (place and place.subfolder) == want
+    assert _place(source, small) is None
 
 
 def test_offload_keeps_one_network_on_the_device_at_a_time():

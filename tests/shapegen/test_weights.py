@@ -222,6 +222,8 @@ class TestStrictness:
         message = str(error.value)
         assert "8 weights are missing (single_blocks.1." in message and "and 4 more" in message
         assert "1 are unexpected (extra.weight)" in message
+        assert len(error.value.missing) == 8 and error.value.unexpected == ("extra.weight",)
+        assert all(name.startswith("single_blocks.1.") for name in error.value.missing)
 
     def test_another_shape_is_told_with_both_shapes(self, model_folder):
         def change(state):

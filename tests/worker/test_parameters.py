@@ -122,6 +122,18 @@ def test_a_copy_of_a_published_repository_is_recognised(models):
     assert inside.subfolder is None and inside.defaults.num_inference_steps == 5
 
 
+@pytest.mark.parametrize("name", ["mine", "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-0-turbo"])
+@pytest.mark.parametrize(("scheduler", "steps"), [
+    ("FlowMatchEulerDiscreteScheduler", 50), ("ConsistencyFlowMatchEulerDiscreteScheduler", 5),
+])  # fmt: skip
+def test_the_name_of_a_folder_does_not_count(models, name, scheduler, steps):
+    folder = make(models / name)
+    text = f"scheduler: {{target: hy3dgen.shapegen.schedulers.{scheduler}, params: {{}}}}\n"
+    (folder / "config.yaml").write_text(text)
+    assert choose_model(str(folder), None).defaults.num_inference_steps == steps
+    assert choose_model(str(models), name).defaults.num_inference_steps == steps
+
+
 @needs_yaml
 def test_models_in_the_cache_folder_are_found_by_name(models):
     make(models / "kept" / "tencent" / "Hunyuan3D-2" / "hunyuan3d-dit-v2-0", "guidance_scale: 1\n")
