@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conditioners with CLIP and with two encoders: mistakes are named, dual guidance has its rows."""
 
+import json
+import socket
+
 import pytest
 import torch
 from golden import FOLDER, Case
+from safetensors.torch import save_file
 
-from hy3dgen.errors import InvalidImageError, InvalidSettingError
+from hy3dgen.errors import CheckpointNotFoundError, InvalidImageError, InvalidSettingError
 from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
 from hy3dgen.shapegen.models.conditioner import build_image_encoder
 
@@ -55,3 +59,61 @@ def test_dual_guidance_has_three_blocks_of_rows():
     assert torch.equal(tokens["additional"][:4], torch.cat([real["additional"]] * 2))
     assert not tokens["additional"][4:].any()
     assert len(tokens["main"]) == len(tokens["additional"]) == 6
+
+
+def save_tower(folder, encoder, config, more=()):
+    """As on the hub; `more` are weights of other parts of the file."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = {name: value.contiguous() for name, value in encoder.model.state_dict().items()}
+    save_file(weights | dict(more), folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("place", ["folder", "models", "hub"])
+def test_a_tower_may_be_named(tmp_path, monkeypatch, place):
+    case = Case("cond_dino_mlp")
+    described = case.build()
+    name = "someone/dino"
+    if place == "folder":
+        folder = tmp_path / name
+        name = str(folder)
+    elif place == "models":
+        folder = tmp_path / name
+        monkeypatch.setenv("HY3DGEN_MODELS", str(tmp_path))
+    else:
+        constants = pytest.importorskip("huggingface_hub.constants")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        repository = tmp_path / "hub" / "models--someone--dino"
+        folder = repository / "snapshots" / "0123"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("0123")
+    save_tower(folder, described, case.spec["init"]["config"])
+    named = type(described)(version=name, image_size=case.spec["init"]["image_size"])
+    with torch.inference_mode():
+        case.check(named(case["in.image"]), case.calls[0]["outputs"]["return"])
+
+
+def test_of_a_named_clip_the_half_for_pictures_is_taken(tmp_path):
+    torch.manual_seed(0)
+    described = clip(projection_dim=6)
+    more = {
+        "text_model.final_layer_norm.bias": torch.zeros(3), "logit_scale": torch.tensor(1.0),
+        "vision_model.embeddings.position_ids": torch.arange(5),
+    }  # fmt: skip
+    vision = {name: value for name, value in CLIP.items() if name != "projection_dim"}
+    config = {"hidden_size": 99, "projection_dim": 6, "vision_config": vision, "text_config": {}}
+    save_tower(tmp_path / "clip", described, config, more.items())
+    kwargs = {"version": str(tmp_path / "clip"), "image_size": 28}
+    named = build_image_encoder({"type": "CLIPImageEncoder", "kwargs": kwargs})
+    image = torch.rand(1, 3, 28, 28)
+    assert torch.equal(named(image), described(image))
+
+
+def test_a_tower_that_is_not_here_is_not_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("HY3DGEN_MODELS", str(tmp_path))
+    monkeypatch.setattr(socket, "socket", None)  # whoever calls it fails otherwise
+    for name in ("facebook/dinov2-none", "no name at all", "/no/such/folder"):
+        with pytest.raises(CheckpointNotFoundError, match="is not on this machine; get it first"):
+            build_image_encoder({"type": "DinoImageEncoder", "kwargs": {"version": name}})
+    with pytest.raises(InvalidSettingError, match="neither a 'config' nor a 'version'"):
+        build_image_encoder({"type": "DinoImageEncoder", "kwargs": {}})

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InvalidSettingError
+from ...image_towers import read_tower
+from ...weights import load_strictly
 from .clip import CLIPVisionConfig, CLIPVisionModel
 from .dinov2 import Dinov2Config, Dinov2Model
 from .embeddings import get_1d_sincos_pos_embed_from_grid
@@ -35,10 +37,11 @@ class ImageEncoder(nn.Module):
 
     Parameters
     ----------
-    config : Hugging Face style config of the tower
+    config : Hugging Face style config of the tower; its weights then come from the model's file
     image_size : pictures are brought to this many pixels a side
     use_cls_token : keep the class token in front of the patch tokens
-    version : accepted for published configs; weights always come from the checkpoint
+    version : without `config`, the name or folder of a published tower that is on this machine,
+        with its weights; see `image_towers`
     """
 
     mean: ClassVar[tuple[float, float, float]]
@@ -58,12 +61,17 @@ class ImageEncoder(nn.Module):
         **ignored: Any,
     ) -> None:
         super().__init__()
+        weights = None
         if config is None:
-            raise InvalidSettingError(
-                f"the image encoder {version or 'without a name'} has no 'config'; write the "
-                "tower's config into config.yaml, as published models do."
-            )
+            if version is None:
+                raise InvalidSettingError(
+                    "the image encoder has neither a 'config' nor a 'version'; write the tower's "
+                    "config into config.yaml, as published models do."
+                )
+            config, weights = read_tower(version)
         self.model = self.build_tower(config)
+        if weights is not None:
+            load_strictly(self.model, weights, str(version), torch.float32)
         self.use_cls_token = use_cls_token
         self.image_size = image_size
         tower = self.model.config
