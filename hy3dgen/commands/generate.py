@@ -70,6 +70,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--chunk", type=count, dest="num_chunks", metavar="N")
     parser.add_argument("--decoder", choices=DECODERS, dest="volume_decoder")
     parser.add_argument(
+        "--mc-algo", choices=("mc", "dmc"),
+        help="marching cubes, or dual marching cubes: more even faces, rounder corners",
+    )  # fmt: skip
+    parser.add_argument(
         "--speed", type=float, metavar="P",
         help="choose settings for this machine, from 0 (best) to 1 (fastest)",
     )  # fmt: skip
@@ -162,7 +166,7 @@ def _settings(pipeline: Any, choice: ModelChoice, options: argparse.Namespace) -
             pipeline.get_optimal_settings(speed, options.max_seconds, face_count=options.faces)
         )
         settings.pop("face_count", None)
-    names = (*SETTINGS, "num_chunks", "volume_decoder", "reducer")
+    names = (*SETTINGS, "num_chunks", "volume_decoder", "mc_algo", "reducer")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return settings | given
 

@@ -67,12 +67,13 @@ def test_solved_settings_faces_and_format(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Pipeline, "get_optimal_settings", solved)
     arguments = ["generate", str(CAR), "-o", str(tmp_path), "--format", "ply", "--faces", "300"]
     arguments += ["--speed", "0.8", "--max-seconds", "9", "--resolution", "28", "--json"]
+    arguments += ["--mc-algo", "dmc"]
     assert main(arguments) == 0
     assert asked == [((0.8, 9.0), {"face_count": 300})]
     told = json.loads(capsys.readouterr().out)
     assert told["faces"] <= 300
     assert told["settings"]["octree_resolution"] == 28  # what is given wins
-    assert told["settings"]["num_chunks"] == 999
+    assert (told["settings"]["num_chunks"], told["settings"]["mc_algo"]) == (999, "dmc")
     assert len(load_mesh(tmp_path / "car.ply").faces) == told["faces"]
 
 
