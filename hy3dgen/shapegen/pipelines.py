@@ -30,6 +30,7 @@ from .pipeline_parts import PipelineParts
 from .sampling import denoise, retrieve_timesteps
 from .settings import instantiate_from_config
 from .step_saving import Previews, StepSaving, StepWatch, synchronised_clock
+from .terminal_progress import TerminalProgress
 
 __all__ = [
     "Hunyuan3DDiTFlowMatchingPipeline",
@@ -84,7 +85,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         return self._image_to_shapes(
             image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator, box_v,
             octree_resolution, mc_level, mc_algo, num_chunks, output_type,
-            dual_guidance_scale=dual_guidance_scale if dual else None, **others,
+            dual_guidance_scale=dual_guidance_scale if dual else None, enable_pbar=enable_pbar,
+            **others,
         )  # fmt: skip
 
     def _image_to_shapes(
@@ -104,6 +106,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         output_type: str,
         *,
         dual_guidance_scale: float | None = None,
+        enable_pbar: bool = True,
         mask: Tensor | None = None,
         latents: Tensor | None = None,
         volume_decoder: str | None = None,
@@ -132,7 +135,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         decoder = pick_volume_decoder(
             self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility
         )
-        report = progress or _ignore_progress
+        report = progress or (TerminalProgress() if enable_pbar else _ignore_progress)
 
         report("condition", 0, 1)
         prepared = self.prepare_image(image, mask)
@@ -295,7 +298,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         num_chunks : points decoded at a time, at most
         output_type : 'trimesh', 'mesh' (list of `Latent2MeshOutput`) or 'latent' (tensor); another
             is taken for 'mesh', with a warning
-        enable_pbar : without effect; use `progress`
+        enable_pbar : show progress on a terminal where there is one, unless `progress` is given
         mask : goes with an `image` tensor
         latents : start from these instead of noise
         volume_decoder : 'dense', 'coarse_to_fine', 'flashvdm', or None: what the VAE has been
@@ -323,7 +326,8 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
             octree_resolution, mc_level, mc_algo, num_chunks, output_type, mask=mask,
             latents=latents, volume_decoder=volume_decoder, compatibility=compatibility,
             face_count=face_count, reducer=reducer, step_saving=step_saving, preview=preview,
-            callback=callback, callback_steps=callback_steps, progress=progress, **others,
+            callback=callback, callback_steps=callback_steps, progress=progress,
+            enable_pbar=enable_pbar, **others,
         )  # fmt: skip
 
 
