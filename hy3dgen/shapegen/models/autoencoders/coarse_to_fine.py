@@ -13,7 +13,7 @@ Where it departs from the published scheme (`HierarchicalVolumeDecoding`):
   it was in a clear cell, the whole grid is decoded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -31,7 +31,6 @@ from .volume_grids import (
     dilate,
     refine_mask,
     unknown_corners,
-    widened_box,
 )
 
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
@@ -69,36 +68,34 @@ class CoarseToFineVolumeDecoder:
 
         One below twice `min_resolution` is decoded densely.
         """
-
-        def field_of(row: Tensor, box: Any) -> Field:
-            return Field(row, geo_decoder, box, num_chunks, progress)
-
+        fields = (Field(row, geo_decoder, bounds, num_chunks, progress) for row in latents.split(1))
         return follow_surfaces(
-            latents, field_of, bounds, octree_resolution, min_resolution, mc_level, self.sparse_from
+            fields, octree_resolution, min_resolution, mc_level, self.sparse_from
         )
 
 
 def follow_surfaces(
-    latents: Tensor,
-    field_of: Callable[[Tensor, Any], Field],
-    bounds: float | Sequence[float],
+    fields: Iterable[Field],
     octree_resolution: int,
     min_resolution: int,
     mc_level: float,
     sparse_from: int | None,
 ) -> Tensor | list[SparseGrid]:
-    """The grids of a batch `(B, L, D)`; `field_of(row, box)` is the field of one of its rows.
+    """The grids `(B, n, n, n)` of the fields of B objects, asked at the dense grid's own points.
 
     Grids whose resolution cannot be halved evenly are cut out of slightly larger ones.
     """
     levels = covering_levels(octree_resolution, min_resolution)
-    box = widened_box(bounds, levels[-1] / octree_resolution)
     side = octree_resolution + 1
-    fields = (field_of(row, box) for row in latents.split(1))
-    if sparse_from is not None and octree_resolution >= sparse_from:
-        return [_cut(follow_surface_sparsely(field, levels, mc_level), side) for field in fields]
-    grids = [follow_surface(field, levels, mc_level)[:side, :side, :side] for field in fields]
-    return torch.stack(grids)
+    sparse = sparse_from is not None and octree_resolution >= sparse_from
+    grids = []
+    for field in fields:
+        field.lay_grid(octree_resolution, levels[-1])
+        if sparse:
+            grids.append(_cut(follow_surface_sparsely(field, levels, mc_level), side))
+        else:
+            grids.append(follow_surface(field, levels, mc_level)[:side, :side, :side])
+    return grids if sparse else torch.stack(grids)
 
 
 def follow_surface(field: Field, levels: Sequence[int], mc_level: float) -> Tensor:

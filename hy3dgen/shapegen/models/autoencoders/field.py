@@ -45,13 +45,32 @@ class Field:
         self.low, self.high = torch.from_numpy(low), torch.from_numpy(high)
         self.num_chunks = min(num_chunks, chunk_limit(latents.device))
         self.progress = progress
+        self._laid: tuple[int, list[Tensor]] | None = None  # a grid's resolution and axes
         self.told = False  # of smaller chunks
         self.asked = 0
         self.total = 0  # points of the levels begun so far
         self.guessed = 0  # points of the levels to come, for progress only
 
+    def lay_grid(self, resolution: int, covering: int) -> None:
+        """Ask at the very places of a dense grid from now on, also on the grids of coarser levels.
+
+        `covering`, a multiple of their resolutions, may be larger than `resolution`: these grids
+        then reach beyond the box.
+        """
+        axes = []
+        for axis, low, high in zip(
+            self.axes(resolution), self.low.double(), self.high.double(), strict=True
+        ):
+            steps = torch.arange(resolution + 1, covering + 1, dtype=torch.float64)
+            beyond = (low + steps * ((high - low) / resolution)).float()
+            axes.append(torch.cat([axis, beyond.to(self.device)]))
+        self._laid = covering, axes
+
     def axes(self, resolution: int) -> list[Tensor]:
         """Coordinates `(resolution + 1,)` of the grid along x, y, z."""
+        if self._laid is not None:
+            covering, axes = self._laid
+            return [axis[:: covering // resolution] for axis in axes]
         return [
             torch.from_numpy(np.linspace(low, high, resolution + 1, dtype=np.float32)).to(
                 self.device
@@ -129,10 +148,13 @@ class Field:
     def at(self, index: Tensor, resolution: int, later_levels: int | None = 0) -> Tensor:
         """Values `(P,)` at grid indices `(P, 3)`, for a field of one object."""
         self.begin_points(len(index), later_levels)
-        low, size = self.low.to(self.device), (self.high - self.low).to(self.device)
-        step = size / resolution
+        place = self.placing(resolution)
+        return self.ask(lambda start, stop: place(index[start:stop]), len(index))[0]
 
-        def positions(start: int, stop: int) -> Tensor:
-            return low + index[start:stop].float() * step
-
-        return self.ask(positions, len(index))[0]
+    def placing(self, resolution: int) -> Callable[[Tensor], Tensor]:
+        """A function from grid indices `(P, 3)` to points `(P, 3)`."""
+        if self._laid is not None:
+            axes = self.axes(resolution)
+            return lambda index: torch.stack([axes[i][index[:, i]] for i in range(3)], dim=1)
+        low, step = self.low.to(self.device), ((self.high - self.low) / resolution).to(self.device)
+        return lambda index: low + index.float() * step

@@ -78,19 +78,19 @@ class FlashVDMVolumeDecoding:
         `mini_grid_num` is the number of regions per axis on the coarsest level.
         """
 
-        def field_of(row: Tensor, box: Any) -> Field:
-            return RegionField(row, geo_decoder, box, num_chunks, progress, mini_grid_num)
+        fields = (
+            RegionField(row, geo_decoder, bounds, num_chunks, progress, mini_grid_num)
+            for row in latents.split(1)
+        )
 
         before = geo_decoder.cross_attention_processor
         geo_decoder.set_cross_attention_processor(self.processor)
         try:
             if not self.compatibility:
                 return follow_surfaces(
-                    latents, field_of, bounds, octree_resolution, min_resolution, mc_level,
-                    self.sparse_from,
-                )  # fmt: skip
+                    fields, octree_resolution, min_resolution, mc_level, self.sparse_from
+                )
             levels = flash_levels(octree_resolution, min_resolution, mini_grid_num)
-            fields = (field_of(row, bounds) for row in latents.split(1))
             return torch.stack([decode_levels(field, levels, mc_level, True) for field in fields])
         finally:
             geo_decoder.set_cross_attention_processor(before)
@@ -155,8 +155,7 @@ class RegionField(Field):
     def at(self, index: Tensor, resolution: int, later_levels: int | None = 0) -> Tensor:
         """Values `(P,)` at grid indices `(P, 3)`; the regions are bins of the points' box."""
         self.begin_points(len(index), later_levels)
-        low, size = self.low.to(self.device), (self.high - self.low).to(self.device)
-        points = low + index.float() * (size / resolution)
+        points = self.placing(resolution)(index)
         bins = _bin_numbers(points)
         # Points of a bin keep their order, because every so many of them are looked at.
         order = bins.argsort(stable=True)

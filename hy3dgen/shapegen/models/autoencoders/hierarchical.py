@@ -16,7 +16,6 @@ from .volume_grids import (
     extract_near_surface_volume_fn,
     refine_mask,
     unknown_corners,
-    widened_box,
 )
 
 
@@ -51,15 +50,17 @@ class HierarchicalVolumeDecoding:
     ) -> Tensor:
         """Grid `(B, n, n, n) float32`, n being `octree_resolution + 1`, or with `compatibility`
         that of the last level."""
-        levels, side = halved_levels(octree_resolution, min_resolution), None
-        if not self.compatibility:
-            levels, side = covering_levels(octree_resolution, min_resolution), octree_resolution + 1
-            bounds = widened_box(bounds, levels[-1] / octree_resolution)
+        levels_of = halved_levels if self.compatibility else covering_levels
+        levels = levels_of(octree_resolution, min_resolution)
+        side = levels[-1] + 1 if self.compatibility else octree_resolution + 1
         grids = []
         for row in latents.split(1):
             field = Field(row, geo_decoder, bounds, num_chunks, progress)
-            grids.append(decode_levels(field, levels, mc_level, self.compatibility))
-        return torch.stack(grids)[:, :side, :side, :side].contiguous()
+            if not self.compatibility:
+                field.lay_grid(octree_resolution, levels[-1])
+            grid = decode_levels(field, levels, mc_level, self.compatibility)
+            grids.append(grid[:side, :side, :side])
+        return torch.stack(grids)
 
 
 def decode_levels(

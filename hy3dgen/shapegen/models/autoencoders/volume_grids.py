@@ -30,14 +30,6 @@ def box_corners(bounds: float | Sequence[float]) -> tuple[np.ndarray, np.ndarray
     return values[:3], values[3:]
 
 
-def widened_box(bounds: float | Sequence[float], factor: float) -> float | Sequence[float]:
-    """The bounds of a box with the same lower corner and sides `factor` times as long."""
-    if factor == 1:
-        return bounds
-    low, high = (corner.astype(np.float64) for corner in box_corners(bounds))
-    return [*low.tolist(), *(low + (high - low) * factor).tolist()]
-
-
 def generate_dense_grid_points(
     bbox_min: np.ndarray, bbox_max: np.ndarray, octree_resolution: int, indexing: str = "ij"
 ) -> tuple[np.ndarray, list[int], np.ndarray]:
