@@ -140,7 +140,9 @@ def predict(
     faces = surface * settings.octree_resolution**2
     points = count_points(settings.volume_decoder, settings.octree_resolution, surface)
     guided = traits.guided and settings.guidance_scale >= 0 and settings.guidance_scale != 1
-    chunk = min(settings.num_chunks, costs.largest_chunk)
+    chunk = settings.num_chunks
+    if settings.volume_decoder != "flashvdm":  # whose regions a device must take as they are
+        chunk = min(chunk, costs.largest_chunk)
     stages = {
         "prepare": costs.prepare,
         "condition": costs.condition,

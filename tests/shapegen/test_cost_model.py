@@ -111,3 +111,25 @@ def test_it_needs_neither_torch_nor_numpy():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert MachineCosts(**json.loads(json.dumps(asdict(SMALL)))) == SMALL
+
+
+def test_a_device_s_own_chunks_do_not_limit_flashvdm_s_regions():
+    traits = MODELS[0][1]
+    small, large = CallSettings(10, 2.0, 128, 2000), CallSettings(10, 2.0, 128, 9000)
+    for decoder, grows in (("coarse_to_fine", False), ("flashvdm", True)):
+        less, more = (
+            predict(SMALL, traits, replace(settings, volume_decoder=decoder)).peak_memory
+            for settings in (small, large)
+        )
+        assert (more > less) is grows
+
+
+def test_without_full_grids_memory_grows_with_the_surface():
+    traits = MODELS[0][1]
+    for decoder, factor in (("dense", 7), ("coarse_to_fine", 5), ("flashvdm", 5)):
+        below, above = (
+            predict(SMALL, traits, CallSettings(10, 2.0, side, 2000, decoder)).peak_memory
+            - SMALL.held_bytes
+            for side in (511, 1023)
+        )
+        assert (above > factor * below) is (decoder == "dense")
