@@ -10,6 +10,7 @@
     │   │   └── UnknownViewError (KeyError)
     │   ├── InvalidMeshError            vertices or faces that cannot be used
     │   └── InvalidSettingError         a number or name out of range
+    │       └── MissingViewsError (TypeError)
     ├── CheckpointError                 model folders, configs, weights
     │   ├── CheckpointNotFoundError (FileNotFoundError)
     │   └── CheckpointMismatchError     keys, shapes or config do not fit the network
@@ -57,6 +58,10 @@ class InvalidMeshError(InputError):
 
 class InvalidSettingError(InputError):
     """A number or a name is outside what is allowed."""
+
+
+class MissingViewsError(InvalidSettingError, TypeError):
+    """How many views a condition stands for was not given."""
 
 
 class CheckpointError(Hy3DError):

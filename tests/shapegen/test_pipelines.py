@@ -322,3 +322,29 @@ def test_any_chunk_gives_the_same_mesh(pipeline, picture, start, chunk):
     got = pipeline(picture, latents=start, output_type="mesh", num_chunks=chunk, **options)[0]
     assert np.array_equal(got.mesh_f, want.mesh_f)
     assert np.allclose(got.mesh_v, want.mesh_v, atol=1e-4)
+
+
+@pytest.mark.parametrize("decoder", ["dense", "coarse_to_fine", "flashvdm"])
+def test_a_call_goes_on_with_smaller_chunks_where_memory_is_short(
+    pipeline, picture, start, decoder, monkeypatch, caplog
+):
+    """With an allocator that has room for so many points at a time, of whatever call."""
+    options = dict(latents=start, output_type="mesh", num_inference_steps=2, octree_resolution=24,
+                   volume_decoder=decoder, num_chunks=10_000)  # fmt: skip
+    want = pipeline(picture, **options)[0]
+    query, refused = pipeline.vae.geo_decoder.query, []
+
+    def capped(projected, points, *others):
+        if points.shape[0] * points.shape[1] > 700:
+            refused.append(points.shape)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+        return query(projected, points, *others)
+
+    monkeypatch.setattr(pipeline.vae.geo_decoder, "query", capped)
+    with caplog.at_level("INFO", logger="hy3dgen.shapgen"):
+        got = pipeline(picture, **options)[0]
+    assert refused
+    lines = [line for line in caplog.messages if "not enough memory" in line]
+    assert len(lines) == 1 and "going on with fewer" in lines[0]
+    assert np.array_equal(got.mesh_f, want.mesh_f)
+    assert np.allclose(got.mesh_v, want.mesh_v, atol=1e-4)

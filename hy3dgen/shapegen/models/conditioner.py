@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...errors import InvalidSettingError
+from ...errors import InvalidSettingError, MissingViewsError
 from ...image_towers import read_tower
 from ...weights import load_strictly
 from .clip import CLIPVisionConfig, CLIPVisionModel
@@ -172,7 +172,7 @@ class DinoImageEncoderMV(DinoImageEncoder):
         self, batch_size: int, view_idxs: Sequence[Sequence[int]] | None = None, **ignored: Any
     ) -> Tensor:
         if view_idxs is None:
-            raise InvalidSettingError(
+            raise MissingViewsError(
                 "a multi-view model needs view_idxs to know how many views its empty condition "
                 "stands for; pass one tuple of view numbers per object."
             )
