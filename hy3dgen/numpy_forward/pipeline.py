@@ -95,7 +95,7 @@ class NumpyPipeline:
                 octree_resolution,
                 pool,
                 lambda step, total: progress("decode", step, total),
-                previews and (lambda coarse: previews.give(extract_surface(coarse, BOUND))),
+                previews and (lambda coarse, reach: previews.give(_reaching(coarse, reach))),
             )
         progress("extract", 0, 1)
         return extract_surface(grid, BOUND)
@@ -113,6 +113,12 @@ class NumpyPipeline:
             return extract_surface(grid, BOUND)
 
         return lambda time, guess: previews.offer(time, lambda: coarse(guess))
+
+
+def _reaching(grid: np.ndarray, reach: float) -> Mesh:
+    """The surface of a grid that begins where the box does and is `reach` times as long."""
+    vertices, faces = extract_surface(grid, BOUND)
+    return (vertices + np.float32(BOUND)) * np.float32(reach) - np.float32(BOUND), faces
 
 
 def processors() -> int:

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ..shapegen.models.autoencoders.grid_levels import covering_levels
 from .autoencoder import GeometryDecoder
 
 BOUND = 1.01  # the field is decoded in [-BOUND, BOUND]^3
 _MIN_RESOLUTION = 63
-_COARSE_TO_FINE_FROM = 64  # below, every point is asked
 _NEAR_LEVEL = 0.95
 _STEPS = 2.0
 _CHUNK = 2048  # its activations stay in a core's cache
@@ -25,17 +25,21 @@ def decode_grid(
     resolution: int,
     pool: ThreadPoolExecutor,
     progress: Progress,
-    look: Callable[[np.ndarray], None] | None = None,
+    look: Callable[[np.ndarray, float], None] | None = None,
 ) -> np.ndarray:
-    """Values `(n, n, n) float32`, positive inside; `look` gets those of a first, coarser grid."""
-    levels = _levels(resolution)
-    field = _Field(decoder, pool, progress)
+    """Values `(n, n, n) float32`, positive inside.
+
+    `look(grid, reach)` gets those of a first, coarser grid, whose sides are `reach` times as long
+    as the box's: it ends behind the box if the resolution cannot be halved evenly.
+    """
+    levels = covering_levels(resolution, _MIN_RESOLUTION)
+    field = _Field(decoder, pool, progress, _axis(resolution, levels[-1]))
     side = levels[0] + 1
     everywhere = np.stack(np.unravel_index(np.arange(side**3), (side,) * 3))
     later = sum(4**i for i in range(len(levels) - 1))
     grid = field.at(everywhere, levels[0], later).reshape((side,) * 3)
     if look is not None and len(levels) > 1:
-        look(grid)
+        look(grid, levels[-1] / resolution)
     for number, level in enumerate(levels[1:], start=2):
         marked = np.zeros((level + 1,) * 3, bool)
         marked[::2, ::2, ::2] = _near_surface(grid)
@@ -45,25 +49,28 @@ def decode_grid(
         while marked.any():
             grid[marked] = field.at(np.stack(np.nonzero(marked)), level, later)
             marked = _open_corners(grid)
-    return grid
+    side = resolution + 1
+    return np.ascontiguousarray(grid[:side, :side, :side])
 
 
-def _levels(resolution: int) -> list[int]:
-    """Resolutions from coarse to fine, as far as halving leaves no rest."""
-    levels = [resolution]
-    while resolution >= _COARSE_TO_FINE_FROM and levels[0] % 2 == 0:
-        if levels[0] // 2 < _MIN_RESOLUTION:
-            break
-        levels.insert(0, levels[0] // 2)
-    return levels
+def _axis(resolution: int, covering: int) -> np.ndarray:
+    """Coordinates `(covering + 1,)`: those of a dense grid of `resolution`, and some behind it."""
+    beyond = np.arange(resolution + 1, covering + 1) * (2 * BOUND / resolution) - BOUND
+    inside = np.linspace(-BOUND, BOUND, resolution + 1, dtype=np.float32)
+    return np.concatenate([inside, beyond.astype(np.float32)])
 
 
 class _Field:
     """Asks the decoder in chunks on several threads and counts for progress."""
 
     def __init__(
-        self, decoder: GeometryDecoder, pool: ThreadPoolExecutor, progress: Progress
+        self,
+        decoder: GeometryDecoder,
+        pool: ThreadPoolExecutor,
+        progress: Progress,
+        finest: np.ndarray,
     ) -> None:
+        self._finest = finest  # coordinates of the finest grid, along each axis
         self._decoder = decoder
         self._pool = pool
         self._progress = progress
@@ -73,7 +80,7 @@ class _Field:
         """Values at grid indices `(3, P)`; about `later` times as many points will follow."""
         count = index.shape[1]
         self._total += count
-        axis = np.linspace(-BOUND, BOUND, resolution + 1, dtype=np.float32)
+        axis = self._finest[:: (len(self._finest) - 1) // resolution]
         tables = self._decoder.tables([axis, axis, axis])
         chunks = [index[:, start : start + _CHUNK] for start in range(0, count, _CHUNK)]
         # Few at a time, so that an exception from `progress` stops the work soon.

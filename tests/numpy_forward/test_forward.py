@@ -19,7 +19,7 @@ from hy3dgen.numpy_forward.denoiser import Denoiser, denoise, draw_noise
 from hy3dgen.numpy_forward.dinov2 import ImageEncoder
 from hy3dgen.numpy_forward.layers import gelu
 from hy3dgen.numpy_forward.picture import resize_area, resize_cubic, square_picture
-from hy3dgen.numpy_forward.pipeline import NumpyPipeline
+from hy3dgen.numpy_forward.pipeline import NumpyPipeline, _reaching
 from hy3dgen.numpy_forward.products import einsum_product, product
 from hy3dgen.numpy_forward.surface import extract_surface
 from hy3dgen.numpy_forward.volume import BOUND, decode_grid
@@ -167,7 +167,7 @@ def test_sampling(pipeline, weights, config, cut_out, guidance_scale):
     assert steps == [(i, 5) for i in range(6)]
 
 
-@pytest.mark.parametrize("resolution", [20, 128])
+@pytest.mark.parametrize("resolution", [20, 128, 131])
 def test_the_field(pipeline, weights, config, latents, resolution):
     """The same points are asked and answered alike, coarse to fine from 64 on."""
     from hy3dgen.shapegen.models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
@@ -180,13 +180,23 @@ def test_the_field(pipeline, weights, config, latents, resolution):
     vae, section = part(weights, "vae"), config["vae"]
     ours = decode_tokens(latents[0].numpy(), vae, section)
     close(ours, tokens[0])
+    looked = []
     with ThreadPoolExecutor(1) as pool:  # numpy's library has its own threads in this process
-        grid = decode_grid(GeometryDecoder(ours, vae, section), resolution, pool, ignore)
-    assert np.isnan(grid).any() == (resolution == 128)
+        grid = decode_grid(
+            GeometryDecoder(ours, vae, section), resolution, pool, ignore,
+            lambda *first: looked.append(first),
+        )  # fmt: skip
+    assert grid.shape == theirs.shape
+    assert np.isnan(grid).any() == bool(looked) == (resolution != 20)
     np.testing.assert_array_equal(np.isnan(grid), np.isnan(theirs))
     close(np.nan_to_num(grid), np.nan_to_num(theirs))
-    if resolution == 128:
+    if resolution != 20:
         _same_surface(grid, theirs)
+        (first,) = looked
+        ends = [extract_surface(grid, BOUND)[0], _reaching(*first)[0]]
+        low, high = ([getattr(places, end)(axis=0) for places in ends] for end in ("min", "max"))
+        assert np.abs(np.subtract(*low)).max() < BOUND / 64
+        assert np.abs(np.subtract(*high)).max() < BOUND / 64
 
 
 def _same_surface(grid, theirs):
