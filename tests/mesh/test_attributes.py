@@ -238,7 +238,7 @@ def test_unit_of_length_does_not_matter(factor):
     _, (expected,), _ = reduce_with_attributes(mesh, [uv], 600)
     _, (kept,), _ = reduce_with_attributes(other, [uv], 600)
     assert len(kept.values) == len(expected.values)
-    assert np.median(np.abs(np.sort(kept.values, 0) - np.sort(expected.values, 0))) < 1e-3
+    assert np.median(np.abs(np.sort(kept.values, 0) - np.sort(expected.values, 0))) < 2e-3
 
 
 def test_strange_surfaces_keep_their_values():

@@ -95,6 +95,20 @@ def test_noise_turns_no_face_over(method):
 
 
 @both_methods
+def test_noise_turns_no_face_over_beside_sharp_edges(method):
+    """Turns that are allowed one by one must not add up to a fold."""
+    box = cube(61)
+    noise = np.random.default_rng(0).normal(0, 0.1 / 60, box.vertices.shape)
+    reduced = reduce_faces(TriangleMesh(box.vertices + noise, box.faces), 8000, method)
+    middles = reduced.vertices[reduced.faces].mean(axis=1)
+    # It must look out of one of the sides that its middle is about as near to as to the nearest.
+    gaps = np.stack([middles, 1 - middles], axis=1)
+    near = gaps < gaps.min(axis=(1, 2), keepdims=True) + 0.005
+    normals = reduced.face_normals
+    assert (near & (np.stack([-normals, normals], axis=1) > 0)).any(axis=(1, 2)).all()
+
+
+@both_methods
 def test_cube_of_many_faces_becomes_the_exact_cube(method):
     box = moved(cube(9), (-3.0, 0.1, 7.0), 2.0)
     reduced = reduce_faces(box, 12, method)
@@ -126,6 +140,22 @@ def test_border_keeps_its_course(method):
     assert euler_number(reduced) == 1  # a disc: one border, no holes torn
     gaps = np.linalg.norm(rim[:, None] - rim_before[None], axis=2).min(axis=1)
     assert gaps.max() < 0.02
+
+
+@both_methods
+def test_narrow_notch_in_a_border_stays(method):
+    """Its sides are short beside all that is around: an edge deep, a fifth of one wide."""
+    flat = grid(41)
+    x, y, _ = (flat.vertices - np.float32([0.5, 0.5, 0])).T
+    bumps = np.random.default_rng(1).normal(0, 0.02, x.shape)
+    relief = np.where(np.maximum(np.abs(x), np.abs(y)) < 0.49, bumps, 0)
+    tip = (np.abs(y) < 0.01) & (x > 0.49)
+    beside = (np.abs(np.abs(y) - 0.025) < 1e-3) & (x > 0.49)
+    vertices = np.stack([x - 0.02 * tip, np.where(beside, 0.1 * y, y), relief], axis=1)
+    source = TriangleMesh(vertices, flat.faces)
+    reduced = reduce_faces(source, 2400, method)
+    rim = reduced.vertices[np.unique(reduced.boundary_edges)]
+    assert np.linalg.norm(rim - source.vertices[tip], axis=1).min() < 1e-3
 
 
 @both_methods

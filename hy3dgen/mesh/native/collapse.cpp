@@ -48,6 +48,9 @@ constexpr int MAX_EXHAUSTED = 64;
 // to the trace, and how far the vertex may move, relative to the edge's length, squared.
 constexpr double VOLUME_RIDGE = 1e-3, VOLUME_REACH = 0.25;
 constexpr uint32_t MAX_SHEETS = 8;
+// Cosine between a face's normal and the input's around: no collapse may bring a face from above it, or
+// from above 0, to below. What a face may turn in single steps could add up to a fold.
+constexpr double MIN_UPRIGHT = 0.2;
 
 struct Limits {
     double min_cosine;  // between a face's normals before and after
@@ -143,8 +146,9 @@ public:
             if (!inside(around_u_) || !inside(around_v_)) continue;
             bool allowed = keeps_topology(u, v);
             if (allowed && is_free(u, v)) at = keep_volume(u, v, at);
-            allowed = allowed && !spoils_faces(around_u_, u, v, at, limits) &&
-                      !spoils_faces(around_v_, v, u, at, limits);
+            const Vec3 up = joint_up(u, v);
+            allowed = allowed && !spoils_faces(around_u_, u, v, at, up, limits) &&
+                      !spoils_faces(around_v_, v, u, at, up, limits);
             if (!allowed) {
                 queue_.push_later(e);  // what is around may have changed by then
                 continue;
@@ -258,8 +262,19 @@ private:
         return count;
     }
 
-    // True if moving u to `at` turns a face that stays too far, or flattens it.
-    bool spoils_faces(const Array<Wing>& wings, int32_t u, int32_t v, Vec3 at,
+    // The average normal of what u and v stand for.
+    Vec3 joint_up(int32_t u, int32_t v) const {
+        const Vertex& first = surface_->vertices[u];
+        const Vertex& second = surface_->vertices[v];
+        const double area1 = first.quadric.a.trace(), area2 = second.quadric.a.trace();
+        const double sum = area1 + area2;
+        if (!(sum > 0)) return first.up.vector();
+        return (area1 / sum) * first.up.vector() + (area2 / sum) * second.up.vector();
+    }
+
+    // True if moving u to `at` turns a face that stays too far, flattens it, or has it face away from
+    // what its corners stand for; `up` is of the vertex that u becomes.
+    bool spoils_faces(const Array<Wing>& wings, int32_t u, int32_t v, Vec3 at, Vec3 up,
                       const Limits& limits) const {
         const Vec3 from = position(u);
         for (size_t k = 0; k < wings.size(); k++) {
@@ -275,6 +290,14 @@ private:
             const double turn = dot(before.normal, after.normal);
             if (turn <= 0 || turn * turn < limits.min_cosine * limits.min_cosine * before.area2 *
                                                after.area2)
+                return true;
+            const Vec3 ups = up + surface_->vertices[wing.a].up.vector() +
+                             surface_->vertices[wing.b].up.vector();
+            const double now = dot(after.normal, ups), then = dot(before.normal, ups);
+            if (now <= 0 && then > 0) return true;
+            const double least2 = MIN_UPRIGHT * MIN_UPRIGHT * squared(ups);
+            if (now * now < least2 * after.area2 && then > 0 &&
+                then * then >= least2 * before.area2)
                 return true;
         }
         return false;
@@ -328,6 +351,7 @@ private:
         const auto is_at = [&](Vec3 p) { return at.x == p.x && at.y == p.y && at.z == p.z; };
         if (!is_at(to.position)) to.source = is_at(from.position) ? from.source : -1;
         to.position = at;
+        to.up.set((1 / Upwards::UNIT) * joint_up(u, v));
         to.quadric.add(from.quadric);
         if (from.kind > to.kind) to.kind = from.kind;
         to.irregular |= from.irregular;
@@ -508,7 +532,13 @@ private:
     Array<uint32_t> histogram_;
 };
 
-void sum_face_quadrics(Surface& surface) {
+// Adds the planes of the faces, and sets where up is.
+Status sum_face_quadrics(Surface& surface) {
+    struct Sum {
+        float x, y, z, area;
+    };
+    Array<Sum> sums;
+    if (!sums.resize_zeroed(surface.vertices.size())) return HY3D_OUT_OF_MEMORY;
     for (size_t f = 0; f < surface.faces.size(); f++) {
         const Face& face = surface.faces[f];
         const Vec3 a = surface.vertices[face.v[0]].position;
@@ -518,15 +548,32 @@ void sum_face_quadrics(Surface& surface) {
         if (!(doubled_area > 1e-30)) continue;
         Quadric plane = {};
         plane.add_plane((1 / doubled_area) * normal, a, doubled_area / 6);
-        for (const int32_t v : face.v) surface.vertices[v].quadric.add(plane);
+        for (const int32_t v : face.v) {
+            surface.vertices[v].quadric.add(plane);
+            Sum& sum = sums[v];
+            sum.x += static_cast<float>(normal.x);
+            sum.y += static_cast<float>(normal.y);
+            sum.z += static_cast<float>(normal.z);
+            sum.area += static_cast<float>(doubled_area);
+        }
     }
+    for (size_t v = 0; v < sums.size(); v++) {
+        const Sum& sum = sums[v];
+        if (!(sum.area > 0)) continue;
+        const double inverse = 1 / static_cast<double>(sum.area);
+        const Vec3 normal = {static_cast<double>(sum.x), static_cast<double>(sum.y),
+                             static_cast<double>(sum.z)};
+        surface.vertices[v].up.set(inverse * normal);
+    }
+    return HY3D_OK;
 }
 
 }  // namespace
 
 Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t threads,
                       Progress& progress) {
-    sum_face_quadrics(surface);
+    const Status status = sum_face_quadrics(surface);
+    if (status != HY3D_OK) return status;
     return Collapser(surface, target, pace, threads, progress).run();
 }
 

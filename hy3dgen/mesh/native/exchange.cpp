@@ -369,6 +369,12 @@ private:
         }
     };
 
+    // Whether face f would, with this normal and these corners, face away from the source around.
+    bool falls_over(Vec3 normal, int32_t a, int32_t b, int32_t c, int32_t f) const {
+        const double now = samples_.agreement(normal, a, b, c);
+        return now < MIN_UPRIGHT && now < samples_.agreement(samples_.normals[f], mesh_.faces[f]);
+    }
+
     // The faces around u and v without those that have both, with `at` for either.
     bool fan_of(const Collapse& collapse, Fan& fan) const {
         fan.at = collapse.at;
@@ -382,7 +388,7 @@ private:
                 const int32_t a = face.v[(i + 1) % 3], b = face.v[(i + 2) % 3];
                 good = good && fan.add(f, mesh_.positions[a], mesh_.positions[b]) &&
                        dot(fan.normal[fan.count - 1], samples_.normals[f]) >= MAX_TURN &&
-                       !samples_.opposes(fan.normal[fan.count - 1], end, a, b);
+                       !falls_over(fan.normal[fan.count - 1], end, a, b, f);
             });
         return good;
     }
@@ -398,7 +404,11 @@ private:
             if (dot(fan.normal[k], samples_.normals[k < 2 ? split.edge.f : split.edge.g]) <
                 MAX_TURN)
                 return false;
-        return true;
+        const Edge& edge = split.edge;
+        return !falls_over(fan.normal[0], edge.a, edge.b, edge.c, edge.f) &&
+               !falls_over(fan.normal[1], edge.a, edge.b, edge.c, edge.f) &&
+               !falls_over(fan.normal[2], edge.a, edge.b, edge.d, edge.g) &&
+               !falls_over(fan.normal[3], edge.a, edge.b, edge.d, edge.g);
     }
 
     template <typename Visit>

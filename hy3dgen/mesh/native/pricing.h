@@ -12,6 +12,9 @@ namespace hy3d {
 constexpr double RIDGE = 1e-6;
 // Cost of an edge's length, relative to the trace: on exactly flat parts short edges go first.
 constexpr double LENGTH_COST = 1e-7;
+// On borders the trace holds the planes that stand on them besides the area; this makes up for it,
+// and more: a border is seen from farther than a surface.
+constexpr double BORDER_COST = 12.0;
 
 inline double price(const Vertex& u, const Vertex& v, Vec3& at) {
     Quadric sum = u.quadric;
@@ -49,7 +52,8 @@ inline double price(const Vertex& u, const Vertex& v, Vec3& at) {
     // (measured).
     const double root = sqrt(trace);
     const double total = (cost > 0 ? cost : 0) + 4 * LENGTH_COST * trace * half2;
-    return root > 0 ? total / root : 0;
+    const double dearer = u.irregular || v.irregular ? BORDER_COST : 1;
+    return root > 0 ? dearer * total / root : 0;
 }
 
 }  // namespace hy3d

@@ -215,8 +215,13 @@ private:
             if (dot(then.normal1, samples_.normals[face]) < MAX_FOLD ||
                 dot(then.normal2, samples_.normals[face]) < MAX_FOLD)
                 return false;
-        if (samples_.opposes(then.normal1, pair.c, pair.a, pair.d) ||
-            samples_.opposes(then.normal2, pair.d, pair.b, pair.c))
+        double upright = MIN_UPRIGHT;
+        for (const int32_t face : faces) {
+            const double before = samples_.agreement(samples_.normals[face], mesh_.faces[face]);
+            if (before < upright) upright = before;
+        }
+        if (samples_.agreement(then.normal1, pair.c, pair.a, pair.d) < upright ||
+            samples_.agreement(then.normal2, pair.d, pair.b, pair.c) < upright)
             return false;
         if (shape(then.c, then.a, then.d) < MIN_SHAPE || shape(then.d, then.b, then.c) < MIN_SHAPE)
             return false;
@@ -448,6 +453,11 @@ private:
         flags_[v] = 1;
     }
 
+    bool falls_over(const Face& face, Vec3 old_normal, Vec3 normal) const {
+        const double now = samples_.agreement(normal, face);
+        return now < MIN_UPRIGHT && now < samples_.agreement(old_normal, face);
+    }
+
     // Puts vertices back until no face has turned; ends, as each goes back once.
     void undo_turns() {
         for (bool again = true; again;) {
@@ -462,8 +472,7 @@ private:
                 const double turn = dot(old_normal, normal);
                 if (turn > 0 &&
                     turn * turn >= MAX_TURN * MAX_TURN * squared(old_normal) * squared(normal) &&
-                    !(samples_.opposes(normal, v[0], v[1], v[2]) &&
-                      !samples_.opposes(old_normal, v[0], v[1], v[2])))
+                    !falls_over(*face, old_normal, normal))
                     continue;
                 for (int i = 0; i < 3; i++)
                     if (!flags_[v[i]]) {

@@ -45,9 +45,14 @@ public:
     // Fills `ups`.
     void sum_ups();
 
-    // Whether a face with these corners and this normal faces away from the source around.
-    bool opposes(Vec3 normal, int32_t a, int32_t b, int32_t c) const {
-        return dot(normal, ups[a] + ups[b] + ups[c]) < 0;
+    // Cosine between a normal and the source's around these vertices.
+    double agreement(Vec3 normal, int32_t a, int32_t b, int32_t c) const {
+        const Vec3 up = ups[a] + ups[b] + ups[c];
+        const double lengths2 = squared(normal) * squared(up);
+        return lengths2 > 0 ? dot(normal, up) / sqrt(lengths2) : 1;
+    }
+    double agreement(Vec3 normal, const Face& face) const {
+        return agreement(normal, face.v[0], face.v[1], face.v[2]);
     }
 
     // Enters the closest point on `face`.
@@ -70,6 +75,9 @@ private:
     const int32_t threads_;
     Progress& progress_;
 };
+
+// Cosine between a face's normal and the source's around it: below this, no change may lower it.
+constexpr double MIN_UPRIGHT = 0.45;
 
 // Cosine between a sample's normal and that of a face it may lie on, at least.
 constexpr double MIN_AGREEMENT = 0.2;

@@ -4,7 +4,8 @@
 namespace hy3d {
 namespace {
 
-// Weight of the planes that stand on borders against those of faces.
+// Weight of the planes that stand on borders against those of faces, by the lengths of the border edge
+// and of its face's longest: by the border edge's own alone, short notches would be closed for nothing.
 constexpr double BORDER_WEIGHT = 3.0;
 
 uint32_t spread_bits(uint32_t x) {  // ten bits, two zeros between neighbours
@@ -152,13 +153,17 @@ void add_border_plane(Surface& surface, int32_t u, int32_t v, const Array<Wing>&
         if (wings[k].a != v && wings[k].b != v) continue;
         const Vec3 a = surface.vertices[u].position;
         const Vec3 along = surface.vertices[v].position - a;
-        const Vec3 normal = cross(surface.vertices[wings[k].a].position - a,
-                                  surface.vertices[wings[k].b].position - a);
+        const Vec3 first = surface.vertices[wings[k].a].position - a;
+        const Vec3 second = surface.vertices[wings[k].b].position - a;
+        const Vec3 normal = cross(first, second);
+        double longest2 = squared(second - first);
+        if (squared(first) > longest2) longest2 = squared(first);
+        if (squared(second) > longest2) longest2 = squared(second);
         const Vec3 across = cross(along, normal);
         const double length = sqrt(squared(across));
         if (!(length > 0)) return;
         Quadric plane = {};
-        plane.add_plane((1 / length) * across, a, BORDER_WEIGHT * squared(along));
+        plane.add_plane((1 / length) * across, a, BORDER_WEIGHT * sqrt(squared(along) * longest2));
         surface.vertices[u].quadric.add(plane);
         surface.vertices[v].quadric.add(plane);
         return;

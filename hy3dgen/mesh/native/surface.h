@@ -16,6 +16,21 @@ enum Kind : uint8_t {
     CORNER = 2,    // where such curves end or cross; stays where it is
 };
 
+// The average normal over some area, in 1/32000: short where the normals differ much.
+struct Upwards {
+    static constexpr double UNIT = 32000;
+    int16_t x, y, z;
+
+    Vec3 vector() const {
+        return {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)};
+    }
+    void set(Vec3 average) {
+        x = static_cast<int16_t>(UNIT * average.x);
+        y = static_cast<int16_t>(UNIT * average.y);
+        z = static_cast<int16_t>(UNIT * average.z);
+    }
+};
+
 // Two cache lines: pricing an edge reads little more than the records of its ends.
 struct Vertex {
     Vec3 position;
@@ -26,6 +41,7 @@ struct Vertex {
     uint32_t mark;        // scratch; see Surface::stamp
     uint8_t kind;         // a Kind
     uint8_t irregular;    // some edge here does not have one face on either side, facing alike
+    Upwards up;           // of the part of the input that the vertex stands for
 };
 
 // One corner of a face, with the two vertices that follow it.
