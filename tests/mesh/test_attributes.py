@@ -276,6 +276,19 @@ def test_faces_dropped_on_the_way_do_not_shift_the_values():
     np.testing.assert_array_equal(half.values, middles(reduced)[:, 1] > 0.5)
 
 
+def test_faces_without_area_have_values_too():
+    """They have no closest point; what comes from them must still come from some face."""
+    mesh = bumpy_sphere(12)
+    vertices = mesh.vertices.copy()
+    a, b, c = mesh.faces[::7].T
+    vertices[b] = vertices[c] = vertices[a]
+    shape = TriangleMesh(vertices, mesh.faces)
+    place = Attribute("place", "corner", vertices[mesh.faces].reshape(-1, 3))
+    _, found = reduce_with_correspondence(shape, [place], len(mesh.faces) - 20)
+    for numbers in (found.faces, found.wedge_faces):
+        assert numbers.min() >= 0 and numbers.max() < len(mesh.faces)
+
+
 def test_few_enough_faces_give_the_same_objects():
     mesh = cube(3)
     uv = Attribute("UV", "corner", np.zeros((3 * len(mesh.faces), 2)))

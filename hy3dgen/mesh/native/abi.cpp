@@ -106,9 +106,10 @@ int32_t hy3d_weld(const float* vertices, int64_t vertex_count, const int32_t* fa
     Status status = check_arrays(vertices, vertex_count, faces, face_count);
     Array<int32_t> representative;
     Array<Face> welded;
+    Progress unwatched(nullptr);
     if (status == HY3D_OK)
         status = find_equal_vertices(vertices, static_cast<size_t>(vertex_count), tolerance,
-                                     nullptr, representative);
+                                     nullptr, representative, unwatched);
     if (status == HY3D_OK) status = load_faces(faces, face_count, &representative, welded);
     if (status != HY3D_OK) return status;
     size_t kept = 0;
@@ -125,8 +126,9 @@ int32_t hy3d_drop_faces(const int32_t* faces, int64_t face_count, int64_t vertex
                         int32_t* out_faces, int64_t* out_face_count) {
     Status status = check_arrays(nullptr, vertex_count, faces, face_count);
     Array<Face> kept;
+    Progress unwatched(nullptr);
     if (status == HY3D_OK) status = load_faces(faces, face_count, nullptr, kept);
-    if (status == HY3D_OK) status = drop_degenerate_and_repeated(kept);
+    if (status == HY3D_OK) status = drop_degenerate_and_repeated(kept, unwatched);
     if (status == HY3D_OK) store_faces(kept, out_faces, out_face_count);
     return status;
 }
@@ -181,9 +183,10 @@ Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
         Surface surface;
         Array<int32_t> order;
         status = load_surface(vertices, count, faces, static_cast<size_t>(face_count), box, surface,
-                              order, curves != nullptr);
+                              order, progress, curves != nullptr);
         if (status == HY3D_OK && curves)
-            status = find_curves(surface, *curves, source.face_count, across, out->scattered);
+            status = find_curves(surface, *curves, source.face_count, across, progress,
+                                 out->scattered);
         if (status != HY3D_OK) return status;
         progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
         status = collapse_edges(surface, static_cast<size_t>(target),
@@ -199,7 +202,7 @@ Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
     }
     if (out) {
         Correspondence found;
-        status = find_correspondence(mesh, source, across, threads, found);
+        status = find_correspondence(mesh, source, across, threads, progress, found);
         if (status != HY3D_OK) return status;
         store_correspondence(found, mesh, out);
     }

@@ -404,7 +404,7 @@ public:
             // A collapse removes up to MAX_SHEETS faces, so a region may go that far beyond its share.
             const size_t margin = whole ? 0 : MAX_SHEETS * region_count_;
             status = collapse(end, part > margin ? part - margin : 0, limits, removed);
-            if (status == HY3D_OK) status = surface_.link();
+            if (status == HY3D_OK) status = surface_.link(progress_);
             if (status != HY3D_OK) return status;
             alive_ -= removed;
             if (!whole) {
@@ -533,13 +533,14 @@ private:
 };
 
 // Adds the planes of the faces, and sets where up is.
-Status sum_face_quadrics(Surface& surface) {
+Status sum_face_quadrics(Surface& surface, Progress& progress) {
     struct Sum {
         float x, y, z, area;
     };
     Array<Sum> sums;
     if (!sums.resize_zeroed(surface.vertices.size())) return HY3D_OUT_OF_MEMORY;
     for (size_t f = 0; f < surface.faces.size(); f++) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         const Face& face = surface.faces[f];
         const Vec3 a = surface.vertices[face.v[0]].position;
         const Vec3 normal = cross(surface.vertices[face.v[1]].position - a,
@@ -572,7 +573,7 @@ Status sum_face_quadrics(Surface& surface) {
 
 Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t threads,
                       Progress& progress) {
-    const Status status = sum_face_quadrics(surface);
+    const Status status = sum_face_quadrics(surface, progress);
     if (status != HY3D_OK) return status;
     return Collapser(surface, target, pace, threads, progress).run();
 }

@@ -29,7 +29,10 @@ public:
         double w[3];
         const double distance2 = closest_on_triangle(goal_, source_.position(v[0]),
                                                      source_.position(v[1]), source_.position(v[2]), w);
-        if (!(distance2 < best)) return false;
+        if (!(distance2 < best)) {
+            if (face < 0) face = f;  // without area it has no closest point, but its values
+            return false;
+        }
         best = distance2;
         face = f;
         for (int i = 0; i < 3; i++) weights[i] = w[i];
@@ -80,8 +83,13 @@ private:
 class Finder {
 public:
     Finder(const ReducedMesh& mesh, const Source& source, const Across& across, int32_t threads,
-           Correspondence& found)
-        : mesh_(mesh), source_(source), across_(across), threads_(threads), found_(found) {}
+           Progress& progress, Correspondence& found)
+        : mesh_(mesh),
+          source_(source),
+          across_(across),
+          threads_(threads),
+          progress_(progress),
+          found_(found) {}
 
     Status run() {
         const size_t vertex_count = mesh_.positions.size(), face_count = mesh_.faces.size();
@@ -89,15 +97,18 @@ public:
             return HY3D_OUT_OF_MEMORY;
         Status status = around_.build(vertex_count, mesh_.faces);
         for (size_t v = 0; v < vertex_count && status == HY3D_OK; v++)
-            status = part_corners(static_cast<int32_t>(v));
+            status = progress_.go_on(v) ? part_corners(static_cast<int32_t>(v)) : HY3D_CANCELLED;
         if (status != HY3D_OK) return status;
         for_each_range(threads_, found_.wedges.size(), PER_JOB, [&](size_t begin, size_t end) {
+            if (!progress_.report(1)) return;
             for (size_t w = begin; w < end; w++) place_wedge(static_cast<int32_t>(w));
         });
+        if (!progress_.report(1)) return HY3D_CANCELLED;
         for_each_range(threads_, face_count, PER_JOB, [&](size_t begin, size_t end) {
+            if (!progress_.report(1)) return;
             for (size_t f = begin; f < end; f++) place_face(f);
         });
-        return HY3D_OK;
+        return progress_.report(1) ? HY3D_OK : HY3D_CANCELLED;
     }
 
 private:
@@ -173,6 +184,7 @@ private:
     const Source& source_;
     const Across& across_;
     const int32_t threads_;
+    Progress& progress_;
     Correspondence& found_;
     Adjacency around_;
     Array<uint32_t> group_;
@@ -181,8 +193,8 @@ private:
 }  // namespace
 
 Status find_correspondence(const ReducedMesh& mesh, const Source& source, const Across& across,
-                           int32_t threads, Correspondence& found) {
-    return Finder(mesh, source, across, threads, found).run();
+                           int32_t threads, Progress& progress, Correspondence& found) {
+    return Finder(mesh, source, across, threads, progress, found).run();
 }
 
 }  // namespace hy3d

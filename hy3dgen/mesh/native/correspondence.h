@@ -26,7 +26,7 @@ struct Correspondence {
 // threads.
 [[nodiscard]] Status find_correspondence(const ReducedMesh& mesh, const Source& source,
                                          const Across& across, int32_t threads,
-                                         Correspondence& found);
+                                         Progress& progress, Correspondence& found);
 
 }  // namespace hy3d
 

@@ -25,22 +25,23 @@ constexpr double SCATTERED = 1.0 / 3;
 
 class CurveFinder {
 public:
-    CurveFinder(Surface& surface, const hy3d_curves& request, Across& across)
-        : surface_(surface), request_(request), across_(across) {}
+    CurveFinder(Surface& surface, const hy3d_curves& request, Across& across, Progress& progress)
+        : surface_(surface), request_(request), across_(across), progress_(progress) {}
 
     Status run(size_t face_count, uint32_t& scattered) {
         if (!surface_.curves.resize_zeroed(3 * surface_.faces.size()) ||
             !across_.resize(3 * face_count))
             return HY3D_OUT_OF_MEMORY;
         for (size_t c = 0; c < across_.size(); c++) across_[c] = -1;
-        if (!compare_faces()) return HY3D_OUT_OF_MEMORY;
+        Status status = compare_faces();
+        if (status != HY3D_OK) return status;
         for (uint32_t bit = 0; bit < 32; bit++)
             if (static_cast<double>(counts_[bit]) > SCATTERED * static_cast<double>(edges_))
                 scattered_ |= 1u << bit;
         scattered = scattered_;
-        if (!classify()) return HY3D_OUT_OF_MEMORY;
-        number_edges();
-        return HY3D_OK;
+        status = classify();
+        if (status == HY3D_OK) number_edges();
+        return status;
     }
 
 private:
@@ -51,11 +52,12 @@ private:
     }
 
     // Pairs the faces at every edge that has two, facing alike, and compares them.
-    bool compare_faces() {
+    Status compare_faces() {
         for (size_t at = 0; at < surface_.vertices.size(); at++) {
             const int32_t u = static_cast<int32_t>(at);
+            if (!progress_.go_on(at)) return HY3D_CANCELLED;
             if (surface_.vertices[u].corner < 0) continue;
-            if (!surface_.gather(u, wings_)) return false;
+            if (!surface_.gather(u, wings_)) return HY3D_OUT_OF_MEMORY;
             const uint32_t base = surface_.stamp;  // marks above it tell wings by their `b`
             surface_.stamp += static_cast<uint32_t>(wings_.size()) + 1;
             for (size_t k = 0; k < wings_.size(); k++)
@@ -71,7 +73,7 @@ private:
                     compare(wing.corner, Surface::preceding(wings_[mark - base - 1].corner));
             }
         }
-        return true;
+        return HY3D_OK;
     }
 
     // Whether the edge has one face on either side, facing alike; `wings_` are those of u.
@@ -130,14 +132,15 @@ private:
 
     // ---- what follows for the vertices ----
 
-    bool classify() {
+    Status classify() {
         for (size_t at = 0; at < surface_.vertices.size(); at++) {
             const int32_t u = static_cast<int32_t>(at);
             bool touched = false;
             for (int32_t c = surface_.vertices[u].corner; c >= 0 && !touched; c = surface_.next[c])
                 touched = kept_bits(c) || kept_bits(Surface::preceding(c));
+            if (!progress_.go_on(at)) return HY3D_CANCELLED;
             if (!touched) continue;
-            if (!surface_.gather(u, wings_)) return false;
+            if (!surface_.gather(u, wings_)) return HY3D_OUT_OF_MEMORY;
             uint32_t edges = 0, sort = 0;
             bool alike = true;
             const auto add = [&](uint32_t found) {
@@ -171,7 +174,7 @@ private:
             }
             surface_.vertices[u].kind = edges == 2 && alike ? CURVE : CORNER;
         }
-        return true;
+        return HY3D_OK;
     }
 
     // To u, the plane through the edge from u to v, upright on the wing's face.
@@ -203,6 +206,7 @@ private:
     Surface& surface_;
     const hy3d_curves& request_;
     Across& across_;
+    Progress& progress_;
     Array<Wing> wings_;
     uint64_t counts_[32] = {};
     uint64_t edges_ = 0;
@@ -212,8 +216,8 @@ private:
 }  // namespace
 
 Status find_curves(Surface& surface, const hy3d_curves& request, size_t face_count, Across& across,
-                   uint32_t& scattered) {
-    return CurveFinder(surface, request, across).run(face_count, scattered);
+                   Progress& progress, uint32_t& scattered) {
+    return CurveFinder(surface, request, across, progress).run(face_count, scattered);
 }
 
 }  // namespace hy3d

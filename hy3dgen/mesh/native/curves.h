@@ -17,7 +17,8 @@ using Across = Array<int32_t>;
 // hold them. `scattered` tells what `request` has nearly everywhere, by the bits of hy3d_curves:
 // that makes no curves.
 [[nodiscard]] Status find_curves(Surface& surface, const hy3d_curves& request, size_t face_count,
-                                 Across& across, uint32_t& scattered);
+                                 Across& across, Progress& progress,
+                                 uint32_t& scattered);
 
 }  // namespace hy3d
 

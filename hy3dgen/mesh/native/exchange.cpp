@@ -75,19 +75,23 @@ public:
         for_each_range(threads_, vertex_count, FACES_PER_JOB, [&](size_t begin, size_t end) {
             for (size_t v = begin; v < end; v++) around_[v] = problem_of(static_cast<int32_t>(v));
         });
+        int32_t cancelled = 0;
+        const auto goes_on = [&] {
+            if (!progress_.report(done_)) __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
+            return !__atomic_load_n(&cancelled, __ATOMIC_RELAXED);
+        };
         for_each_range(threads_, face_count, FACES_PER_JOB, [&](size_t begin, size_t end) {
+            if (!goes_on()) return;
             for (size_t f = begin; f < end; f++)
                 for (int i = 0; i < 3; i++) price(static_cast<int32_t>(f), i);
         });
-        if (!progress_.report(done_)) return HY3D_CANCELLED;
+        if (!goes_on()) return HY3D_CANCELLED;
         const size_t wanted = face_count / MEASURED_PART + 1;
         if (!select(costs_, wanted, collapses_) || !select(gains_, wanted, splits_))
             return HY3D_OUT_OF_MEMORY;
-        int32_t cancelled = 0;
         const auto measure = [&](auto& changes) {
             for_each_range(threads_, changes.size(), CHANGES_PER_JOB, [&](size_t begin, size_t end) {
-                if (!progress_.report(done_)) __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
-                if (__atomic_load_n(&cancelled, __ATOMIC_RELAXED)) return;
+                if (!goes_on()) return;
                 for (size_t i = begin; i < end; i++) {
                     complete(changes[i]);
                     changes[i].cost = static_cast<float>(measured(changes[i]));

@@ -3,6 +3,7 @@
 #ifndef HY3D_PROGRESS_H
 #define HY3D_PROGRESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hy3d_mesh.h"
@@ -23,6 +24,7 @@ public:
     void stage(double begin, double end) {
         begin_ = begin;
         end_ = end;
+        fraction_ = 0;
     }
 
     // False once the caller has cancelled. May be asked from any thread; the callback is called on
@@ -33,19 +35,24 @@ public:
             const int64_t now = milliseconds();
             if (now - last_ < 20) return true;
             last_ = now;
-            const double clamped = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
-            if (callback_(begin_ + (end_ - begin_) * clamped) != 0)
+            fraction_ = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
+            if (callback_(begin_ + (end_ - begin_) * fraction_) != 0)
                 __atomic_store_n(&cancelled_, true, __ATOMIC_RELAXED);
         }
         return !cancelled();
     }
 
+    // The same for plain loops, which ask before every step; the fraction stays.
+    [[nodiscard]] bool go_on(size_t step) { return step % STEPS != 0 || report(fraction_); }
+
 private:
+    static constexpr size_t STEPS = 32768;
+
     bool cancelled() const { return __atomic_load_n(&cancelled_, __ATOMIC_RELAXED); }
 
     hy3d_progress callback_;
     uint64_t owner_;
-    double begin_ = 0, end_ = 1;
+    double begin_ = 0, end_ = 1, fraction_ = 0;  // the last that was told
     int64_t last_ = INT64_MIN / 2;
     bool cancelled_ = false;
 };

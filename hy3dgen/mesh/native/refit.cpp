@@ -72,6 +72,7 @@ public:
         if (status == HY3D_OK) status = samples_.take(source_);
         if (status == HY3D_OK) status = samples_.find_closest(0, nullptr);
         if (status == HY3D_OK && !samples_.sort()) return HY3D_OUT_OF_MEMORY;
+        if (status == HY3D_OK && !progress_.report(0)) return HY3D_CANCELLED;
         for (size_t round = 0; round < rounds && status == HY3D_OK; round++) {
             done_ = static_cast<double>(round + 1) / static_cast<double>(rounds + 1);
             const double typical = samples_.average_distance();
@@ -288,8 +289,10 @@ private:
     Status move() {
         memcpy(before_.data(), mesh_.positions.data(), before_.size() * sizeof(Vec3));
         sum_systems(mesh_, samples_, threads_, systems_);
+        if (!progress_.report(done_)) return HY3D_CANCELLED;
         sum_errors(error_before_);
         colour_vertices();
+        if (!progress_.report(done_)) return HY3D_CANCELLED;
         for (int sweep = 0; sweep < SWEEPS; sweep++)
             for (size_t colour = 0; colour <= COLOURS; colour++) {
                 const size_t begin = colour_begin_[colour];
@@ -307,7 +310,9 @@ private:
         Status status = samples_.find_closest(done_, nullptr);
         if (status != HY3D_OK) return status;
         if (!samples_.group()) return HY3D_OUT_OF_MEMORY;
+        if (!progress_.report(done_)) return HY3D_CANCELLED;
         sum_errors(error_after_);
+        if (!progress_.report(done_)) return HY3D_CANCELLED;
         flags_.zero();
         bool any = false;
         for (size_t v = 0; v < before_.size(); v++) {

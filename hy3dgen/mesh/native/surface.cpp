@@ -25,14 +25,17 @@ uint32_t curve_position(Vec3 p) {
 }
 
 Status sort_vertices(const float* vertices, size_t count, const Box& box, Array<int32_t>& order,
-                     Array<int32_t>& rank) {
+                     Array<int32_t>& rank, Progress& progress) {
     Array<KeyedIndex> keyed, scratch;
     if (!keyed.resize(count) || !order.resize(count) || !rank.resize(count))
         return HY3D_OUT_OF_MEMORY;
-    for (size_t v = 0; v < count; v++)
+    for (size_t v = 0; v < count; v++) {
+        if (!progress.go_on(v)) return HY3D_CANCELLED;
         keyed[v] = {curve_position(box.to_unit(vertices + 3 * v)), static_cast<uint32_t>(v)};
+    }
     if (!radix_sort(keyed, scratch)) return HY3D_OUT_OF_MEMORY;
     for (size_t i = 0; i < count; i++) {
+        if (!progress.go_on(i)) return HY3D_CANCELLED;
         order[i] = static_cast<int32_t>(keyed[i].index);
         rank[keyed[i].index] = static_cast<int32_t>(i);
     }
@@ -42,7 +45,7 @@ Status sort_vertices(const float* vertices, size_t count, const Box& box, Array<
 // The faces with their vertices' ranks, those of earlier vertices first, degenerate ones left out.
 // `origin`, if given, tells which face each was.
 Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank,
-                  Array<Face>& out, Array<int32_t>* origin) {
+                  Array<Face>& out, Array<int32_t>* origin, Progress& progress) {
     Array<uint32_t> begin;
     if (!begin.resize_zeroed(rank.size() + 1)) return HY3D_OUT_OF_MEMORY;
     const auto lowest = [](const Face& f) {
@@ -53,6 +56,7 @@ Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank
         return Face{{rank[faces[3 * f]], rank[faces[3 * f + 1]], rank[faces[3 * f + 2]]}};
     };
     for (size_t f = 0; f < count; f++) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         const Face face = ranked(f);
         if (!face.is_degenerate()) begin[lowest(face) + 1]++;
     }
@@ -60,6 +64,7 @@ Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank
     if (!out.resize(begin[rank.size()])) return HY3D_OUT_OF_MEMORY;
     if (origin && !origin->resize(out.size())) return HY3D_OUT_OF_MEMORY;
     for (size_t f = 0; f < count; f++) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         const Face face = ranked(f);
         if (face.is_degenerate()) continue;
         const size_t at = begin[lowest(face)]++;
@@ -70,10 +75,11 @@ Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank
 }
 
 // Sets `irregular`; tells whether any vertex is, and whether some face may be there twice.
-Status find_irregular(Surface& surface, bool& any, bool& repeated) {
+Status find_irregular(Surface& surface, Progress& progress, bool& any, bool& repeated) {
     Array<Wing> wings;
     any = repeated = false;
     for (size_t u = 0; u < surface.vertices.size(); u++) {
+        if (!progress.go_on(u)) return HY3D_CANCELLED;
         if (!surface.gather(static_cast<int32_t>(u), wings)) return HY3D_OUT_OF_MEMORY;
         const uint32_t outgoing = ++surface.stamp, matched = ++surface.stamp;
         bool irregular = false;
@@ -121,23 +127,26 @@ template <typename Visit>
 
 // Renames vertices so that those of open edges at one position become one; tells whether any were.
 Status join_seams(const float* vertices, const Array<int32_t>& order, const Array<int32_t>& rank,
-                  Surface& surface, bool& joined) {
+                  Surface& surface, Progress& progress, bool& joined) {
     Array<uint8_t> open;
     Array<int32_t> representative;
     Array<Wing> wings;
     if (!open.resize_zeroed(order.size())) return HY3D_OUT_OF_MEMORY;
-    for (size_t u = 0; u < order.size(); u++)
+    for (size_t u = 0; u < order.size(); u++) {
+        if (!progress.go_on(u)) return HY3D_CANCELLED;
         if (surface.vertices[u].irregular &&
             !for_each_irregular_edge(surface, static_cast<int32_t>(u), wings,
                                      [&](int32_t, uint32_t count) {
                                          if (count != 2) open[order[u]] = 1;
                                      }))
             return HY3D_OUT_OF_MEMORY;
+    }
     const Status status =
-        find_equal_vertices(vertices, order.size(), 0, open.data(), representative);
+        find_equal_vertices(vertices, order.size(), 0, open.data(), representative, progress);
     if (status != HY3D_OK) return status;
     joined = false;
-    for (size_t f = 0; f < surface.faces.size(); f++)
+    for (size_t f = 0; f < surface.faces.size(); f++) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         for (int32_t& v : surface.faces[f].v) {
             const int32_t into = rank[representative[order[v]]];
             if (into == v) continue;
@@ -145,6 +154,7 @@ Status join_seams(const float* vertices, const Array<int32_t>& order, const Arra
             surface.vertices[v].merged_into = into;
             v = into;
         }
+    }
     return HY3D_OK;
 }
 
@@ -171,10 +181,11 @@ void add_border_plane(Surface& surface, int32_t u, int32_t v, const Array<Wing>&
 }
 
 // Kinds from the number of faces at each edge, and the planes that hold borders.
-Status classify(Surface& surface) {
+Status classify(Surface& surface, Progress& progress) {
     Array<Wing> wings;
     for (size_t at = 0; at < surface.vertices.size(); at++) {
         const int32_t u = static_cast<int32_t>(at);
+        if (!progress.go_on(at)) return HY3D_CANCELLED;
         if (!surface.vertices[u].irregular) continue;
         // A curve has exactly two edges of one sort here; all else is a corner.
         uint32_t edges = 0, sheets = 0;
@@ -194,9 +205,10 @@ Status classify(Surface& surface) {
 
 }  // namespace
 
-Status Surface::link() {
+Status Surface::link(Progress& progress) {
     size_t kept = 0;
     for (size_t f = 0; f < faces.size(); f++) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         if (faces[f].v[0] < 0) continue;
         if (origin.size()) origin[kept] = origin[f];
         if (curves.size()) memmove(&curves[3 * kept], &curves[3 * f], 3 * sizeof(int32_t));
@@ -207,12 +219,14 @@ Status Surface::link() {
     if (curves.size()) curves.truncate(3 * kept);
     if (!next.resize(3 * kept)) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertices.size(); v++) vertices[v].corner = -1;
-    for (size_t f = kept; f-- > 0;)
+    for (size_t f = kept; f-- > 0;) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         for (size_t i = 3; i-- > 0;) {
             int32_t& first = vertices[faces[f].v[i]].corner;
             next[3 * f + i] = first;
             first = static_cast<int32_t>(3 * f + i);
         }
+    }
     return HY3D_OK;
 }
 
@@ -238,38 +252,40 @@ Box::Box(const float* vertices, size_t count) {
 
 Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
                     size_t face_count, const Box& box, Surface& surface, Array<int32_t>& order,
-                    bool with_origin) {
+                    Progress& progress, bool with_origin) {
     Array<int32_t>* origin = with_origin ? &surface.origin : nullptr;
     Array<int32_t> rank;
-    Status status = sort_vertices(vertices, vertex_count, box, order, rank);
-    if (status == HY3D_OK) status = sort_faces(faces, face_count, rank, surface.faces, origin);
+    Status status = sort_vertices(vertices, vertex_count, box, order, rank, progress);
+    if (status == HY3D_OK)
+        status = sort_faces(faces, face_count, rank, surface.faces, origin, progress);
     if (status != HY3D_OK) return status;
     if (!surface.vertices.resize_zeroed(vertex_count)) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertex_count; v++) {
+        if (!progress.go_on(v)) return HY3D_CANCELLED;
         Vertex& vertex = surface.vertices[v];
         vertex.position = box.to_unit(vertices + 3 * static_cast<size_t>(order[v]));
         vertex.merged_into = static_cast<int32_t>(v);
         vertex.source = order[v];
     }
     bool irregular = false, repeated = false, joined = false;
-    status = surface.link();
-    if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
+    status = surface.link(progress);
+    if (status == HY3D_OK) status = find_irregular(surface, progress, irregular, repeated);
     if (status != HY3D_OK || !irregular) return status;
     if (repeated) {
-        status = drop_degenerate_and_repeated(surface.faces, origin);
-        if (status == HY3D_OK) status = surface.link();
-        if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
+        status = drop_degenerate_and_repeated(surface.faces, progress, origin);
+        if (status == HY3D_OK) status = surface.link(progress);
+        if (status == HY3D_OK) status = find_irregular(surface, progress, irregular, repeated);
         if (status != HY3D_OK) return status;
     }
-    status = join_seams(vertices, order, rank, surface, joined);
+    status = join_seams(vertices, order, rank, surface, progress, joined);
     if (status != HY3D_OK) return status;
     if (joined) {
-        status = drop_degenerate_and_repeated(surface.faces, origin);
-        if (status == HY3D_OK) status = surface.link();
-        if (status == HY3D_OK) status = find_irregular(surface, irregular, repeated);
+        status = drop_degenerate_and_repeated(surface.faces, progress, origin);
+        if (status == HY3D_OK) status = surface.link(progress);
+        if (status == HY3D_OK) status = find_irregular(surface, progress, irregular, repeated);
         if (status != HY3D_OK) return status;
     }
-    return classify(surface);
+    return classify(surface, progress);
 }
 
 }  // namespace hy3d

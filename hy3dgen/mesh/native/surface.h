@@ -5,6 +5,7 @@
 #define HY3D_SURFACE_H
 
 #include "geometry.h"
+#include "progress.h"
 #include "topology.h"
 
 namespace hy3d {
@@ -67,7 +68,7 @@ struct Surface {
     bool on_curve(int32_t corner) const { return curves.size() && curves[corner] >= 0; }
 
     // Forgets the faces that are gone and links the corners of the others.
-    [[nodiscard]] Status link();
+    [[nodiscard]] Status link(Progress& progress);
 
     // The wings of `v` whose faces are there.
     [[nodiscard]] bool gather(int32_t v, Array<Wing>& wings) const {
@@ -115,7 +116,8 @@ struct Box {
 // each vertex. Quadrics hold the planes of borders only. `origin` is filled if asked for.
 [[nodiscard]] Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
                                   size_t face_count, const Box& box, Surface& surface,
-                                  Array<int32_t>& order, bool with_origin = false);
+                                  Array<int32_t>& order, Progress& progress,
+                                  bool with_origin = false);
 
 }  // namespace hy3d
 

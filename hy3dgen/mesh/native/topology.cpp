@@ -39,10 +39,11 @@ Status check_arrays(const float* vertices, int64_t vertex_count, const int32_t* 
 namespace {
 
 Status find_exact(const float* vertices, size_t vertex_count, const uint8_t* only,
-                  Array<int32_t>& representative) {
+                  Array<int32_t>& representative, Progress& progress) {
     HashSlots slots;
     if (!slots.prepare(vertex_count)) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertex_count; v++) {
+        if (!progress.go_on(v)) return HY3D_CANCELLED;
         representative[v] = static_cast<int32_t>(v);
         if (only && !only[v]) continue;
         const float* p = vertices + 3 * v;
@@ -75,7 +76,7 @@ struct Cell {
 
 // Greedy: a vertex joins the earliest representative within reach, or becomes one itself.
 Status find_near(const float* vertices, size_t vertex_count, double tolerance, const uint8_t* only,
-                 Array<int32_t>& representative) {
+                 Array<int32_t>& representative, Progress& progress) {
     HashSlots slots;                // cell -> latest representative in it
     Array<int32_t> next_in_cell;    // … and the ones before
     Array<Cell> cells;
@@ -83,6 +84,7 @@ Status find_near(const float* vertices, size_t vertex_count, double tolerance, c
         !cells.resize(vertex_count))
         return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertex_count; v++) {
+        if (!progress.go_on(v)) return HY3D_CANCELLED;
         representative[v] = static_cast<int32_t>(v);
         if (only && !only[v]) continue;
         const float* p = vertices + 3 * v;
@@ -121,14 +123,17 @@ Status find_near(const float* vertices, size_t vertex_count, double tolerance, c
 }  // namespace
 
 Status find_equal_vertices(const float* vertices, size_t vertex_count, double tolerance,
-                           const uint8_t* only, Array<int32_t>& representative) {
+                           const uint8_t* only, Array<int32_t>& representative,
+                           Progress& progress) {
     if (!(tolerance >= 0) || !isfinite(tolerance)) return HY3D_BAD_ARGUMENT;
     if (!representative.resize(vertex_count)) return HY3D_OUT_OF_MEMORY;
-    return tolerance > 0 ? find_near(vertices, vertex_count, tolerance, only, representative)
-                         : find_exact(vertices, vertex_count, only, representative);
+    return tolerance > 0
+               ? find_near(vertices, vertex_count, tolerance, only, representative, progress)
+               : find_exact(vertices, vertex_count, only, representative, progress);
 }
 
-Status drop_degenerate_and_repeated(Array<Face>& faces, Array<int32_t>* beside) {
+Status drop_degenerate_and_repeated(Array<Face>& faces, Progress& progress,
+                                    Array<int32_t>* beside) {
     HashSlots slots;
     if (!slots.prepare(faces.size())) return HY3D_OUT_OF_MEMORY;
     const auto turned = [](const Face& face) {  // smallest index first, same orientation
@@ -139,6 +144,7 @@ Status drop_degenerate_and_repeated(Array<Face>& faces, Array<int32_t>* beside) 
     };
     size_t kept = 0;
     for (size_t f = 0; f < faces.size(); f++) {
+        if (!progress.go_on(f)) return HY3D_CANCELLED;
         const Face face = faces[f];
         if (face.is_degenerate()) continue;
         const Face key = turned(face);

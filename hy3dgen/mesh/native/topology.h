@@ -5,6 +5,7 @@
 
 #include "containers.h"
 #include "hy3d_mesh.h"
+#include "progress.h"
 
 namespace hy3d {
 
@@ -33,11 +34,11 @@ struct Adjacency {
 // before it). Where `only` is given, vertices with only[v] == 0 stay by themselves.
 [[nodiscard]] Status find_equal_vertices(const float* vertices, size_t vertex_count,
                                          double tolerance, const uint8_t* only,
-                                         Array<int32_t>& representative);
+                                         Array<int32_t>& representative, Progress& progress);
 
 // Drops faces that use a vertex twice and repetitions of a face; keeps the order. `beside`, if given,
 // has an entry for each face, which goes with it.
-[[nodiscard]] Status drop_degenerate_and_repeated(Array<Face>& faces,
+[[nodiscard]] Status drop_degenerate_and_repeated(Array<Face>& faces, Progress& progress,
                                                   Array<int32_t>* beside = nullptr);
 
 // Labels faces by component (sharing an edge connects), numbered by their first face.
