@@ -17,7 +17,7 @@ from .render import ViewRaster, lengths
 
 ANGLE_LIMIT = 75.0  # degrees between the surface and the view; beyond it a view is not trusted
 BAKE_EXPONENT = 4
-_KNOWN_SHARE = 0.99  # a view that sees hardly anything new is left out
+KNOWN_SHARE = 0.99  # a view that sees hardly anything new is left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def merge(
         strength = np.float32(weight) * power
         paints = strength > 0
         count = np.count_nonzero(paints)
-        if count and np.count_nonzero(paints & (trust > 0)) / count > _KNOWN_SHARE:
+        if count and np.count_nonzero(paints & (trust > 0)) / count > KNOWN_SHARE:
             continue
         total += view.colour * strength[..., None]
         trust += strength

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..gpu.graphs import GraphedNetwork
 from .hunyuanpaint.autoencoder import Autoencoder
 from .hunyuanpaint.components import embed_nothing, load_autoencoder, load_unet
 from .hunyuanpaint.settings import read_json
@@ -37,7 +38,19 @@ class LightShadowRemover:
     ) -> None:
         self.unet, self.vae, self.scheduler, self.nothing = unet, vae, scheduler, nothing
         self.steps = STEPS
+        self.use_graphs = True  # record a step on a CUDA device once and replay it
+        self._graphed = GraphedNetwork(unet)
         self.on_use: Callable[[Any], None] = lambda network: None
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """What is used one at a time."""
+        return [self.unet, self.vae]
+
+    def save_memory(self) -> None:
+        """No recordings."""
+        self.use_graphs = False
+        self._graphed.forget()
 
     @classmethod
     def from_folder(
@@ -88,9 +101,10 @@ class LightShadowRemover:
         latents = latents * self.scheduler.init_noise_sigma
         self.on_use(self.unet)
         text = self.nothing.to(device, dtype)
-        for i, time in enumerate(self.scheduler.timesteps.tolist()):
+        step = self._graphed if self.use_graphs and device.type == "cuda" else self.unet
+        for i, time in enumerate(self.scheduler.timesteps.float().to(device)):
             scaled = self.scheduler.scale_model_input(latents, i)
-            output = self.unet(torch.cat([scaled, seen], dim=1), time, text)
+            output = step(torch.cat([scaled, seen], dim=1), time, text)
             latents = self.scheduler.step(output, i, latents, noise)
             report("delight", i + 1, steps)
         self.on_use(self.vae)

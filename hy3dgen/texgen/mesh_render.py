@@ -97,15 +97,15 @@ class MeshRender:
 
     @property
     def vtx_pos(self) -> np.ndarray:
-        return self._prepared.positions
+        return self.prepared.positions
 
     @property
     def vtx_uv(self) -> np.ndarray:
-        return self._prepared.uvs
+        return self.prepared.uvs
 
     def get_mesh(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Positions in the caller's axes but scaled, faces, UVs with v up, UV faces."""
-        mesh = self._prepared
+        mesh = self.prepared
         return mesh.caller_positions, mesh.faces, mesh.caller_uvs, mesh.uv_faces
 
     def set_texture(self, tex: Any) -> None:
@@ -147,13 +147,15 @@ class MeshRender:
         """One pass of a view; every map can be read off it."""
         size = self.default_resolution if resolution is None else _pair(resolution)
         distance = self.camera_distance if camera_distance is None else camera_distance
+        matrix = cameras.view_matrix(elev, azim, distance, center)
+        return ViewRaster(self.prepared, matrix, size, self.projection(size))
+
+    def projection(self, size: tuple[int, int]) -> np.ndarray:
+        """(4, 4) from camera to clip space, for pictures of this (height, width)."""
         if self.camera_type == "perspective":
             field, near, far = _PERSPECTIVE
-            projection = cameras.perspective(field, size[1] / size[0], near, far)
-        else:
-            projection = cameras.standard_projection()
-        matrix = cameras.view_matrix(elev, azim, distance, center)
-        return ViewRaster(self._prepared, matrix, size, projection)
+            return cameras.perspective(field, size[1] / size[0], near, far)
+        return cameras.standard_projection()
 
     def render_normal(
         self,
@@ -232,13 +234,13 @@ class MeshRender:
 
     def uv_feature_map(self, vert_feat: Any) -> np.ndarray:
         """(H, W, C) attributes of vertices (V, C) at the texels of their faces; 0 elsewhere."""
-        mesh = self._prepared
+        mesh = self.prepared
         numbers, weights = uv_raster(mesh, max(self.texture_size))
         return interpolate(_array(vert_feat), numbers, weights, mesh.faces)
 
     def render_uvpos(self, return_type: str = "th") -> Any:
         """(H, W, 3) places of the texels in the renderer's axes, -1..1 as 0..1; 0 outside."""
-        return _as_type(self.uv_feature_map(self._prepared.positions / 2 + 0.5), return_type)
+        return _as_type(self.uv_feature_map(self.prepared.positions / 2 + 0.5), return_type)
 
     # --- baking -----------------------------------------------------------------------------------
 
@@ -284,7 +286,8 @@ class MeshRender:
         return inpaint.fill_rest(*filled)
 
     @property
-    def _prepared(self) -> PreparedMesh:
+    def prepared(self) -> PreparedMesh:
+        """The mesh in the renderer's axes and scale."""
         if self._mesh is None:
             raise InvalidMeshError("no mesh has been loaded; call load_mesh first")
         return self._mesh

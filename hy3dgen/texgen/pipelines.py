@@ -30,6 +30,7 @@ from .mesh_render import MeshRender
 from .reference_image import recenter_image
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
+from .views_on_device import ViewsOnDevice, bake_views_on_device, draw_views_on_device
 
 Progress = Callable[[str, int, int], object]
 DELIGHT_FOLDER = "hunyuan3d-delight-v2-0"
@@ -118,11 +119,12 @@ class Hunyuan3DPaintPipeline:
         where = pick_device(device)
         self.device = torch.device(where.type, gpu_id) if gpu_id is not None else where
         models = list(self.models.values())
-        networks = [network for model in models for network in (model.unet, model.vae)]
+        for model in models:
+            model.save_memory()
+        networks = [network for model in models for network in model.networks]
         self._offload = Offload(networks, self.device)
         for model in models:
             model.on_use = self._offload.use
-        self.models["multiview_model"].views_at_once = 1
 
     def __call__(
         self,
@@ -211,9 +213,11 @@ class Hunyuan3DPaintPipeline:
             seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
         )  # fmt: skip
         report("bake", 0, 1)
-        texture, painted = bake_views(
-            views.geometries, pictures, config.candidate_view_weights, size, config.bake_exp
-        )
+        how = config.candidate_view_weights, size, config.bake_exp
+        if isinstance(views, ViewsOnDevice):
+            texture, painted = bake_views_on_device(views.geometries, pictures, *how)
+        else:
+            texture, painted = bake_views(views.geometries, pictures, *how)
         report("fill", 0, 100)
         mask = painted.astype(np.uint8) * np.uint8(255)
         filled = fill_along_mesh(
@@ -268,23 +272,35 @@ class Hunyuan3DPaintPipeline:
             lambda found: found.uvs.nbytes + found.faces.nbytes + found.vertices.nbytes,
         )
 
-    def _draw(self, vertices: np.ndarray, faces: np.ndarray, uvs: np.ndarray) -> DrawnViews:
+    def _draw(
+        self, vertices: np.ndarray, faces: np.ndarray, uvs: np.ndarray
+    ) -> DrawnViews | ViewsOnDevice:
         elevations, azimuths = self._cameras()
+        model = self.models["multiview_model"]
+        size = model.size if isinstance(model, HunyuanPaintPipeline) else None
+        on_device = self.device.type == "cuda"
+
+        def draw() -> DrawnViews | ViewsOnDevice:
+            if on_device:
+                return draw_views_on_device(self.render, elevations, azimuths, self.device, size)
+            return draw_views(self.render, elevations, azimuths)
+
+        sizes = self.config.render_size, size if on_device else None
         return self.cache.get(
-            digest("views", vertices, faces, uvs, elevations, azimuths, self.config.render_size),
-            lambda: draw_views(self.render, elevations, azimuths),
+            digest("views", vertices, faces, uvs, elevations, azimuths, *sizes),
+            draw,
             lambda views: views.bytes,
         )
 
     def _paint_views(
         self,
         references: Sequence[Any],
-        views: DrawnViews,
+        views: DrawnViews | ViewsOnDevice,
         report: Progress,
         preview: Callable[[Any], None] | None,
         **settings: Any,
     ) -> list[np.ndarray]:
-        """Each view's picture in the size that views are drawn in."""
+        """Each view's picture, (S, S, 3) uint8; for baking in arrays as large as the view."""
         from PIL import Image
 
         model = self.models["multiview_model"]
@@ -294,11 +310,11 @@ class Hunyuan3DPaintPipeline:
             settings |= {"progress": report, "preview": preview}
         else:
             settings = {}  # a model of the caller's has the published arguments only
+        pictures = model(list(references), controls, numbers, **settings)
+        if isinstance(views, ViewsOnDevice):
+            return [np.asarray(picture.convert("RGB")) for picture in pictures]
         side = (self.config.render_size,) * 2
-        return [
-            np.asarray(picture.resize(side).convert("RGB"))
-            for picture in model(list(references), controls, numbers, **settings)
-        ]
+        return [np.asarray(picture.resize(side).convert("RGB")) for picture in pictures]
 
     def _cameras(self) -> tuple[list[float], list[float]]:
         return self.config.candidate_camera_elevs, self.config.candidate_camera_azims

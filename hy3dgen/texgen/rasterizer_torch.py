@@ -7,7 +7,7 @@ from torch import Tensor
 from .rasterizer import DEPTH_STEPS, FACE_LIMIT
 
 _NOTHING = torch.iinfo(torch.int64).max
-_CANDIDATES = 1 << 24  # pixels looked at in one go; about 100 bytes each
+_CANDIDATES = 1 << 22  # pixels looked at in one go; about 200 bytes each
 
 
 def rasterize_tensors(

@@ -17,8 +17,8 @@ from .edges import find_edges
 from .rasterizer import interpolate, rasterize
 
 SCALE = 1.15  # diameter of the sphere that the object is scaled into
-_CANNY = (30, 80)
-_FLAT = 1e-5  # range of depths, a hundred times float32's step at the camera's distance
+CANNY = (30, 80)
+FLAT = 1e-5  # range of depths, a hundred times float32's step at the camera's distance
 _CANNY_NORMALS = (80, 150)
 
 
@@ -42,12 +42,12 @@ class PreparedMesh:
     @cached_property
     def face_normals(self) -> np.ndarray:
         """(F, 3) float32 unit normals; 0 for faces without area."""
-        return _face_normals(self.positions, self.faces)
+        return face_normals(self.positions, self.faces)
 
     @cached_property
     def normals(self) -> np.ndarray:
         """(V, 3) float32 unit sums of the faces' unit normals, each face counting the same."""
-        return _vertex_normals(self.face_normals, self.faces, len(self.positions))
+        return vertex_normals(self.face_normals, self.faces, len(self.positions))
 
     @property
     def caller_positions(self) -> np.ndarray:
@@ -116,13 +116,13 @@ def lengths(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(total)
 
 
-def _face_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def face_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
     corners = positions[faces]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return across / np.maximum(lengths(across), np.float32(1e-12))[:, None]
 
 
-def _vertex_normals(face_normals: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
+def vertex_normals(face_normals: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
     sums = np.zeros((3, count), np.float32)
     for axis in range(3):
         np.add.at(sums[axis], faces.ravel(), np.repeat(face_normals[:, axis], 3))
@@ -167,8 +167,8 @@ class ViewRaster:
         normals = self.mesh.normals
         if not absolute:
             faces = self.mesh.faces
-            of_faces = _face_normals(self._in_camera[:, :3], faces)
-            normals = _vertex_normals(of_faces, faces, len(self._in_camera))
+            of_faces = face_normals(self._in_camera[:, :3], faces)
+            normals = vertex_normals(of_faces, faces, len(self._in_camera))
         return self.interpolate(normals, background)
 
     def positions(self, scale: float = SCALE) -> np.ndarray:
@@ -210,9 +210,9 @@ class ViewRaster:
         What is flat up to rounding has none: stretched to 0..1 its rounding would be all edges.
         """
         seen = self.camera_depth[self.visible]
-        if not len(seen) or np.ptp(seen) < _FLAT:
+        if not len(seen) or np.ptp(seen) < FLAT:
             return np.zeros(self.numbers.shape, np.uint8)
-        return find_edges(to_bytes(self.depth), *_CANNY)
+        return find_edges(to_bytes(self.depth), *CANNY)
 
     def normal_edges(self) -> np.ndarray:
         """(H, W) uint8: 1 on the lines where the normal turns sharply."""

@@ -62,9 +62,23 @@ class PaintUNet(nn.Module):
         """What views may look at, by layer: `(B, N_ref, 4, H, W)` -> `(B, N_ref * L, C)` each."""
         calls, count = ref_latents.shape[:2]
         views = Views(count, write=True)
-        text = self.unet.learned_text_clip_ref.to(ref_latents.dtype).expand(calls, -1, -1)
+        text = self.unet.learned_text_clip_ref.to(ref_latents).expand(calls, -1, -1)
         self.unet_dual(ref_latents.flatten(0, 1), 0, text, views=views)
         return views.features
+
+    def contexts(
+        self,
+        encoder_hidden_states: Tensor,
+        condition_embed_dict: dict[str, Tensor],
+        ref_scale: float | Sequence[float] = 1.0,
+    ) -> dict[str, KeysAndValues]:
+        """`kept` of all steps with the same text (B, T, X) and references, already filled."""
+        views = Views(1, features=condition_embed_dict, reference_scale=ref_scale, kept={})
+        for block in self.unet.transformers().values():
+            assert isinstance(block, PaintBlock)
+            block.keep_contexts(encoder_hidden_states, views)
+        assert views.kept is not None
+        return views.kept
 
     def forward(
         self,
@@ -91,7 +105,8 @@ class PaintUNet(nn.Module):
         camera_info_gen : (B, N) numbers of the cameras, see `cameras.camera_number`
         ref_scale : one number, or one a call; calls with 0 do without the references
         condition_embed_dict : what `look_at_references` gave
-        kept : an empty dict that is given to every step with the same references and text
+        kept : what `contexts` gave, or an empty dict that is given to every step with the same
+            references and text
         """
         calls, count, _, height, width = sample.shape
         if height != width:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import InvalidImageError
+from ...gpu.graphs import GraphedNetwork
 from ..noise_schedules import (
     TURBO_TIMESTEPS,
     Consistency,
@@ -23,6 +24,7 @@ from .autoencoder import Autoencoder
 from .components import load_autoencoder, load_paint_unet
 from .paint_unet import PaintUNet
 from .settings import read_json
+from .transformer import KeysAndValues
 
 Progress = Callable[[str, int, int], object]
 SIZE = 512  # pixels a side that the network paints
@@ -39,6 +41,11 @@ class HunyuanPaintPipeline:
         own steps and no guidance
     size : pixels a side
     views_at_once : pictures that go through the autoencoder together; fewer need less memory
+
+    Attributes
+    ----------
+    calls_at_once : of the two calls that guidance needs; 1 needs less memory
+    use_graphs : record a step on a CUDA device once and replay it
     """
 
     def __init__(
@@ -47,14 +54,28 @@ class HunyuanPaintPipeline:
         vae: Autoencoder,
         scheduler: EulerAncestral | Consistency,
         size: int = SIZE,
-        views_at_once: int = 6,
+        views_at_once: int = 2,
     ) -> None:
         self.unet = unet
         self.vae = vae
         self.scheduler = scheduler
         self.size = size
         self.views_at_once = views_at_once
+        self.calls_at_once = 2
+        self.use_graphs = True
+        self._graphed = GraphedNetwork(_FirstOf(unet))
         self.on_use: Callable[[Any], None] = lambda network: None
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """What is used one at a time."""
+        return [self.unet.unet_dual, self.unet.unet, self.vae]
+
+    def save_memory(self) -> None:
+        """Less at once, and no recordings; the numbers stay."""
+        self.views_at_once = self.calls_at_once = 1
+        self.use_graphs = False
+        self._graphed.forget()
 
     @classmethod
     def from_folder(
@@ -155,31 +176,37 @@ class HunyuanPaintPipeline:
         ref_latents = self.encode(references, drawn)
         normal_latents = self.encode(normals, drawn, torch.float16)
         position_latents = self.encode(positions, drawn, torch.float16)
-        self.on_use(self.unet)
         first = torch.Generator(device).manual_seed(seed)
         latents = torch.randn(normal_latents.shape[1:], generator=first, device=device, dtype=dtype)
         latents = latents * self.scheduler.init_noise_sigma
 
         # The references do not change, so they are looked at once.
+        self.on_use(self.unet.unet_dual)
         features = self.unet.look_at_references(ref_latents)
-        text = self.unet.unet.learned_text_clip_gen.to(dtype)
+        self.on_use(self.unet.unet)
+        text = self.unet.unet.learned_text_clip_gen.to(device, dtype)
         guided = not turbo and guidance > 1
         # With guidance there are two calls; the first has neither text nor references.
-        calls = 2 if guided else 1
+        scales = [1.0]
         if guided:
-            text = torch.cat([torch.zeros_like(text), text])
-        fixed = {
-            "encoder_hidden_states": text,
-            "normal_imgs": normal_latents.expand(calls, *normal_latents.shape[1:]),
-            "position_imgs": position_latents.expand(calls, *position_latents.shape[1:]),
-            "camera_info_gen": torch.tensor([list(cameras)] * calls, device=device),
-            "ref_scale": (0.0, 1.0) if guided else 1.0,
-            "condition_embed_dict": features,
-            "kept": {},
-        }
-        for i, time in enumerate(times):
+            text, scales = torch.cat([torch.zeros_like(text), text]), [0.0, 1.0]
+        maps = {"normal_imgs": normal_latents, "position_imgs": position_latents}
+        parts = [
+            self._fixed(text[i : i + size], scales[i : i + size], features, maps, cameras)
+            for size in [self.calls_at_once]
+            for i in range(0, len(scales), size)
+        ]
+        graphed = self.use_graphs and device.type == "cuda"
+        step = self._graphed if graphed else self._graphed.network
+        on_device = torch.tensor(times, dtype=torch.float32, device=device)
+        for i in range(len(times)):
             seen = self.scheduler.scale_model_input(latents, i)[None]
-            (output,) = self.unet(seen.expand(calls, *seen.shape[1:]), time, **fixed)
+            output = torch.cat(
+                [
+                    step(seen.expand(len(part["ref_scale"]), *seen.shape[1:]), on_device[i], **part)
+                    for part in parts
+                ]
+            )
             if guided:
                 without, with_all = output.chunk(2)
                 output = without + guidance * (with_all - without)
@@ -188,6 +215,26 @@ class HunyuanPaintPipeline:
             if callback is not None:
                 callback(i, latents)
         return latents
+
+    def _fixed(
+        self,
+        text: Tensor,
+        scales: list[float],
+        features: dict[str, Tensor],
+        maps: dict[str, Tensor],
+        cameras: Sequence[int],
+    ) -> dict[str, Any]:
+        """Arguments of the network that stay the same at all steps, for some of the calls."""
+        calls = len(text)
+        kept: dict[str, KeysAndValues] = self.unet.contexts(text, features, scales)
+        return {
+            "encoder_hidden_states": text,
+            **{name: value.expand(calls, *value.shape[1:]) for name, value in maps.items()},
+            "camera_info_gen": torch.tensor([list(cameras)] * calls, device=text.device),
+            "ref_scale": scales,
+            "condition_embed_dict": {},  # all of it is in `kept`
+            "kept": kept,
+        }
 
     def encode(
         self,
@@ -219,3 +266,14 @@ class HunyuanPaintPipeline:
             background.paste(image, mask=image.getchannel("A"))
             image = background
         return np.asarray(image.convert("RGB"))
+
+
+class _FirstOf(nn.Module):
+    """The network's result without the tuple around it."""
+
+    def __init__(self, unet: PaintUNet) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, *arguments: Any, **options: Any) -> Tensor:
+        return self.unet(*arguments, **options)[0]

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...shapegen.models.attention import attention
+from ...shapegen.models.attention import join_heads
+from .fast_attention import attend
 
 KeysAndValues = tuple[Tensor, Tensor]
 
@@ -40,6 +41,11 @@ class Views:
     reference_scale: float | Sequence[float] = 1.0
     multiview_scale: float = 1.0
     kept: dict[str, KeysAndValues] | None = None
+
+    def scales(self, calls: int) -> list[float]:
+        """`reference_scale` of each call."""
+        scales = self.reference_scale
+        return [scales] * calls if isinstance(scales, int | float) else list(scales)
 
 
 class Attention(nn.Module):
@@ -70,7 +76,7 @@ class Attention(nn.Module):
         """`x` `(B, L, C)` asks itself, or `context`, or keys and values that are `known`."""
         if known is None:
             known = self.keys_and_values(x if context is None else context)
-        return self.to_out[0](attention(self._split(self.to_q(x)), *known))
+        return self.to_out[0](join_heads(attend(self._split(self.to_q(x)), *known)))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -164,17 +170,14 @@ class PaintBlock(nn.Module):
     def _add_references(self, h: Tensor, together: Tensor, views: Views) -> Tensor:
         assert self.attn_refview is not None
         calls = len(together)
-        scales = views.reference_scale
-        scales = [scales] * calls if isinstance(scales, int | float) else list(scales)
+        scales = views.scales(calls)
         asking = [call for call in range(calls) if scales[call] != 0]
         if not asking:
             return h
-        features = views.features[self.name]
-        if len(features) != len(asking):
-            features = features[asking]
-        known = self._keep(f"reference {self.name}", self.attn_refview, features, views)
+        rows = _rows(asking, h.device)
+        known = self._references(asking, views)
         everyone = len(asking) == calls
-        seen = self.attn_refview(together if everyone else together[asking], known=known)
+        seen = self.attn_refview(together if everyone else together[rows], known=known)
         if len(set(scales[call] for call in asking)) > 1:
             weights = [scales[call] for call in asking]
             seen = seen * torch.tensor(weights, device=h.device, dtype=h.dtype)[:, None, None]
@@ -183,8 +186,26 @@ class PaintBlock(nn.Module):
         if everyone:
             return h + seen.reshape(h.shape)
         h = h.reshape(calls, views.count, *h.shape[1:]).clone()
-        h[asking] += seen.reshape(len(asking), *h.shape[1:])
+        h[rows] += seen.reshape(len(asking), *h.shape[1:])
         return h.flatten(0, 1)
+
+    def keep_contexts(self, text: Tensor, views: Views) -> None:
+        """Fill `views.kept` with what this block asks at every step."""
+        self._keep(f"text {self.name}", self.transformer.attn2, text, views)
+        asking = [call for call, scale in enumerate(views.scales(len(text))) if scale != 0]
+        if self.attn_refview is not None and asking:
+            self._references(asking, views)
+
+    def _references(self, asking: list[int], views: Views) -> KeysAndValues:
+        """Keys and values of the references for those calls."""
+        name = f"reference {self.name}"
+        if views.kept is not None and name in views.kept:
+            return views.kept[name]
+        assert self.attn_refview is not None
+        features = views.features[self.name]
+        if len(features) != len(asking):
+            features = features[_rows(asking, features.device)]
+        return self._keep(name, self.attn_refview, features, views)
 
     def _keep(self, name: str, layer: Attention, context: Tensor, views: Views) -> KeysAndValues:
         if views.kept is None:
@@ -192,6 +213,14 @@ class PaintBlock(nn.Module):
         if name not in views.kept:
             views.kept[name] = layer.keys_and_values(context)
         return views.kept[name]
+
+
+def _rows(numbers: list[int], device: torch.device) -> slice | Tensor:
+    """Rows of a batch; neighbours as a slice, which needs no copy and can be recorded on a GPU."""
+    first, last = numbers[0], numbers[-1]
+    if last - first == len(numbers) - 1:
+        return slice(first, last + 1)
+    return torch.tensor(numbers, device=device)
 
 
 class Transformer2D(nn.Module):

@@ -1,0 +1,508 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds and peak memory of every stage from mesh and picture to texture, beside a plain run.
+
+    python -m benchmarks.texture_stages --out FILE.json            a GPU, networks of true size
+    python -m benchmarks.texture_stages --small --out FILE.json    the same path, tiny, on any CPU
+
+Weights are random: they cost what trained ones do. The plain run (`texture_plain.py`) does the same
+stages on the same device in the same process. Ours run first under a cap of memory, then once more
+in the mode for little memory under a smaller cap; a stage that fails is recorded with its error.
+The first call of ours loads libraries and records CUDA graphs, the second is what is compared.
+"""
+
+import argparse
+import gc
+import json
+import platform
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from hy3dgen.mesh.box_unwrap import box_unwrap
+from hy3dgen.shapegen.devices import pick_device
+from hy3dgen.texgen import Hunyuan3DPaintPipeline, Hunyuan3DTexGenConfig, cameras, inpaint
+from hy3dgen.texgen.hunyuanpaint import fast_attention
+from hy3dgen.texgen.mesh_render import MeshRender
+from hy3dgen.texgen.standard_views import draw_views
+from hy3dgen.texgen.views_on_device import bake_views_on_device, draw_views_on_device
+
+from . import texture_plain as plain
+from .machine import processor_name
+from .random_texture_models import TextureModels, embed_nothing, make
+from .texture_bake import torus
+
+PICTURE = Path(__file__).resolve().parent.parent / "examples" / "pictures" / "train.png"
+DIFFUSION = ("delight", "encode", "reference UNet", "denoise", "decode")
+OUTSIDE = ("draw views", "bake and merge", "fill along mesh", "fill rest")
+VIEWS = cameras.STANDARD_VIEWS
+WEIGHTS = [view.weight for view in VIEWS]
+ANGLES = [view.elevation for view in VIEWS], [view.azimuth for view in VIEWS]
+VERTEX_SECONDS = 40.0  # of the plain vertex fill, after which it is stopped
+
+
+class Watch:
+    """Notes seconds and peak bytes of stages, or their errors, under one heading."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stages: dict[str, dict[str, Any]] = {}
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """A stage; what is seen again under one name is added."""
+        cuda = self.device.type == "cuda"
+        start = self._now()
+        if cuda:
+            torch.cuda.reset_peak_memory_stats(self.device)
+        try:
+            yield
+        finally:
+            stage = self.stages.setdefault(name, {"seconds": 0.0})
+            stage["seconds"] = round(stage["seconds"] + self._now() - start, 4)
+            if cuda:
+                peaks = {
+                    "peak_mb": torch.cuda.max_memory_allocated(self.device) >> 20,
+                    "reserved_mb": torch.cuda.max_memory_reserved(self.device) >> 20,
+                }
+                for key, value in peaks.items():
+                    stage[key] = max(value, stage.get(key, 0))
+
+    def guarded(self, name: str, function: Callable[[], Any], inner: bool = False) -> Any:
+        """The function's result, or None with its error noted; `inner` stages note themselves."""
+        try:
+            if inner:
+                return function()
+            with self(name):
+                return function()
+        except Exception as error:
+            text = "".join(traceback.format_exception(error)[-3:]).strip()
+            self.stages.setdefault(name, {})["error"] = text[-1500:]
+            print(f"{name}: {text}")
+            return None
+
+    def watch_method(self, owner: Any, name: str, stage: str) -> None:
+        """Note a method's calls as a stage from now on."""
+        method = getattr(owner, name)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            with self(stage):
+                return method(*arguments, **options)
+
+        object.__setattr__(owner, name, watched)
+
+
+@contextmanager
+def watched_methods(watch: Watch, model: Any) -> Iterator[None]:
+    """The stages inside of a paint model's call."""
+    watch.watch_method(model, "encode", "encode")
+    watch.watch_method(model.unet, "look_at_references", "reference UNet")
+    try:
+        yield
+    finally:
+        del model.encode
+        object.__delattr__(model.unet, "look_at_references")
+
+
+class Scene:
+    """What every run gets: a mesh of 36,864 faces with UVs, and a picture."""
+
+    def __init__(self, small: bool) -> None:
+        self.size = 256 if small else 2048
+        self.mesh = torus(32, 16) if small else torus()
+        uv_map = box_unwrap(self.mesh)
+        self.uv_mesh = self.mesh.vertices[uv_map.vertices], uv_map.faces, uv_map.uvs
+        self.render = MeshRender(default_resolution=self.size, texture_size=self.size)
+        self.render.set_mesh(*self.uv_mesh)
+        self.picture = Hunyuan3DPaintPipeline.recenter_image(Image.open(PICTURE))
+        self.numbers = [cameras.camera_number(view.elevation, view.azimuth) for view in VIEWS]
+
+
+def run_ours(
+    scene: Scene, models: TextureModels, kind: str, device: torch.device, steps: dict[str, int]
+) -> dict[str, Any]:
+    """Each stage by itself, the networks' twice."""
+    watch = Watch(device)
+    model = getattr(models, kind)
+    on_device = device.type == "cuda"
+
+    def draw() -> Any:
+        return draw_views_on_device(scene.render, *ANGLES, device, model.size)
+
+    delighted = watch.guarded(
+        "delight", lambda: models.delight(scene.picture, num_inference_steps=steps["delight"])
+    )
+    delighted = delighted or scene.picture.convert("RGB").resize((512, 512))
+    drawn = watch.guarded("draw views", draw)
+    if not on_device:
+        watch.guarded("draw views in arrays", lambda: draw_views(scene.render, *ANGLES))
+    pictures = None
+    if drawn is not None:
+        pictures = watch.guarded(
+            "paint views",
+            lambda: paint(watch, scene, model, delighted, drawn, steps[kind]),
+            inner=True,
+        )
+    if pictures is None or drawn is None:
+        return watch.stages
+    how = WEIGHTS, scene.size, 4
+    baked = watch.guarded(
+        "bake and merge", lambda: bake_views_on_device(drawn.geometries, pictures, *how)
+    )
+    if baked is not None:
+        finish(watch, scene, *baked)
+    return watch.stages
+
+
+def paint(
+    watch: Watch, scene: Scene, model: Any, picture: Any, drawn: Any, steps: int
+) -> list[np.ndarray]:
+    """Pictures of the views; notes the stages "encode", "reference UNet", "denoise", "decode"."""
+    images = [Image.fromarray(image) for image in (*drawn.normals, *drawn.positions)]
+    controls = [model._pixels(image, 255) for image in images]
+    half = len(controls) // 2
+    before = {name: dict(stage) for name, stage in watch.stages.items()}
+    with watched_methods(watch, model), watch("all before decoding"):
+        latents = model.paint(
+            np.stack([model._pixels(picture, 127)]),
+            np.stack(controls[:half]),
+            np.stack(controls[half:]),
+            scene.numbers,
+            steps,
+        )
+    everything = watch.stages.pop("all before decoding")
+    inner = sum(
+        watch.stages[name]["seconds"] - before.get(name, {"seconds": 0})["seconds"]
+        for name in ("encode", "reference UNet")
+    )
+    everything["seconds"] = round(everything["seconds"] - inner, 4)
+    watch.stages["denoise"] = everything
+    with watch("decode"):
+        return [(view * 255).round().astype(np.uint8) for view in model.decode(latents)]
+
+
+def finish(watch: Watch, scene: Scene, texture: np.ndarray, painted: np.ndarray) -> None:
+    mask = painted.astype(np.uint8) * np.uint8(255)
+    watch.stages["bake and merge"]["painted"] = round(float(painted.mean()), 4)
+    filled = watch.guarded(
+        "fill along mesh",
+        lambda: inpaint.fill_along_mesh(
+            texture, mask, *scene.render.get_mesh(), seconds=VERTEX_SECONDS
+        ),
+    )
+    if filled is not None:
+        watch.guarded("fill rest", lambda: inpaint.fill_rest(*filled))
+
+
+def run_plain(
+    scene: Scene, models: TextureModels, kind: str, device: torch.device, steps: dict[str, int]
+) -> dict[str, Any]:
+    watch = Watch(device)
+    model = getattr(models, kind)
+
+    def delight() -> Any:
+        models.delight.use_graphs = False
+        with plain.plain_attention():
+            return models.delight(scene.picture, num_inference_steps=steps["delight"])
+
+    delighted = watch.guarded("delight", delight)
+    delighted = delighted or scene.picture.convert("RGB").resize((512, 512))
+    renderer = plain.PlainRenderer(scene.render.prepared, scene.size, scene.size, device)
+
+    def draw() -> list[np.ndarray]:
+        images = [renderer.maps(view) for view in VIEWS]
+        kinds = zip(*images, strict=True)
+        return [np.stack([model._pixels(image, 255) for image in kind]) for kind in kinds]
+
+    with torch.inference_mode():
+        maps = watch.guarded("draw views", draw)
+    if maps is None:
+        return watch.stages
+    reference = np.stack([model._pixels(delighted, 127)])
+    views = watch.guarded(
+        "paint views",
+        lambda: plain.paint(model, reference, *maps, scene.numbers, steps[kind], 2.0, watch),
+        inner=True,
+    )
+    if views is None:
+        views = np.random.default_rng(0).random((6, model.size, model.size, 3), np.float32)
+    pictures = [Image.fromarray((view * 255).round().astype(np.uint8)) for view in views]
+
+    def bake() -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            baked = [
+                renderer.back_project(picture, view)
+                for picture, view in zip(pictures, VIEWS, strict=True)
+            ]
+            return plain.merge(baked, WEIGHTS)
+
+    baked = watch.guarded("bake and merge", bake)
+    if baked is not None:
+        with plain.fill_in_python():
+            finish(watch, scene, *baked)
+    return watch.stages
+
+
+def run_whole(
+    scene: Scene,
+    models: TextureModels,
+    kind: str,
+    device: torch.device,
+    steps: dict[str, int],
+    low_memory: bool,
+) -> dict[str, Any]:
+    """The pipeline itself, from picture to texture, in one call."""
+    watch = Watch(device)
+
+    def call() -> None:
+        config = Hunyuan3DTexGenConfig("delight", "paint", "hunyuan3d-paint-v2-0-turbo")
+        config.render_size = config.texture_size = scene.size
+        config.device = str(device)
+        models.delight.steps = steps["delight"]
+        pipeline = Hunyuan3DPaintPipeline(
+            config, {"delight_model": models.delight, "multiview_model": getattr(models, kind)}
+        )
+        if low_memory:
+            pipeline.enable_model_cpu_offload(device=device)
+            free()
+        try:
+            with watch("everything"):
+                picture = pipeline.delight(scene.picture)
+                pipeline.paint(*scene.uv_mesh, [picture], num_inference_steps=steps[kind])
+        finally:
+            if pipeline._offload is not None:
+                pipeline._offload.remove()
+
+    watch.guarded("everything", call, inner=True)
+    return watch.stages
+
+
+def time_unwrap(scene: Scene) -> dict[str, Any]:
+    """Both unwraps; xatlas runs beside the networks in ours."""
+    watch = Watch(torch.device("cpu"))
+    watch.guarded("box", lambda: box_unwrap(scene.mesh))
+    if find_spec("xatlas") is not None:
+        from hy3dgen.mesh.xatlas_engine import xatlas_unwrap
+
+        watch.guarded("xatlas", lambda: xatlas_unwrap(scene.mesh))
+    return watch.stages
+
+
+def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]:
+    """Milliseconds of a step with this and that, to see what pays."""
+    found: dict[str, Any] = {}
+    size = 64 if models.base.size == 512 else 8
+    model = models.base
+    dtype = model.unet.dtype
+
+    def maps(calls: int) -> torch.Tensor:
+        return torch.randn(calls, len(VIEWS), 4, size, size, device=device, dtype=dtype)
+
+    def step_ms(step: Callable[..., Any], scales: list[float]) -> float:
+        features = model.unet.look_at_references(maps(1)[:, :1])
+        text = model.unet.unet.learned_text_clip_gen.to(dtype).expand(len(scales), -1, -1)
+        fixed = model._fixed(
+            text, scales, features, {"normal_imgs": maps(1), "position_imgs": maps(1)},
+            list(range(12, 12 + len(VIEWS))),
+        )  # fmt: skip
+        at = torch.tensor(500.0, device=device)
+        seen = maps(len(scales))
+        for _ in range(3):
+            step(seen, at, **fixed)
+        clock = Watch(device)
+        with clock("steps"):
+            for _ in range(5):
+                step(seen, at, **fixed)
+        return round(200 * clock.stages["steps"]["seconds"], 2)
+
+    def both(step: Callable[..., Any]) -> dict[str, float]:
+        return {"turbo": step_ms(step, [1.0]), "base": step_ms(step, [0.0, 1.0])}
+
+    def note(name: str, function: Callable[[], Any]) -> None:
+        try:
+            with torch.inference_mode():
+                found[name] = function()
+        except Exception as error:
+            found[name] = f"{type(error).__name__}: {error}"[:600]
+        print(f"  {name}: {found[name]}")
+
+    eager = model._graphed.network
+    note("eager", lambda: both(eager))
+    if device.type == "cuda":
+        note("cuDNN attention preferred", lambda: {str(k): v for k, v in _cudnn().items()})
+        note("graphs", lambda: both(model._graphed))
+        with plain.plain_attention():
+            model._graphed.forget()
+            note("graphs, torch's choice of attention", lambda: both(model._graphed))
+        note("attention of 24,576 tokens, ms", lambda: time_attention(device, dtype))
+        model._graphed.forget()
+        model.unet.unet.to(memory_format=torch.channels_last)
+        note("channels last", lambda: both(eager))
+        note("channels last, graphs", lambda: both(model._graphed))
+        model.unet.unet.to(memory_format=torch.contiguous_format)
+        model._graphed.forget()
+    return found
+
+
+def _cudnn() -> dict[Any, bool]:
+    return fast_attention._cudnn_is_better
+
+
+def time_attention(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    q, k, v = torch.randn(3, 2, 5, 24576, 64, device=device, dtype=dtype).unbind(0)
+    return {
+        "torch's choice": round(
+            fast_attention._milliseconds(
+                lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v)
+            ),
+            3,
+        ),
+        "cuDNN": round(
+            fast_attention._milliseconds(lambda: fast_attention.attend_by_cudnn(q, k, v)), 3
+        ),
+    }
+
+
+def free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@contextmanager
+def capped(device: torch.device, gigabytes: float) -> Iterator[None]:
+    """Torch's allocator gets no more than that."""
+    if device.type != "cuda":
+        yield
+        return
+    free()
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(gigabytes * 1e9 / total, 1.0), device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        free()
+
+
+def seconds(stages: dict[str, Any], names: tuple[str, ...]) -> float | None:
+    """None where one of them failed."""
+    if any("error" in stages.get(name, {}) for name in (*names, "paint views")):
+        return None
+    return sum(stages[name]["seconds"] for name in names if name in stages)
+
+
+def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, stages in (("diffusion", DIFFUSION), ("outside", OUTSIDE)):
+        fast, slow = seconds(ours, stages), seconds(theirs, stages)
+        if fast and slow:
+            found[name] = round(slow / fast, 2)
+    for name in (*DIFFUSION, *OUTSIDE):
+        fast, slow = (run.get(name, {}).get("seconds") for run in (ours, theirs))
+        if fast and slow:
+            found[name] = round(slow / fast, 2)
+    return found
+
+
+def show(title: str, stages: dict[str, Any]) -> None:
+    print(title)
+    for name, figures in stages.items():
+        if "error" in figures:
+            print(f"  {name:18} failed: {figures['error'].splitlines()[-1]}")
+        else:
+            memory = f"{figures['peak_mb']:7,} MB" if "peak_mb" in figures else ""
+            print(f"  {name:18} {figures['seconds']:9.4f} s {memory}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="tiny networks and pictures")
+    parser.add_argument("--device", help="default: a GPU if there is one")
+    parser.add_argument("--out", type=Path, help="write the figures to this file")
+    parser.add_argument("--models", nargs="+", choices=("turbo", "base"), default=["turbo", "base"])
+    parser.add_argument("--gigabytes", type=float, default=10.0)
+    parser.add_argument("--low-gigabytes", type=float, default=6.0)
+    options = parser.parse_args()
+    device = pick_device(options.device)
+    cuda = device.type == "cuda"
+    dtype = torch.float16 if cuda else torch.float32
+    steps = {"delight": 2 if options.small else 50, "turbo": 10, "base": 2 if options.small else 30}
+    start = time.perf_counter()
+    result: dict[str, Any] = {
+        "device": torch.cuda.get_device_name(device) if cuda else processor_name(),
+        "host": processor_name(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "weights": "random",
+        "small": options.small,
+        "steps": steps,
+        "caps_gb": {"usual": options.gigabytes, "low memory": options.low_gigabytes},
+    }
+
+    def save() -> None:
+        if options.out:
+            options.out.write_text(json.dumps(result) + "\n", encoding="utf-8")
+
+    scene = Scene(options.small)
+    result["faces"], result["texture_size"] = len(scene.mesh.faces), scene.size
+    result["unwrap"] = time_unwrap(scene)
+    watch = Watch(device)
+    with watch("make networks"):
+        models = make(device, dtype, options.small)
+    watch.guarded("text encoder", lambda: embed_nothing(models.text, device))
+    result["parameters"] = models.parameters()
+    result["start"] = watch.stages
+    del models.text  # used once, when a model is loaded
+    free()
+    show("start", watch.stages)
+    runs = result["runs"] = {}
+    for kind in options.models:
+        run = runs[kind] = {}
+        with capped(device, options.gigabytes):
+            run["first"] = run_ours(scene, models, kind, device, steps)
+            run["ours"] = run_ours(scene, models, kind, device, steps)
+            run["whole"] = run_whole(scene, models, kind, device, steps, False)
+        getattr(models, kind)._graphed.forget()
+        show(f"{kind}: ours, first call", run["first"])
+        show(f"{kind}: ours", run["ours"] | run["whole"])
+        save()
+    for kind in options.models:
+        run = runs[kind]
+        models.delight._graphed.forget()
+        free()
+        views_at_once = getattr(models, kind).views_at_once
+        run["plain"] = run_plain(scene, models, kind, device, steps)
+        getattr(models, kind).views_at_once = views_at_once
+        models.delight.use_graphs = True
+        run["ratios"] = ratios(run["ours"], run["plain"])
+        show(f"{kind}: plain", run["plain"])
+        print(f"  ratios: {run['ratios']}")
+        save()
+    free()
+    result["variants"] = time_variants(models, device)
+    save()
+    for kind in options.models:  # last: networks leave the device here
+        with capped(device, options.low_gigabytes):
+            runs[kind]["low memory"] = run_whole(scene, models, kind, device, steps, True)
+        show(f"{kind}: little memory", runs[kind]["low memory"])
+        save()
+    result["seconds"] = round(time.perf_counter() - start, 1)
+    print(f"{result['seconds']} s in all")
+    save()
+
+
+if __name__ == "__main__":
+    main()
