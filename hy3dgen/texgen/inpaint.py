@@ -120,14 +120,19 @@ def fill_vertices_plainly(positions, faces, waiting, coloured, colours, progress
         left_before = left
 
 
-def fill_rest(texture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def fill_rest(
+    texture: np.ndarray, mask: np.ndarray, progress: Progress | None = None
+) -> np.ndarray:
     """(H, W, 3) uint8 without gaps, from a texture in 0..1 and where it is painted (above 0).
 
-    By OpenCV's Navier-Stokes inpainting, or where OpenCV is missing by `fill_smoothly`.
+    By the kernel; where that is missing by OpenCV, with the same bytes, or else by `fill_smoothly`.
     """
     pixels = (np.clip(texture, 0, 1) * np.float32(255)).astype(np.uint8)
     gaps = np.uint8(255) - np.where(np.asarray(mask) > 0, np.uint8(255), np.uint8(0))
     if not gaps.any():
+        return pixels
+    if kernel.native_available():
+        kernel.inpaint(pixels, gaps, progress)
         return pixels
     try:
         import cv2

@@ -224,9 +224,9 @@ class Hunyuan3DPaintPipeline:
             texture,
             mask,
             *self.render.get_mesh(),
-            lambda fraction: report("fill", round(100 * fraction), 100),
+            lambda fraction: report("fill", round(50 * fraction), 100),
         )
-        return fill_rest(*filled)
+        return fill_rest(*filled, lambda fraction: report("fill", round(50 + 50 * fraction), 100))
 
     # --- the stages -------------------------------------------------------------------------------
 

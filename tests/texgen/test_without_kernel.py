@@ -97,3 +97,33 @@ def test_gaps_take_the_colour_around_them():
     off = np.abs(filled.astype(int) - pixels).max(axis=-1)
     assert off[:, :16].max() <= 2
     assert off[:, 34:].max() <= 2
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_gaps_of_a_picture(seed, threads):
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(seed)
+    size = [(40, 210), (210, 40), (3, 3), (1, 9), (64, 64), (90, 120)][seed]
+    pixels = np.stack([np.resize(blobs(seed + c, (64, 64)), size) for c in range(3)], axis=-1)
+    coarse = rng.random((-(-size[0] // 9), -(-size[1] // 9))) > 0.4
+    gaps = np.kron(coarse, np.ones((9, 9)))[: size[0], : size[1]].astype(np.uint8) * np.uint8(255)
+    gaps[rng.random(size) > 0.97] = 255
+    want = cv2.inpaint(pixels, gaps, 3, cv2.INPAINT_NS)
+    got = pixels.copy()
+    kernel.inpaint(got, gaps, threads=threads)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_gaps_given_up_leave_the_picture():
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    gaps = np.zeros((200, 200), np.uint8)
+    gaps[5:195, 5:195] = 1
+    before = pixels.copy()
+
+    def stop(fraction):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        kernel.inpaint(pixels, gaps, stop)
+    assert np.array_equal(pixels, before)

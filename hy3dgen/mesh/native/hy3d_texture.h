@@ -43,4 +43,10 @@ HY3D_API int32_t hy3d_fill_vertices(const float* positions, int64_t vertex_count
                                     const int32_t* waiting, int64_t waiting_count,
                                     hy3d_progress progress, uint8_t* coloured, float* colours);
 
+// Fills the pixels, H x W x 3, where `gaps` H x W is not 0, from what is around, like OpenCV's
+// INPAINT_NS with radius 3, byte for byte. `threads` 0: as many as the machine has. Cancelled means
+// that nothing was changed.
+HY3D_API int32_t hy3d_inpaint(uint8_t* pixels, const uint8_t* gaps, int64_t height, int64_t width,
+                              int32_t threads, hy3d_progress progress);
+
 #endif

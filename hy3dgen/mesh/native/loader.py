@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 5
+ABI_VERSION = 6
 METHODS = {"fast": 0, "quality": 1, "preview": 2}
 MAX_THREADS = 64  # the kernel uses no more
 
@@ -63,6 +63,7 @@ _SIGNATURES: dict[str, list[object]] = {
     "hy3d_fill_vertices": [
         *(_Floats, _Size, _Ints, _Size, _Ints, _Size, _ProgressCallback, _Bytes, _Floats),
     ],
+    "hy3d_inpaint": [_Bytes, _Bytes, _Size, _Size, ctypes.c_int32, _ProgressCallback],
 }
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -326,6 +327,23 @@ def fill_vertices(
         *(positions, len(positions), faces, len(faces), waiting, len(waiting)),
         *(callback, coloured, colours),
     )
+    if raised:
+        raise raised[0]
+    _raise_for(status)
+
+
+def inpaint(
+    pixels: np.ndarray,
+    gaps: np.ndarray,
+    progress: Callable[[float], object] | None = None,
+    threads: int = 0,
+) -> None:
+    """Fill pixels (H, W, 3) uint8 in place where `gaps` (H, W) uint8 is not 0.
+
+    What `progress` raises ends it, with the pixels as they were.
+    """
+    callback, raised = _callback(progress)
+    status = _library().hy3d_inpaint(pixels, gaps, *gaps.shape, threads, callback)
     if raised:
         raise raised[0]
     _raise_for(status)

@@ -6,6 +6,7 @@
 #include <windows.h>
 #else
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 #endif
 
@@ -60,6 +61,14 @@ void join(Thread thread) { pthread_join(thread, nullptr); }
 #endif
 
 }  // namespace
+
+void yield_thread() {
+#if defined(_WIN32)
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
+}
 
 int32_t processor_count() {
 #if defined(_WIN32)

@@ -14,6 +14,9 @@ constexpr int32_t MAX_THREADS = 64;
 // How many threads the machine runs at once; at least 1.
 int32_t processor_count();
 
+// Lets another thread go first; for a thread that has to wait for others.
+void yield_thread();
+
 // Calls job(context, i) once for each i in [0, count), on up to `threads` threads, of which the
 // caller is one, and returns when all have ended. Which thread takes which job is left open, so a
 // result must depend on i alone. Where a thread cannot be started, the others do its work.

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// Filling gaps of a picture from their rims inwards, along lines of equal brightness.
+//
+// First a march: which pixel of the gaps is reached when. That does not look at colours. Then the
+// colours, in that order. A pixel needs only what lies near it and was reached before, so strips of
+// the picture are filled side by side, each waiting where it needs a neighbour's pixel; the result
+// does not depend on who comes when. Sources: Sethian 1996 for the march; Bertalmio, Bertozzi and
+// Sapiro 2001 for following lines. The bytes are those of OpenCV's INPAINT_NS with radius 3.
+#include <math.h>
+
+#include "containers.h"
+#include "hy3d_texture.h"
+#include "progress.h"
+#include "threads.h"
+
+using namespace hy3d;
+
+namespace {
+
+constexpr int64_t RADIUS = 3, REACH = RADIUS + 1;  // a slope needs one pixel more
+constexpr int64_t STRIP = 96;  // columns that are filled by one thread at a time
+constexpr int32_t MOST = 16;   // threads; more would mostly wait for each other
+constexpr float FAR = 1e6f, TINY = 1e-20f, FLAT = 1e-6f;
+
+// Four lanes: three colours and one for nothing.
+typedef float Lanes __attribute__((vector_size(16)));
+typedef int32_t Whole __attribute__((vector_size(16)));
+
+// Smallest first; of equals the one that came first. Keys are a float's bits and a number.
+class Queue {
+public:
+    [[nodiscard]] bool push(float time, uint32_t pixel) {
+        const size_t end = items_.size();
+        if (!items_.grow(end + 1)) return false;
+        uint32_t bits;
+        memcpy(&bits, &time, sizeof bits);
+        const Item item{static_cast<uint64_t>(bits) << 32 | count_++, pixel};
+        size_t at = end;
+        for (; at > 0; at = (at - 1) / 4) {
+            if (items_[(at - 1) / 4].key <= item.key) break;
+            items_[at] = items_[(at - 1) / 4];
+        }
+        items_[at] = item;
+        return true;
+    }
+
+    bool empty() const { return items_.size() == 0; }
+
+    uint32_t pop() {
+        const uint32_t first = items_[0].pixel;
+        const size_t count = items_.size() - 1;
+        const Item last = items_[count];
+        items_.truncate(count);
+        if (count == 0) return first;
+        size_t at = 0;
+        while (true) {
+            const size_t child = 4 * at + 1;
+            if (child >= count) break;
+            const size_t end = child + 4 < count ? child + 4 : count;
+            size_t least = child;
+            for (size_t i = child + 1; i < end; i++)
+                if (items_[i].key < items_[least].key) least = i;
+            if (items_[least].key >= last.key) break;
+            items_[at] = items_[least];
+            at = least;
+        }
+        items_[at] = last;
+        return first;
+    }
+
+private:
+    struct Item {
+        uint64_t key;
+        uint32_t pixel;
+    };
+    Array<Item> items_;
+    uint32_t count_ = 0;
+};
+
+struct Picture {
+    int64_t height, width, stride;  // of the picture, and of the arrays, which have a rim of one
+    Array<uint32_t> ranks;          // when a pixel is reached, from 1; 0: it is no gap
+    Array<uint32_t> pixels;         // in that order
+    Array<Lanes> colours;
+    const uint8_t* given;  // H x W x 3, as it was
+    Array<uint8_t> done;
+
+    int64_t at(int64_t row, int64_t column) const { return (row + 1) * stride + column + 1; }
+};
+
+constexpr uint32_t WAITING = UINT32_MAX;  // the rank of a gap that was not reached yet
+
+float meeting_time(const Picture& picture, const Array<float>& times, int64_t one, int64_t other) {
+    const double a = times[one], b = times[other];
+    const bool has_a = picture.ranks[one] != WAITING, has_b = picture.ranks[other] != WAITING;
+    if (has_a && has_b) {
+        if (fabs(a - b) >= 1.0) return static_cast<float>(1 + (a < b ? a : b));
+        return static_cast<float>((a + b + sqrt(2 - (a - b) * (a - b))) * 0.5);
+    }
+    return static_cast<float>(1 + (has_a ? a : has_b ? b : a < b ? a : b));
+}
+
+int32_t march(Picture& picture, const uint8_t* gaps, Progress& progress) {
+    const int64_t stride = picture.stride, rows = picture.height + 2;
+    const size_t size = static_cast<size_t>(rows * stride);
+    Array<float> times;
+    if (!times.resize(size) || !picture.ranks.resize_zeroed(size)) return HY3D_OUT_OF_MEMORY;
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) times[i] = FAR;
+    for (int64_t row = 0; row < picture.height; row++)
+        for (int64_t x = 0; x < picture.width; x++)
+            if (gaps[row * picture.width + x]) {
+                picture.ranks[picture.at(row, x)] = WAITING;
+                count++;
+            }
+    if (!picture.pixels.resize(count)) return HY3D_OUT_OF_MEMORY;
+    const int64_t around[4] = {-stride, -1, stride, 1};
+    Queue queue;
+    for (int64_t row = 0; row < picture.height; row++)
+        for (int64_t x = 0; x < picture.width; x++) {
+            const int64_t at = picture.at(row, x);
+            if (picture.ranks[at] == WAITING) continue;
+            bool rim = false;
+            for (const int64_t step : around) rim |= picture.ranks[at + step] == WAITING;
+            if (!rim) continue;
+            times[at] = 0;
+            if (!queue.push(0, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;
+        }
+    uint32_t rank = 0;
+    while (!queue.empty()) {
+        const int64_t from = queue.pop();
+        for (const int64_t step : around) {
+            const int64_t at = from + step;
+            if (picture.ranks[at] != WAITING) continue;
+            float time = FAR;
+            for (int64_t down = -stride; down <= stride; down += 2 * stride)
+                for (int64_t right = -1; right <= 1; right += 2) {
+                    const float met = meeting_time(picture, times, at + down, at + right);
+                    if (met < time) time = met;
+                }
+            times[at] = time;
+            picture.pixels[rank] = static_cast<uint32_t>(at);
+            picture.ranks[at] = ++rank;
+            if (!queue.push(time, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;
+            if (rank % 4096 == 0 && !progress.report(0.3 * rank / count)) return HY3D_CANCELLED;
+        }
+    }
+    picture.pixels.truncate(rank);  // a picture that is all gap has no rim
+    return HY3D_OK;
+}
+
+// A pixel's colours as one of rank `now` finds them. Only at the picture's rim are pixels looked at
+// that may not have been reached by then.
+template <bool AT_RIM>
+Lanes load(const Picture& picture, uint32_t now, int64_t at) {
+    if (AT_RIM && picture.ranks[at] >= now) {
+        const int64_t row = at / picture.stride - 1, column = at % picture.stride - 1;
+        const uint8_t* pixel = picture.given + 3 * (row * picture.width + column);
+        return Lanes{static_cast<float>(pixel[0]), static_cast<float>(pixel[1]),
+                     static_cast<float>(pixel[2]), 0};
+    }
+    return picture.colours[at];
+}
+
+Lanes size_of(Lanes a) {
+    return reinterpret_cast<Lanes>(reinterpret_cast<Whole>(a) & 0x7fffffff);
+}
+
+// How much colours change around a pixel along one axis, seen by the pixel of rank `now`; `before`
+// and `after` are the places beside it, the others where its colours are read: at the picture's rim
+// that is one pixel further in.
+template <bool AT_RIM>
+Lanes slope(const Picture& picture, uint32_t now, int64_t before, int64_t after, int64_t first,
+            int64_t low, int64_t high, int64_t last) {
+    const bool has_before = picture.ranks[before] < now, has_after = picture.ranks[after] < now;
+    if (has_after) {
+        const Lanes up = size_of(load<AT_RIM>(picture, now, last) - load<AT_RIM>(picture, now, high));
+        if (!has_before) return up + up;
+        return up + size_of(load<AT_RIM>(picture, now, low) - load<AT_RIM>(picture, now, first));
+    }
+    if (!has_before) return Lanes{0, 0, 0, 0};
+    const Lanes down = size_of(load<AT_RIM>(picture, now, low) - load<AT_RIM>(picture, now, first));
+    return down + down;
+}
+
+struct Neighbour {
+    int64_t row, column, step;
+    float nearness, squared;
+};
+
+int list_neighbours(int64_t stride, Neighbour* out) {
+    int count = 0;
+    for (int64_t row = -RADIUS; row <= RADIUS; row++)
+        for (int64_t column = -RADIUS; column <= RADIUS; column++) {
+            const int64_t squared = row * row + column * column;
+            if (squared == 0 || squared > RADIUS * RADIUS) continue;
+            const float s = static_cast<float>(squared);
+            out[count++] = {row, column, row * stride + column, 1 / (s * s + 1), s};
+        }
+    return count;
+}
+
+void fill_pixel(Picture& picture, const Neighbour* neighbours, int count, int64_t at) {
+    const int64_t stride = picture.stride;
+    const int64_t row = at / stride, column = at % stride;
+    const uint32_t now = picture.ranks[at];
+    Lanes sum{0, 0, 0, 0}, total{TINY, TINY, TINY, TINY};
+    for (int n = 0; n < count; n++) {
+        const Neighbour& to = neighbours[n];
+        const int64_t y = row + to.row, x = column + to.column, p = at + to.step;
+        if (y < 1 || x < 1 || y > picture.height || x > picture.width) continue;
+        if (picture.ranks[p] >= now) continue;
+        Lanes down, right;
+        if (y > 1 && x > 1 && y < picture.height && x < picture.width) {
+            down = slope<false>(picture, now, p - stride, p + stride, p - stride, p, p, p + stride);
+            right = slope<false>(picture, now, p - 1, p + 1, p - 1, p, p, p + 1);
+        } else {
+            const int64_t top = p + (y == 1 ? stride : 0);
+            const int64_t bottom = p - (y == picture.height ? stride : 0);
+            const int64_t left = x == 1 ? 1 : 0, back = x == picture.width ? 1 : 0;
+            down = slope<true>(picture, now, p - stride, p + stride, top + left - stride, bottom + left,
+                         bottom + left, bottom + left + stride);
+            right = slope<true>(picture, now, p - 1, p + 1, top + left - 1, top + left, top + left,
+                          top - back + 1);
+        }
+        // Whole numbers up to here, and exact.
+        const Lanes along = size_of(right * static_cast<float>(to.row) -
+                                    down * static_cast<float>(to.column));
+        const Lanes root = __builtin_elementwise_sqrt(to.squared * (down * down + right * right));
+        const Whole some = along > 0;
+        const Lanes share = along / root;
+        // Where nothing changes there is no line to follow; the division's result is not used.
+        const Lanes direction = reinterpret_cast<Lanes>(
+            (some & reinterpret_cast<Whole>(share)) |
+            (~some & reinterpret_cast<Whole>(Lanes{FLAT, FLAT, FLAT, FLAT})));
+        const Lanes weight = to.nearness * direction;
+        sum += weight * picture.colours[p];
+        total += weight;
+    }
+    Lanes colour{0, 0, 0, 0};
+    for (int c = 0; c < 3; c++) {
+        const double mean = static_cast<double>(sum[c]) / static_cast<double>(total[c]);
+        const long rounded = lrint(mean);
+        colour[c] = static_cast<float>(rounded < 0 ? 0 : rounded > 255 ? 255 : rounded);
+    }
+    picture.colours[at] = colour;
+}
+
+// Whether all that a pixel near a strip's border needs from beyond it is there.
+bool is_ready(Picture& picture, int64_t at, int64_t begin, int64_t end) {
+    const int64_t column = at % picture.stride, row = at / picture.stride;
+    if (column - REACH >= begin && column + REACH < end) return true;
+    const uint32_t now = picture.ranks[at];
+    const int64_t top = row > REACH ? row - REACH : 0;
+    const int64_t bottom = row + REACH <= picture.height ? row + REACH : picture.height + 1;
+    const int64_t left = column > REACH ? column - REACH : 0;
+    const int64_t right = column + REACH <= picture.width ? column + REACH : picture.width + 1;
+    for (int64_t y = top; y <= bottom; y++)
+        for (int64_t x = left; x <= right; x++) {
+            if (x >= begin && x < end) continue;
+            const int64_t p = y * picture.stride + x;
+            const uint32_t rank = picture.ranks[p];
+            if (rank && rank < now && !__atomic_load_n(&picture.done[p], __ATOMIC_ACQUIRE))
+                return false;
+        }
+    return true;
+}
+
+struct Strip {
+    int64_t begin, end;      // columns of the arrays
+    size_t next, last;       // of its part of the pixels, sorted by rank
+    int32_t taken;
+};
+
+int32_t fill(Picture& picture, int32_t threads, Progress& progress) {
+    const int64_t columns = picture.stride;
+    const size_t strips_count =
+        threads == 1 ? 1 : static_cast<size_t>((columns + STRIP - 1) / STRIP);
+    Array<Strip> strips;
+    Array<uint32_t> sorted;
+    if (!strips.resize_zeroed(strips_count) || !sorted.resize(picture.pixels.size()) ||
+        !picture.done.resize_zeroed(picture.ranks.size()))
+        return HY3D_OUT_OF_MEMORY;
+    const int64_t width = strips_count == 1 ? columns : STRIP;
+    for (size_t i = 0; i < picture.pixels.size(); i++)
+        strips[static_cast<size_t>(picture.pixels[i] % columns / width)].last++;
+    size_t start = 0;
+    for (size_t s = 0; s < strips_count; s++) {
+        Strip& strip = strips[s];
+        strip.begin = static_cast<int64_t>(s) * width;
+        strip.end = strip.begin + width;
+        const size_t count = strip.last;
+        strip.next = strip.last = start;
+        start += count;
+    }
+    for (size_t i = 0; i < picture.pixels.size(); i++)
+        sorted[strips[static_cast<size_t>(picture.pixels[i] % columns / width)].last++] =
+            picture.pixels[i];
+
+    Neighbour neighbours[4 * (RADIUS + 1) * (RADIUS + 1)];
+    const int count = list_neighbours(columns, neighbours);
+    const size_t everything = sorted.size();
+    size_t finished = 0;
+    int32_t cancelled = 0;
+    // Whoever has time takes a strip and goes on with it until that has to wait for another one.
+    // The pixel that was reached first of all that are left never waits, so there is no standstill.
+    const auto work = [&](size_t worker) {
+        size_t idle = 0;
+        for (size_t s = worker; __atomic_load_n(&finished, __ATOMIC_ACQUIRE) < everything; s++) {
+            if (__atomic_load_n(&cancelled, __ATOMIC_RELAXED)) return;
+            if (++idle > strips_count) yield_thread();
+            Strip& strip = strips[s % strips_count];
+            if (__atomic_exchange_n(&strip.taken, 1, __ATOMIC_ACQUIRE)) continue;
+            const size_t before = strip.next;
+            while (strip.next < strip.last) {
+                const int64_t at = sorted[strip.next];
+                if (!is_ready(picture, at, strip.begin, strip.end)) break;
+                fill_pixel(picture, neighbours, count, at);
+                __atomic_store_n(&picture.done[at], 1, __ATOMIC_RELEASE);
+                strip.next++;
+                const size_t so_far = finished + strip.next - before;
+                if (strip.next % 1024 == 0 &&
+                    !progress.report(0.3 + 0.7 * static_cast<double>(so_far) / everything)) {
+                    __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
+                    break;
+                }
+            }
+            if (strip.next > before) idle = 0;
+            __atomic_fetch_add(&finished, strip.next - before, __ATOMIC_RELEASE);
+            __atomic_store_n(&strip.taken, 0, __ATOMIC_RELEASE);
+        }
+    };
+    for_each_job(threads, static_cast<size_t>(threads), work);
+    return cancelled ? HY3D_CANCELLED : HY3D_OK;
+}
+
+}  // namespace
+
+int32_t hy3d_inpaint(uint8_t* pixels, const uint8_t* gaps, int64_t height, int64_t width,
+                     int32_t threads, hy3d_progress callback) {
+    Picture picture{height, width, width + 2, {}, {}, {}, pixels, {}};
+    Progress progress(callback);
+    const int32_t status = march(picture, gaps, progress);
+    if (status != HY3D_OK) return status;
+    if (!picture.colours.resize_zeroed(picture.ranks.size())) return HY3D_OUT_OF_MEMORY;
+    for (int64_t row = 0; row < height; row++)
+        for (int64_t x = 0; x < width; x++) {
+            const uint8_t* pixel = pixels + 3 * (row * width + x);
+            picture.colours[picture.at(row, x)] =
+                Lanes{static_cast<float>(pixel[0]), static_cast<float>(pixel[1]),
+                      static_cast<float>(pixel[2]), 0};
+        }
+    if (threads < 1) threads = processor_count();
+    if (threads > MOST) threads = MOST;
+    const int32_t filled = fill(picture, threads, progress);
+    for (size_t i = 0; filled == HY3D_OK && i < picture.pixels.size(); i++) {
+        const int64_t at = picture.pixels[i];
+        uint8_t* pixel = pixels + 3 * ((at / picture.stride - 1) * width + at % picture.stride - 1);
+        for (int c = 0; c < 3; c++) pixel[c] = static_cast<uint8_t>(picture.colours[at][c]);
+    }
+    return filled;
+}
