@@ -388,12 +388,13 @@ def capped(device: torch.device, gigabytes: float) -> Iterator[None]:
         yield
         return
     free()
-    total = torch.cuda.get_device_properties(device).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(gigabytes * 1e9 / total, 1.0), device)
+    index = torch.cuda.current_device() if device.index is None else device.index
+    total = torch.cuda.get_device_properties(index).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(gigabytes * 1e9 / total, 1.0), index)
     try:
         yield
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.set_per_process_memory_fraction(1.0, index)
         free()
 
 

@@ -548,6 +548,9 @@ TEXTS = {
     "'{name}' had other materials, now not used: {names}": (
         "'{name}' hatte andere Materialien, die nun nicht verwendet werden: {names}"
     ),
+    "{share} % of the UVs of '{name}' lie on others and share colours; try new UVs": (
+        "{share} % der UVs von '{name}' liegen auf anderen und teilen Farben; neue UVs helfen"
+    ),
     "The picture's outline fits '{name}' to {share} % only; does it show that object?": (
         "Der Umriss des Bildes passt nur zu {share} % zu '{name}'; zeigt es dieses Objekt?"
     ),

@@ -30,6 +30,7 @@ from ..jobs import Job, Part, Report
 from ..properties import RELATIVE
 from .job_operator import JobOperator
 
+_UVS_ON_TOP = 0.01  # of the UVs; more is worth a word
 _LOW_OVERLAP = 0.75  # of the outlines; below, the picture probably shows something else
 
 
@@ -201,6 +202,10 @@ def _told(obj: bpy.types.Object, replaced: list[str], result: Result) -> list[Re
         names = ", ".join(f"'{name}'" for name in replaced)
         text = _("'{name}' had other materials, now not used: {names}")
         reports.append(("WARNING", text.format(name=obj.name, names=names)))
+    if result.values.get("overlapping_uvs", 0) > _UVS_ON_TOP:
+        share = round(100 * result.values["overlapping_uvs"])
+        text = _("{share} % of the UVs of '{name}' lie on others and share colours; try new UVs")
+        reports.append(("WARNING", text.format(name=obj.name, share=share)))
     if result.values.get("overlap", 1) < _LOW_OVERLAP:
         share = round(100 * result.values["overlap"])
         text = _("The picture's outline fits '{name}' to {share} % only; does it show that object?")

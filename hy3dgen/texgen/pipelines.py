@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way from a mesh and a picture to a textured mesh, stage by stage."""
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,10 @@ from .mesh_render import MeshRender
 from .reference_image import recenter_image
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
+from .uv_overlap import NOTICED, overlapping_share, sentence
 from .views_on_device import ViewsOnDevice, bake_views_on_device, draw_views_on_device
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], object]
 DELIGHT_FOLDER = "hunyuan3d-delight-v2-0"
@@ -264,6 +268,9 @@ class Hunyuan3DPaintPipeline:
                     'the mesh has no UVs to keep; choose unwrap_method="auto"'
                 )
             from_corners(np.asarray(uvs)[work.faces.ravel()], work.faces)  # raises if they don't do
+            share = overlapping_share(np.clip(uvs, 0, 1), work.faces)
+            if share > NOTICED:
+                logger.warning(sentence(share))
             everyone = np.arange(len(work.vertices), dtype=np.int32)
             return UVMap(np.asarray(uvs, np.float32), work.faces, everyone)
         return self.cache.get(

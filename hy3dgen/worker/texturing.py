@@ -55,7 +55,8 @@ class Texturer:
         """`colour` (H, W, 3) uint8 and `uvs` (3 F, 2), v up, for `vertices` and `faces`.
 
         The picture comes as the file `picture` or the array `image`; with the unwrap "keep" the
-        mesh's own `uvs` (3 F, 2) are used. Faces that are parts of one polygon carry its number
+        mesh's own `uvs` (3 F, 2) are used, and the value `overlapping_uvs` tells which share of
+        them lies on others. Faces that are parts of one polygon carry its number
         in `polygons` (F,) int32; polygons stay whole.
 
         With a `model` its network paints six views, and each is a preview (`view`, (H, W, 3)
@@ -71,6 +72,8 @@ class Texturer:
         picture = np.asarray(self._engine.cut_out(source))
         uv_map, how = _unwrap(mesh, arrays, settings, stages)
         values: Values = {"unwrap": how}
+        if how == "keep":
+            values["overlapping_uvs"] = round(_overlap(uv_map), 4)
         if settings["model"] is not None:
             colour = self._painter(mesh, uv_map, picture, settings, stages, context)
             values |= {
@@ -218,6 +221,12 @@ def _unwrap(
         lambda fraction: stages.progress("unwrap", round(100 * fraction), 100),
         _check_polygons(arrays.get("polygons"), mesh),
     )
+
+
+def _overlap(uv_map: UVMap) -> float:
+    from hy3dgen.texgen.uv_overlap import overlapping_share
+
+    return overlapping_share(uv_map.uvs, uv_map.faces)
 
 
 def _check_polygons(polygons: np.ndarray | None, mesh: TriangleMesh) -> np.ndarray | None:

@@ -71,6 +71,10 @@ def test_own_uvs_come_back(worker):
     result = worker.run("texture", settings, request(mesh, uvs=uvs))
     assert np.array_equal(result.arrays["uvs"], uvs)
     assert result.values["azimuth"] == 0
+    assert result.values["overlapping_uvs"] < 0.01
+    square = np.tile(np.float32([[0, 0], [1, 0], [1, 1]]), (len(mesh.faces), 1))
+    result = worker.run("texture", settings, request(mesh, uvs=square))
+    assert result.values["overlapping_uvs"] > 0.5, "all faces share one place"
 
 
 @pytest.mark.parametrize(
