@@ -64,7 +64,7 @@ def paint(
     guidance: float,
     watch: Any,
 ) -> np.ndarray:
-    """(N, S, S, 3) float32; `watch(name)` is a context that a stage runs in."""
+    """(N, S, S, 3) uint8; `watch(name)` is a context that a stage runs in."""
     unet, device = model.unet, model.vae.device
     turbo = isinstance(model.scheduler, Consistency)
     model.views_at_once = len(numbers)
@@ -98,7 +98,9 @@ def paint(
                 output = without + guidance * (with_all - without)
             latents = model.scheduler.step(output, i, latents, drawn)
     with watch("decode"):
-        return np.stack(list(model.decode(latents)))
+        images = model.vae.decode(latents / model.vae.settings.scaling_factor)
+        images = (images / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+        return (images * 255).round().astype(np.uint8)
 
 
 class PlainRenderer:

@@ -120,25 +120,42 @@ def fill_vertices_plainly(positions, faces, waiting, coloured, colours, progress
         left_before = left
 
 
+def way_to_fill(mask: np.ndarray, progress: Progress | None = None) -> kernel.March | None:
+    """In which order `fill_rest` goes through what `mask` lacks; None without the kernel.
+
+    It depends on the mask alone, so it can be found while the pictures are still being painted.
+    """
+    return kernel.march(_gaps(mask), progress) if kernel.native_available() else None
+
+
 def fill_rest(
-    texture: np.ndarray, mask: np.ndarray, progress: Progress | None = None
+    texture: np.ndarray,
+    mask: np.ndarray,
+    progress: Progress | None = None,
+    way: kernel.March | None = None,
 ) -> np.ndarray:
     """(H, W, 3) uint8 without gaps, from a texture in 0..1 and where it is painted (above 0).
 
     By the kernel; where that is missing by OpenCV, with the same bytes, or else by `fill_smoothly`.
+    `way` is what `way_to_fill` gave for the same mask.
     """
     pixels = (np.clip(texture, 0, 1) * np.float32(255)).astype(np.uint8)
-    gaps = np.uint8(255) - np.where(np.asarray(mask) > 0, np.uint8(255), np.uint8(0))
+    gaps = _gaps(mask)
     if not gaps.any():
         return pixels
-    if kernel.native_available():
-        kernel.inpaint(pixels, gaps, progress)
+    way = way_to_fill(mask, progress) if way is None else way
+    if way is not None:
+        kernel.inpaint(pixels, way, progress)
         return pixels
     try:
         import cv2
     except ImportError:
         return fill_smoothly(pixels, gaps == 0)
     return cv2.inpaint(pixels, gaps, _RADIUS, cv2.INPAINT_NS)
+
+
+def _gaps(mask: np.ndarray) -> np.ndarray:
+    return np.where(np.asarray(mask) > 0, np.uint8(0), np.uint8(255))
 
 
 def fill_smoothly(pixels: np.ndarray, painted: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import torch
 
 from ..errors import Cancelled, InvalidImageError, InvalidSettingError
 from ..mesh import TriangleMesh, reduce_faces
+from ..mesh.native.loader import March
 from ..mesh.uv_map import UVMap, from_corners
 from ..model_folders import locate_folders
 from ..pictures import load_picture
@@ -25,14 +26,20 @@ from . import cameras
 from .config import TURBO_FOLDER, Hunyuan3DTexGenConfig
 from .delight import LightShadowRemover
 from .hunyuanpaint.pipeline import GUIDANCE, STEPS, HunyuanPaintPipeline
-from .inpaint import fill_along_mesh, fill_rest
+from .inpaint import fill_along_mesh, fill_rest, way_to_fill
 from .materials import set_texture
 from .mesh_render import MeshRender
 from .reference_image import recenter_image
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
 from .uv_overlap import NOTICED, overlapping_share, sentence
-from .views_on_device import ViewsOnDevice, bake_views_on_device, draw_views_on_device
+from .views_on_device import (
+    Baking,
+    ViewsOnDevice,
+    bake_views_on_device,
+    draw_views_on_device,
+    plan_baking,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -212,25 +219,26 @@ class Hunyuan3DPaintPipeline:
         self.render.set_mesh(vertices, faces, uvs)
         report("draw views", 0, 1)
         views = self._draw(vertices, faces, uvs)
-        pictures = self._paint_views(
-            references, views, report, preview,
-            seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
-        )  # fmt: skip
-        report("bake", 0, 1)
-        how = config.candidate_view_weights, size, config.bake_exp
-        if isinstance(views, ViewsOnDevice):
-            texture, painted = bake_views_on_device(views.geometries, pictures, *how)
-        else:
-            texture, painted = bake_views(views.geometries, pictures, *how)
-        report("fill", 0, 100)
-        mask = painted.astype(np.uint8) * np.uint8(255)
-        filled = fill_along_mesh(
-            texture,
-            mask,
-            *self.render.get_mesh(),
-            lambda fraction: report("fill", round(50 * fraction), 100),
-        )
-        return fill_rest(*filled, lambda fraction: report("fill", round(50 + 50 * fraction), 100))
+        baking = self._plan_baking(views, size)
+        with _beside(lambda check: self._way_to_fill(baking, check)) as way:
+            pictures = self._paint_views(
+                references, views, report, preview, seed=seed,
+                num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
+            )  # fmt: skip
+            report("bake", 0, 1)
+            texture, painted = self._bake(views, pictures, baking, size)
+            report("fill", 0, 100)
+            filled = fill_along_mesh(
+                texture,
+                painted.astype(np.uint8) * np.uint8(255),
+                *self.render.get_mesh(),
+                lambda fraction: report("fill", round(50 * fraction), 100),
+            )
+            return fill_rest(
+                *filled,
+                lambda fraction: report("fill", round(50 + 50 * fraction), 100),
+                way.result(),
+            )
 
     # --- the stages -------------------------------------------------------------------------------
 
@@ -298,6 +306,44 @@ class Hunyuan3DPaintPipeline:
             draw,
             lambda views: views.bytes,
         )
+
+    def _plan_baking(self, views: DrawnViews | ViewsOnDevice, size: int) -> Baking | None:
+        """None for baking in arrays, which plans nothing."""
+        if not isinstance(views, ViewsOnDevice):
+            return None
+        weights = self.config.candidate_view_weights
+        return plan_baking(views.geometries, weights, size, self.config.bake_exp)
+
+    def _way_to_fill(self, baking: Baking | None, check: Callable[[], None]) -> March | None:
+        """In which order gaps will be filled: where they are is known before their colours."""
+        if baking is None:
+            return None
+        mask = baking.painted.astype(np.uint8) * np.uint8(255)
+        mesh = self.render.get_mesh()
+        return self.cache.get(
+            digest("gaps", mask, *mesh),
+            lambda: way_to_fill(
+                fill_along_mesh(
+                    np.zeros((*mask.shape, 3), np.float32), mask, *mesh, lambda _: check()
+                )[1],
+                lambda _: check(),
+            ),
+            lambda way: 0 if way is None else sum(array.nbytes for array in way),
+        )
+
+    def _bake(
+        self,
+        views: DrawnViews | ViewsOnDevice,
+        pictures: Sequence[np.ndarray],
+        baking: Baking | None,
+        size: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Texture (S, S, 3) float32 and where it is painted, (S, S) bool."""
+        if isinstance(views, ViewsOnDevice):
+            assert baking is not None
+            return bake_views_on_device(views.geometries, pictures, baking), baking.painted
+        weights = self.config.candidate_view_weights
+        return bake_views(views.geometries, pictures, weights, size, self.config.bake_exp)
 
     def _paint_views(
         self,

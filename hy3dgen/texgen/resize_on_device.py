@@ -27,9 +27,7 @@ def resize_bicubic(images: Tensor, size: int) -> Tensor:
 def _along(image: Tensor, axis: int, size: int) -> Tensor:
     if image.shape[axis] == size:
         return image
-    places, weights = (
-        torch.from_numpy(table).to(image.device) for table in _table(image.shape[axis], size)
-    )
+    places, weights = _table_on(image.shape[axis], size, image.device)
     shape = [1, 1, 1]
     shape[axis] = size
     total: Tensor | int = 1 << (_BITS - 1)
@@ -40,6 +38,12 @@ def _along(image: Tensor, axis: int, size: int) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+def _table_on(source: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(False):
+        places, weights = (torch.from_numpy(table) for table in _table(source, size))
+        return places.to(device), weights.to(device)
+
+
 def _table(source: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """For each of the K pixels that count: where it is, (K, size), and its weight, (K, size)."""
     scale = source / size

@@ -8,6 +8,7 @@ nothing is left behind; the cache ends with its process.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,7 @@ class StageCache:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes = max_bytes
+        self._lock = Lock()  # stages run beside each other
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
     @property
@@ -41,15 +43,17 @@ class StageCache:
 
     def get(self, key: str, make: Callable[[], _T], size: Callable[[_T], int]) -> _T:
         """What is kept under `key`, or else what `make` gives; `size` tells its bytes."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
         made = make()
         needed = size(made)
-        if needed <= self.max_bytes:
-            while self.bytes + needed > self.max_bytes:
-                self._kept.popitem(last=False)
-            self._kept[key] = (made, needed)
+        with self._lock:
+            if needed <= self.max_bytes and key not in self._kept:
+                while self.bytes + needed > self.max_bytes:
+                    self._kept.popitem(last=False)
+                self._kept[key] = (made, needed)
         return made
 
     def clear(self) -> None:

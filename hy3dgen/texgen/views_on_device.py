@@ -8,7 +8,6 @@ gives the same texture again, whatever the order in which a GPU adds.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import cos, radians
 
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from . import cameras
 from .bake import KNOWN_SHARE
-from .edges import find_edges
+from .edges_on_device import find_edges_on_device
 from .mesh_render import MeshRender
 from .rasterizer_torch import rasterize_tensors
 from .render import CANNY, FLAT, PreparedMesh
@@ -69,20 +68,13 @@ def draw_views_on_device(
     `map_size` is that of the maps for the network; None leaves them as large as they are drawn.
     """
     mesh = _MeshOnDevice(render.prepared, render.scale_factor, device)
-    views, maps = [], []
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for elevation, azimuth in zip(elevations, azimuths, strict=True):
-            view = _View(mesh, render, elevation, azimuth)
-            maps.append(_resized(view.maps(), map_size))
-            # Edges are found on the processor while the next view is drawn.
-            depth = view.depth_bytes()
-            edges = None if depth is None else pool.submit(find_edges, depth, *CANNY)
-            views.append((view, edges))
-        radius, limit = render.bake_unreliable_kernel_size, render.bake_angle_thres
-        geometries = [
-            view.geometry(None if edges is None else edges.result(), radius, limit)
-            for view, edges in views
-        ]
+    maps, geometries = [], []
+    for elevation, azimuth in zip(elevations, azimuths, strict=True):
+        view = _View(mesh, render, elevation, azimuth)
+        maps.append(_resized(view.maps(), map_size))
+        geometries.append(
+            view.geometry(render.bake_unreliable_kernel_size, render.bake_angle_thres)
+        )
     return ViewsOnDevice([both[0] for both in maps], [both[1] for both in maps], geometries)
 
 
@@ -137,8 +129,8 @@ class _View:
             image[self.shown] = (values * 255).to(torch.uint8)
         return maps.view(2, *self.size, 3)
 
-    def depth_bytes(self) -> np.ndarray | None:
-        """(H, W) from 0, the farthest, to 255; None where everything is as far."""
+    def depth_edges(self) -> Tensor | None:
+        """(H, W) bool: set where the depth jumps; None where everything is as far."""
         if not len(self.shown):
             return None
         depth = self._interpolate(self.depth)[:, 0]
@@ -147,17 +139,16 @@ class _View:
             return None
         image = torch.zeros(self.size[0] * self.size[1], dtype=torch.uint8, device=depth.device)
         image[self.shown] = ((depth - low) / (high - low) * 255).to(torch.uint8)
-        return image.view(self.size).cpu().numpy()
+        return find_edges_on_device(image.view(self.size), *CANNY)
 
-    def geometry(
-        self, edges: np.ndarray | None, radius: int, angle_limit: float
-    ) -> GeometryOnDevice:
+    def geometry(self, radius: int, angle_limit: float) -> GeometryOnDevice:
         """See `bake.view_geometry`."""
         device = self.shown.device
         doubtful = torch.ones(self.size[0] * self.size[1], dtype=torch.bool, device=device)
         doubtful[self.shown] = False
+        edges = self.depth_edges()
         if edges is not None:
-            doubtful |= torch.from_numpy(edges).to(device).view(-1) > 0
+            doubtful |= edges.view(-1)
         near = spread_on_device(doubtful.view(self.size), radius).view(-1)
         usable = ~near[self.shown]
         towards = torch.from_numpy(self.matrix[2, :3].copy()).to(device)
@@ -181,37 +172,70 @@ def spread_on_device(mask: Tensor, radius: int) -> Tensor:
     return near[0, 0] > 0
 
 
+@dataclass(frozen=True, eq=False)
+class Baking:
+    """What of baking does not depend on the pictures.
+
+    Parameters
+    ----------
+    strengths : how much each view counts at each texel, (S * S,); None: the view is left out
+    trust : (S * S,) their sum
+    painted : (S, S) bool, where any view paints
+    """
+
+    strengths: list[Tensor | None]
+    trust: Tensor
+    painted: np.ndarray
+
+    @property
+    def bytes(self) -> int:
+        kept = [self.trust, *(one for one in self.strengths if one is not None)]
+        return sum(tensor.nbytes for tensor in kept) + self.painted.nbytes
+
+
 @torch.inference_mode()
-def bake_views_on_device(
+def plan_baking(
     geometries: Sequence[GeometryOnDevice],
-    pictures: Sequence[np.ndarray],
     weights: Sequence[float],
     texture_size: int,
     exponent: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Texture (H, W, 3) float32 and where it is painted, (H, W) bool.
+) -> Baking:
+    """Which view counts where, as `bake.merge` has it."""
+    trust = torch.zeros(texture_size * texture_size, device=geometries[0].pixels.device)
+    strengths: list[Tensor | None] = []
+    for geometry, weight in zip(geometries, weights, strict=True):
+        cosines = scatter_on_device(geometry.places, geometry.cosines[:, None], texture_size)[:, 0]
+        strength = weight * (cosines.double() ** exponent).float()
+        paints = strength > 0
+        count, known = torch.stack([paints.sum(), (paints & (trust > 0)).sum()]).tolist()
+        if count and known / count > KNOWN_SHARE:
+            strengths.append(None)
+            continue
+        strengths.append(strength)
+        trust += strength
+    painted = (trust > 1e-8).view(texture_size, texture_size).cpu().numpy()
+    return Baking(strengths, trust, painted)
+
+
+@torch.inference_mode()
+def bake_views_on_device(
+    geometries: Sequence[GeometryOnDevice], pictures: Sequence[np.ndarray], baking: Baking
+) -> np.ndarray:
+    """(H, W, 3) float32 texture.
 
     `pictures` (S, S, 3) uint8 may be smaller than the views were drawn; they are enlarged here.
     """
-    device = geometries[0].pixels.device
-    total = torch.zeros(texture_size * texture_size, 3, device=device)
-    trust = torch.zeros(texture_size * texture_size, device=device)
-    for geometry, picture, weight in zip(geometries, pictures, weights, strict=True):
-        image = torch.from_numpy(np.array(picture)).to(device)
+    texture_size = len(baking.painted)
+    total = torch.zeros(texture_size * texture_size, 3, device=baking.trust.device)
+    for geometry, picture, strength in zip(geometries, pictures, baking.strengths, strict=True):
+        if strength is None:
+            continue
+        image = torch.from_numpy(np.array(picture)).to(total.device)
         image = resize_bicubic(image[None], geometry.size[0])[0]
         values = image.view(-1, 3)[geometry.pixels.long()].float() / 255
-        values = torch.cat([values, geometry.cosines[:, None]], dim=1)
-        means = scatter_on_device(geometry.places, values, texture_size)
-        strength = weight * (means[:, 3].double() ** exponent).float()
-        paints = strength > 0
-        count, known = int(paints.sum()), int((paints & (trust > 0)).sum())
-        if count and known / count > KNOWN_SHARE:
-            continue
-        total += means[:, :3] * strength[:, None]
-        trust += strength
-    texture = total / trust.clamp(min=1e-8)[:, None]
-    side = (texture_size, texture_size)
-    return texture.view(*side, 3).cpu().numpy(), (trust > 1e-8).view(side).cpu().numpy()
+        total += scatter_on_device(geometry.places, values, texture_size) * strength[:, None]
+    texture = total / baking.trust.clamp(min=1e-8)[:, None]
+    return texture.view(texture_size, texture_size, 3).cpu().numpy()
 
 
 def scatter_on_device(places: Tensor, values: Tensor, texture_size: int) -> Tensor:

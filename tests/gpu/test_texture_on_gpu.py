@@ -16,7 +16,11 @@ from hy3dgen.texgen import cameras
 from hy3dgen.texgen.hunyuanpaint import fast_attention
 from hy3dgen.texgen.rasterizer import rasterize
 from hy3dgen.texgen.render import ViewRaster
-from hy3dgen.texgen.views_on_device import bake_views_on_device, draw_views_on_device
+from hy3dgen.texgen.views_on_device import (
+    bake_views_on_device,
+    draw_views_on_device,
+    plan_baking,
+)
 
 pytestmark = pytest.mark.gpu
 
@@ -51,7 +55,8 @@ def test_baked_the_same_again():
     textures = []
     for _ in range(2):
         views = draw_views_on_device(render, *angles, gpu(), map_size=64)
-        textures.append(bake_views_on_device(views.geometries, pictures, [1.0] * 6, 256, 4)[0])
+        baking = plan_baking(views.geometries, [1.0] * 6, 256, 4)
+        textures.append(bake_views_on_device(views.geometries, pictures, baking))
     np.testing.assert_array_equal(*textures)
 
 

@@ -8,7 +8,11 @@ from hy3dgen.mesh import TriangleMesh
 from hy3dgen.mesh.box_unwrap import box_unwrap
 from hy3dgen.texgen.mesh_render import MeshRender
 from hy3dgen.texgen.standard_views import bake_views, draw_views
-from hy3dgen.texgen.views_on_device import bake_views_on_device, draw_views_on_device
+from hy3dgen.texgen.views_on_device import (
+    bake_views_on_device,
+    draw_views_on_device,
+    plan_baking,
+)
 
 ELEVATIONS, AZIMUTHS = [0, 0, 0, 0, 90, -90], [0, 90, 180, 270, 0, 180]
 WEIGHTS = [1, 0.1, 0.5, 0.1, 0.05, 0.05]
@@ -61,7 +65,8 @@ def compare_views(device, mesh, size, texture_size, camera_type="orth", exact=Tr
     small = random.integers(0, 256, (6, size // 4, size // 4, 3), np.uint8)
     large = [np.asarray(Image.fromarray(image).resize((size, size))) for image in small]
     colour, painted = bake_views(want.geometries, large, WEIGHTS, texture_size, 4)
-    same, also = bake_views_on_device(got.geometries, list(small), WEIGHTS, texture_size, 4)
+    baking = plan_baking(got.geometries, WEIGHTS, texture_size, 4)
+    same, also = bake_views_on_device(got.geometries, list(small), baking), baking.painted
     assert (painted != also).mean() <= max(few, 1e-4)
     both = painted & also
     assert (np.abs(colour - same).max(axis=-1)[both] > 2e-3).mean() <= max(few, 1e-3)

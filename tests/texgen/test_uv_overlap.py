@@ -22,7 +22,7 @@ def test_charts_on_top_of_each_other_share_half():
 
 def test_a_tenth_on_top_is_noticed():
     square = np.float32([[0, 0], [0.5, 0], [0.5, 1], [0, 1]])
-    uvs = np.concatenate([square, square + [0.45, 0]])
+    uvs = np.concatenate([square, square + np.float32([0.45, 0])])
     faces = np.int32([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     assert overlapping_share(uvs, faces) == pytest.approx(0.05, abs=0.005)
 

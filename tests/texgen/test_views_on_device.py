@@ -8,11 +8,13 @@ from PIL import Image
 from tensor_views import bumpy_ball, compare_views, pictures_of
 
 from hy3dgen.texgen.bake import scatter
-from hy3dgen.texgen.edges import spread
+from hy3dgen.texgen.edges import find_edges, spread
+from hy3dgen.texgen.edges_on_device import find_edges_on_device
 from hy3dgen.texgen.resize_on_device import resize_bicubic
 from hy3dgen.texgen.views_on_device import (
     bake_views_on_device,
     draw_views_on_device,
+    plan_baking,
     scatter_on_device,
     spread_on_device,
 )
@@ -28,6 +30,21 @@ def test_resized_byte_for_byte_as_by_pillow(source, size):
     for image, resized in zip(pixels, got, strict=True):
         want = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
         np.testing.assert_array_equal(resized, np.asarray(want))
+
+
+@pytest.mark.parametrize("kind", ["noise", "steps", "spiral", "empty"])
+def test_edges_as_in_arrays(kind):
+    random = np.random.default_rng(3)
+    y, x = np.mgrid[:120, :150]
+    image = {
+        "noise": random.integers(0, 256, (120, 150)),
+        "steps": 40 * ((x // 13 + y // 17) % 6) + random.integers(0, 9, (120, 150)),
+        "spiral": 128 + 60 * np.sin(np.hypot(x - 70, y - 60) / 3 + np.arctan2(y - 60, x - 70)),
+        "empty": np.full((120, 150), 7),
+    }[kind].astype(np.uint8)
+    for low, high in ((30, 80), (80, 700)):
+        got = find_edges_on_device(torch.from_numpy(image), low, high)
+        np.testing.assert_array_equal(got.numpy(), find_edges(image, low, high) > 0)
 
 
 def test_spread_as_in_arrays():
@@ -64,8 +81,9 @@ def test_baked_the_same_again():
     views = draw_views_on_device(render, *angles, CPU, map_size=48)
     assert [image.shape for image in (*views.normals, *views.positions)] == [(48, 48, 3)] * 12
     pictures = np.random.default_rng(2).integers(0, 256, (6, 48, 48, 3), np.uint8)
+    baking = plan_baking(views.geometries, [1.0] * 6, 64, 4)
     first, again = (
-        bake_views_on_device(views.geometries, list(pictures), [1.0] * 6, 64, 4) for _ in range(2)
+        bake_views_on_device(views.geometries, list(pictures), baking) for _ in range(2)
     )
-    np.testing.assert_array_equal(first[0], again[0])
-    assert first[1].any()
+    np.testing.assert_array_equal(first, again)
+    assert baking.painted.any() and first[baking.painted].any()

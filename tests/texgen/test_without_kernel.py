@@ -111,7 +111,7 @@ def test_gaps_of_a_picture(seed, threads):
     gaps[rng.random(size) > 0.97] = 255
     want = cv2.inpaint(pixels, gaps, 3, cv2.INPAINT_NS)
     got = pixels.copy()
-    kernel.inpaint(got, gaps, threads=threads)
+    kernel.inpaint(got, kernel.march(gaps), threads=threads)
     np.testing.assert_array_equal(got, want)
 
 
@@ -125,5 +125,7 @@ def test_gaps_given_up_leave_the_picture():
         raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        kernel.inpaint(pixels, gaps, stop)
+        kernel.march(gaps, stop)
+    with pytest.raises(Cancelled):
+        kernel.inpaint(pixels, kernel.march(gaps), stop)
     assert np.array_equal(pixels, before)

@@ -43,10 +43,22 @@ HY3D_API int32_t hy3d_fill_vertices(const float* positions, int64_t vertex_count
                                     const int32_t* waiting, int64_t waiting_count,
                                     hy3d_progress progress, uint8_t* coloured, float* colours);
 
-// Fills the pixels, H x W x 3, where `gaps` H x W is not 0, from what is around, like OpenCV's
+// Columns of a picture that are filled by one thread at a time.
+#define HY3D_STRIP 96
+
+// In which order the gaps of a picture, where `gaps` H x W is not 0, are reached from around them.
+// Writes `ranks` (H + 2) x (W + 2) from 1, 0 outside the gaps; the numbers of the gaps' pixels in
+// that array, sorted by strips and then by rank, and where each strip of it starts and the last
+// one ends: ceil((W + 2) / HY3D_STRIP) + 1 numbers.
+HY3D_API int32_t hy3d_march(const uint8_t* gaps, int64_t height, int64_t width,
+                            hy3d_progress progress, uint32_t* ranks, uint32_t* order,
+                            int64_t* starts);
+
+// Fills the gaps of the pixels, H x W x 3, in that order from what is around, like OpenCV's
 // INPAINT_NS with radius 3, byte for byte. `threads` 0: as many as the machine has. Cancelled means
 // that nothing was changed.
-HY3D_API int32_t hy3d_inpaint(uint8_t* pixels, const uint8_t* gaps, int64_t height, int64_t width,
+HY3D_API int32_t hy3d_inpaint(uint8_t* pixels, int64_t height, int64_t width,
+                              const uint32_t* ranks, const uint32_t* order, const int64_t* starts,
                               int32_t threads, hy3d_progress progress);
 
 #endif

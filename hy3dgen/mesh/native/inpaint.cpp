@@ -18,7 +18,7 @@ using namespace hy3d;
 namespace {
 
 constexpr int64_t RADIUS = 3, REACH = RADIUS + 1;  // a slope needs one pixel more
-constexpr int64_t STRIP = 96;  // columns that are filled by one thread at a time
+constexpr int64_t STRIP = HY3D_STRIP;
 constexpr int32_t MOST = 16;   // threads; more would mostly wait for each other
 constexpr float FAR = 1e6f, TINY = 1e-20f, FLAT = 1e-6f;
 
@@ -77,22 +77,20 @@ private:
     uint32_t count_ = 0;
 };
 
+// Arrays have a rim of one pixel around the picture.
 struct Picture {
-    int64_t height, width, stride;  // of the picture, and of the arrays, which have a rim of one
-    Array<uint32_t> ranks;          // when a pixel is reached, from 1; 0: it is no gap
-    Array<uint32_t> pixels;         // in that order
+    int64_t height, width, stride;
+    const uint32_t* ranks;  // when a pixel is reached, from 1; 0: it is no gap
+    const uint8_t* given;   // H x W x 3, as it was
     Array<Lanes> colours;
-    const uint8_t* given;  // H x W x 3, as it was
     Array<uint8_t> done;
-
-    int64_t at(int64_t row, int64_t column) const { return (row + 1) * stride + column + 1; }
 };
 
 constexpr uint32_t WAITING = UINT32_MAX;  // the rank of a gap that was not reached yet
 
-float meeting_time(const Picture& picture, const Array<float>& times, int64_t one, int64_t other) {
+float meeting_time(const uint32_t* ranks, const float* times, int64_t one, int64_t other) {
     const double a = times[one], b = times[other];
-    const bool has_a = picture.ranks[one] != WAITING, has_b = picture.ranks[other] != WAITING;
+    const bool has_a = ranks[one] != WAITING, has_b = ranks[other] != WAITING;
     if (has_a && has_b) {
         if (fabs(a - b) >= 1.0) return static_cast<float>(1 + (a < b ? a : b));
         return static_cast<float>((a + b + sqrt(2 - (a - b) * (a - b))) * 0.5);
@@ -100,52 +98,18 @@ float meeting_time(const Picture& picture, const Array<float>& times, int64_t on
     return static_cast<float>(1 + (has_a ? a : has_b ? b : a < b ? a : b));
 }
 
-int32_t march(Picture& picture, const uint8_t* gaps, Progress& progress) {
-    const int64_t stride = picture.stride, rows = picture.height + 2;
-    const size_t size = static_cast<size_t>(rows * stride);
-    Array<float> times;
-    if (!times.resize(size) || !picture.ranks.resize_zeroed(size)) return HY3D_OUT_OF_MEMORY;
-    size_t count = 0;
-    for (size_t i = 0; i < size; i++) times[i] = FAR;
-    for (int64_t row = 0; row < picture.height; row++)
-        for (int64_t x = 0; x < picture.width; x++)
-            if (gaps[row * picture.width + x]) {
-                picture.ranks[picture.at(row, x)] = WAITING;
-                count++;
-            }
-    if (!picture.pixels.resize(count)) return HY3D_OUT_OF_MEMORY;
-    const int64_t around[4] = {-stride, -1, stride, 1};
-    Queue queue;
-    for (int64_t row = 0; row < picture.height; row++)
-        for (int64_t x = 0; x < picture.width; x++) {
-            const int64_t at = picture.at(row, x);
-            if (picture.ranks[at] == WAITING) continue;
-            bool rim = false;
-            for (const int64_t step : around) rim |= picture.ranks[at + step] == WAITING;
-            if (!rim) continue;
-            times[at] = 0;
-            if (!queue.push(0, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;
-        }
-    uint32_t rank = 0;
-    while (!queue.empty()) {
-        const int64_t from = queue.pop();
-        for (const int64_t step : around) {
-            const int64_t at = from + step;
-            if (picture.ranks[at] != WAITING) continue;
-            float time = FAR;
-            for (int64_t down = -stride; down <= stride; down += 2 * stride)
-                for (int64_t right = -1; right <= 1; right += 2) {
-                    const float met = meeting_time(picture, times, at + down, at + right);
-                    if (met < time) time = met;
-                }
-            times[at] = time;
-            picture.pixels[rank] = static_cast<uint32_t>(at);
-            picture.ranks[at] = ++rank;
-            if (!queue.push(time, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;
-            if (rank % 4096 == 0 && !progress.report(0.3 * rank / count)) return HY3D_CANCELLED;
-        }
-    }
-    picture.pixels.truncate(rank);  // a picture that is all gap has no rim
+// Sorts the gaps' pixels, which are listed as they are reached, by strips.
+int32_t sort_by_strips(const Array<uint32_t>& pixels, int64_t stride, uint32_t* order,
+                       int64_t* starts) {
+    const size_t strips = static_cast<size_t>((stride + STRIP - 1) / STRIP);
+    Array<int64_t> next;
+    if (!next.resize_zeroed(strips + 1)) return HY3D_OUT_OF_MEMORY;
+    for (size_t i = 0; i < pixels.size(); i++)
+        next[static_cast<size_t>(pixels[i] % stride / STRIP) + 1]++;
+    for (size_t s = 0; s < strips; s++) next[s + 1] += next[s];
+    for (size_t s = 0; s <= strips; s++) starts[s] = next[s];
+    for (size_t i = 0; i < pixels.size(); i++)
+        order[next[static_cast<size_t>(pixels[i] % stride / STRIP)]++] = pixels[i];
     return HY3D_OK;
 }
 
@@ -267,40 +231,24 @@ bool is_ready(Picture& picture, int64_t at, int64_t begin, int64_t end) {
 }
 
 struct Strip {
-    int64_t begin, end;      // columns of the arrays
-    size_t next, last;       // of its part of the pixels, sorted by rank
+    int64_t begin, end;  // columns of the arrays
+    int64_t next, last;  // of its part of the order
     int32_t taken;
 };
 
-int32_t fill(Picture& picture, int32_t threads, Progress& progress) {
-    const int64_t columns = picture.stride;
-    const size_t strips_count =
-        threads == 1 ? 1 : static_cast<size_t>((columns + STRIP - 1) / STRIP);
+int32_t fill(Picture& picture, const uint32_t* order, const int64_t* starts, int32_t threads,
+             Progress& progress) {
+    const size_t count_of_strips = static_cast<size_t>((picture.stride + STRIP - 1) / STRIP);
     Array<Strip> strips;
-    Array<uint32_t> sorted;
-    if (!strips.resize_zeroed(strips_count) || !sorted.resize(picture.pixels.size()) ||
-        !picture.done.resize_zeroed(picture.ranks.size()))
-        return HY3D_OUT_OF_MEMORY;
-    const int64_t width = strips_count == 1 ? columns : STRIP;
-    for (size_t i = 0; i < picture.pixels.size(); i++)
-        strips[static_cast<size_t>(picture.pixels[i] % columns / width)].last++;
-    size_t start = 0;
-    for (size_t s = 0; s < strips_count; s++) {
-        Strip& strip = strips[s];
-        strip.begin = static_cast<int64_t>(s) * width;
-        strip.end = strip.begin + width;
-        const size_t count = strip.last;
-        strip.next = strip.last = start;
-        start += count;
+    if (!strips.resize(count_of_strips)) return HY3D_OUT_OF_MEMORY;
+    for (size_t s = 0; s < count_of_strips; s++) {
+        const int64_t begin = static_cast<int64_t>(s) * STRIP;
+        strips[s] = {begin, begin + STRIP, starts[s], starts[s + 1], 0};
     }
-    for (size_t i = 0; i < picture.pixels.size(); i++)
-        sorted[strips[static_cast<size_t>(picture.pixels[i] % columns / width)].last++] =
-            picture.pixels[i];
-
     Neighbour neighbours[4 * (RADIUS + 1) * (RADIUS + 1)];
-    const int count = list_neighbours(columns, neighbours);
-    const size_t everything = sorted.size();
-    size_t finished = 0;
+    const int count = list_neighbours(picture.stride, neighbours);
+    const int64_t everything = starts[count_of_strips];
+    int64_t finished = 0;
     int32_t cancelled = 0;
     // Whoever has time takes a strip and goes on with it until that has to wait for another one.
     // The pixel that was reached first of all that are left never waits, so there is no standstill.
@@ -308,19 +256,20 @@ int32_t fill(Picture& picture, int32_t threads, Progress& progress) {
         size_t idle = 0;
         for (size_t s = worker; __atomic_load_n(&finished, __ATOMIC_ACQUIRE) < everything; s++) {
             if (__atomic_load_n(&cancelled, __ATOMIC_RELAXED)) return;
-            if (++idle > strips_count) yield_thread();
-            Strip& strip = strips[s % strips_count];
+            if (++idle > count_of_strips) yield_thread();
+            Strip& strip = strips[s % count_of_strips];
             if (__atomic_exchange_n(&strip.taken, 1, __ATOMIC_ACQUIRE)) continue;
-            const size_t before = strip.next;
+            const int64_t before = strip.next;
             while (strip.next < strip.last) {
-                const int64_t at = sorted[strip.next];
+                const int64_t at = order[strip.next];
                 if (!is_ready(picture, at, strip.begin, strip.end)) break;
                 fill_pixel(picture, neighbours, count, at);
                 __atomic_store_n(&picture.done[at], 1, __ATOMIC_RELEASE);
                 strip.next++;
-                const size_t so_far = finished + strip.next - before;
-                if (strip.next % 1024 == 0 &&
-                    !progress.report(0.3 + 0.7 * static_cast<double>(so_far) / everything)) {
+                if (strip.next % 1024) continue;
+                const int64_t so_far =
+                    __atomic_load_n(&finished, __ATOMIC_RELAXED) + strip.next - before;
+                if (!progress.report(static_cast<double>(so_far) / everything)) {
                     __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
                     break;
                 }
@@ -336,27 +285,92 @@ int32_t fill(Picture& picture, int32_t threads, Progress& progress) {
 
 }  // namespace
 
-int32_t hy3d_inpaint(uint8_t* pixels, const uint8_t* gaps, int64_t height, int64_t width,
-                     int32_t threads, hy3d_progress callback) {
-    Picture picture{height, width, width + 2, {}, {}, {}, pixels, {}};
+int32_t hy3d_march(const uint8_t* gaps, int64_t height, int64_t width, hy3d_progress callback,
+                   uint32_t* ranks, uint32_t* order, int64_t* starts) {
     Progress progress(callback);
-    const int32_t status = march(picture, gaps, progress);
-    if (status != HY3D_OK) return status;
-    if (!picture.colours.resize_zeroed(picture.ranks.size())) return HY3D_OUT_OF_MEMORY;
+    const int64_t stride = width + 2;
+    const size_t size = static_cast<size_t>((height + 2) * stride);
+    Array<float> times;
+    Array<uint32_t> pixels;
+    if (!times.resize(size)) return HY3D_OUT_OF_MEMORY;
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) {
+        times[i] = FAR;
+        ranks[i] = 0;
+    }
     for (int64_t row = 0; row < height; row++)
-        for (int64_t x = 0; x < width; x++) {
-            const uint8_t* pixel = pixels + 3 * (row * width + x);
-            picture.colours[picture.at(row, x)] =
-                Lanes{static_cast<float>(pixel[0]), static_cast<float>(pixel[1]),
-                      static_cast<float>(pixel[2]), 0};
+        for (int64_t x = 0; x < width; x++)
+            if (gaps[row * width + x]) {
+                ranks[(row + 1) * stride + x + 1] = WAITING;
+                count++;
+            }
+    if (!pixels.resize(count)) return HY3D_OUT_OF_MEMORY;
+    const int64_t around[4] = {-stride, -1, stride, 1};
+    Queue queue;
+    for (int64_t row = 1; row <= height; row++)
+        for (int64_t x = 1; x <= width; x++) {
+            const int64_t at = row * stride + x;
+            if (ranks[at] == WAITING) continue;
+            bool rim = false;
+            for (const int64_t step : around) rim |= ranks[at + step] == WAITING;
+            if (!rim) continue;
+            times[at] = 0;
+            if (!queue.push(0, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;
         }
+    uint32_t rank = 0;
+    while (!queue.empty()) {
+        const int64_t from = queue.pop();
+        for (const int64_t step : around) {
+            const int64_t at = from + step;
+            if (ranks[at] != WAITING) continue;
+            float time = FAR;
+            for (int64_t down = -stride; down <= stride; down += 2 * stride)
+                for (int64_t right = -1; right <= 1; right += 2) {
+                    const float met = meeting_time(ranks, times.data(), at + down, at + right);
+                    if (met < time) time = met;
+                }
+            times[at] = time;
+            pixels[rank] = static_cast<uint32_t>(at);
+            ranks[at] = ++rank;
+            if (!queue.push(time, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;
+            if (rank % 4096 == 0 && !progress.report(static_cast<double>(rank) / count))
+                return HY3D_CANCELLED;
+        }
+    }
+    pixels.truncate(rank);  // a picture that is all gap has no rim
+    return sort_by_strips(pixels, stride, order, starts);
+}
+
+int32_t hy3d_inpaint(uint8_t* pixels, int64_t height, int64_t width, const uint32_t* ranks,
+                     const uint32_t* order, const int64_t* starts, int32_t threads,
+                     hy3d_progress callback) {
+    const int64_t stride = width + 2;
+    const size_t size = static_cast<size_t>((height + 2) * stride);
+    Picture picture{height, width, stride, ranks, pixels, {}, {}};
+    Progress progress(callback);
     if (threads < 1) threads = processor_count();
     if (threads > MOST) threads = MOST;
-    const int32_t filled = fill(picture, threads, progress);
-    for (size_t i = 0; filled == HY3D_OK && i < picture.pixels.size(); i++) {
-        const int64_t at = picture.pixels[i];
-        uint8_t* pixel = pixels + 3 * ((at / picture.stride - 1) * width + at % picture.stride - 1);
-        for (int c = 0; c < 3; c++) pixel[c] = static_cast<uint8_t>(picture.colours[at][c]);
-    }
-    return filled;
+    if (!picture.colours.resize(size) || !picture.done.resize_zeroed(size))
+        return HY3D_OUT_OF_MEMORY;
+    for_each_range(threads, static_cast<size_t>(height), 64, [&](size_t begin, size_t end) {
+        for (size_t row = begin; row < end; row++) {
+            const uint8_t* pixel = pixels + 3 * row * static_cast<size_t>(width);
+            Lanes* colour = picture.colours.data() + (row + 1) * static_cast<size_t>(stride) + 1;
+            for (int64_t x = 0; x < width; x++, pixel += 3)
+                colour[x] = Lanes{static_cast<float>(pixel[0]), static_cast<float>(pixel[1]),
+                                  static_cast<float>(pixel[2]), 0};
+        }
+    });
+    const int32_t filled = fill(picture, order, starts, threads, progress);
+    if (filled != HY3D_OK) return filled;
+    for_each_range(threads, static_cast<size_t>(height), 64, [&](size_t begin, size_t end) {
+        for (size_t row = begin; row < end; row++)
+            for (int64_t x = 0; x < width; x++) {
+                const size_t at = (row + 1) * static_cast<size_t>(stride) + static_cast<size_t>(x) + 1;
+                if (!ranks[at]) continue;
+                uint8_t* pixel = pixels + 3 * (row * static_cast<size_t>(width) + static_cast<size_t>(x));
+                for (int c = 0; c < 3; c++) pixel[c] = static_cast<uint8_t>(picture.colours[at][c]);
+            }
+    });
+    return HY3D_OK;
 }

@@ -21,6 +21,7 @@ ABI_VERSION = 6
 METHODS = {"fast": 0, "quality": 1, "preview": 2}
 MAX_THREADS = 64  # the kernel uses no more
 
+_STRIP = 96  # HY3D_STRIP
 _OK, _CANCELLED, _OUT_OF_MEMORY = 0, 1, 2
 
 # (sys.platform, machine) -> file under lib/. build_tools/native.py writes the same names.
@@ -37,6 +38,8 @@ _Size = ctypes.c_int64
 _Floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
 _Ints = np.ctypeslib.ndpointer(np.int32, flags="C_CONTIGUOUS")
 _Bytes = np.ctypeslib.ndpointer(np.uint8, flags="C_CONTIGUOUS")
+_Numbers = np.ctypeslib.ndpointer(np.uint32, flags="C_CONTIGUOUS")
+_Places = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
 _SizeOut = ctypes.POINTER(ctypes.c_int64)
 
 _SIGNATURES: dict[str, list[object]] = {
@@ -63,7 +66,10 @@ _SIGNATURES: dict[str, list[object]] = {
     "hy3d_fill_vertices": [
         *(_Floats, _Size, _Ints, _Size, _Ints, _Size, _ProgressCallback, _Bytes, _Floats),
     ],
-    "hy3d_inpaint": [_Bytes, _Bytes, _Size, _Size, ctypes.c_int32, _ProgressCallback],
+    "hy3d_march": [_Bytes, _Size, _Size, _ProgressCallback, _Numbers, _Numbers, _Places],
+    "hy3d_inpaint": [
+        *(_Bytes, _Size, _Size, _Numbers, _Numbers, _Places, ctypes.c_int32, _ProgressCallback),
+    ],
 }
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -332,18 +338,42 @@ def fill_vertices(
     _raise_for(status)
 
 
+class March(NamedTuple):
+    """In which order the gaps of a picture are reached; see hy3d_march."""
+
+    ranks: np.ndarray
+    order: np.ndarray
+    starts: np.ndarray
+
+
+def march(gaps: np.ndarray, progress: Callable[[float], object] | None = None) -> March:
+    """The order in which `inpaint` fills a picture where `gaps` (H, W) uint8 is not 0."""
+    height, width = gaps.shape
+    found = March(
+        np.empty((height + 2, width + 2), np.uint32),
+        np.empty(np.count_nonzero(gaps), np.uint32),
+        np.empty(-(-(width + 2) // _STRIP) + 1, np.int64),
+    )
+    callback, raised = _callback(progress)
+    status = _library().hy3d_march(gaps, height, width, callback, *found)
+    if raised:
+        raise raised[0]
+    _raise_for(status)
+    return found
+
+
 def inpaint(
     pixels: np.ndarray,
-    gaps: np.ndarray,
+    way: March,
     progress: Callable[[float], object] | None = None,
     threads: int = 0,
 ) -> None:
-    """Fill pixels (H, W, 3) uint8 in place where `gaps` (H, W) uint8 is not 0.
+    """Fill pixels (H, W, 3) uint8 in place in the gaps that `way` was made for.
 
     What `progress` raises ends it, with the pixels as they were.
     """
     callback, raised = _callback(progress)
-    status = _library().hy3d_inpaint(pixels, gaps, *gaps.shape, threads, callback)
+    status = _library().hy3d_inpaint(pixels, *pixels.shape[:2], *way, threads, callback)
     if raised:
         raise raised[0]
     _raise_for(status)

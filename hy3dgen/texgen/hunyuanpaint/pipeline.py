@@ -140,8 +140,7 @@ class HunyuanPaintPipeline:
         )
         pictures = []
         for decoded in self.decode(latents):
-            # The values of (H, W, 3) are rounded to bytes.
-            pictures.append(Image.fromarray((decoded * 255).round().astype(np.uint8)))
+            pictures.append(Image.fromarray(decoded))
             if preview is not None:
                 preview(pictures[-1])
         return pictures
@@ -243,18 +242,21 @@ class HunyuanPaintPipeline:
         through: torch.dtype = torch.float32,
     ) -> Tensor:
         """`(1, N, 4, h, w)` drawn latents of (N, H, W, 3) uint8, rounded to `through` before."""
-        values = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 255.0
-        values = ((values.to(through) - 0.5) * 2.0).to(self.vae.device, self.vae.dtype)
+        values = torch.from_numpy(np.ascontiguousarray(pictures)).to(self.vae.device)
+        values = values.permute(0, 3, 1, 2).contiguous().float()
+        # By a tensor: CUDA would multiply by the inverse of a number, which rounds otherwise.
+        values = values / torch.full((1,), 255.0, device=values.device)
+        values = ((values.to(through) - 0.5) * 2.0).to(self.vae.dtype)
         parts = [self.vae.encode(part) for part in values.split(self.views_at_once)]
         posterior = type(parts[0])(*(torch.cat(one) for one in zip(*parts, strict=True)))
         return posterior.sample(generator)[None] * self.vae.settings.scaling_factor
 
     def decode(self, latents: Tensor):
-        """Yields each view, (H, W, 3) float32 in [0, 1]."""
+        """Yields each view, (H, W, 3) uint8."""
         self.on_use(self.vae)
         for part in (latents / self.vae.settings.scaling_factor).split(self.views_at_once):
-            images = (self.vae.decode(part) / 2 + 0.5).clamp(0, 1)
-            yield from images.permute(0, 2, 3, 1).float().cpu().numpy()
+            images = (self.vae.decode(part) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float()
+            yield from (images * 255).round().to(torch.uint8).cpu().numpy()
 
     def _pixels(self, image: Any, grey: int) -> np.ndarray:
         """(S, S, 3) uint8 of a PIL image, over grey where it is transparent."""
