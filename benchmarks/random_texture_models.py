@@ -10,6 +10,7 @@ from torch import Tensor
 from hy3dgen.texgen.delight import LightShadowRemover
 from hy3dgen.texgen.hunyuanpaint.autoencoder import Autoencoder
 from hy3dgen.texgen.hunyuanpaint.clip_text import TextEncoder
+from hy3dgen.texgen.hunyuanpaint.components import arranged
 from hy3dgen.texgen.hunyuanpaint.paint_unet import PaintUNet
 from hy3dgen.texgen.hunyuanpaint.pipeline import HunyuanPaintPipeline
 from hy3dgen.texgen.hunyuanpaint.settings import (
@@ -91,7 +92,7 @@ def make(device: torch.device, dtype: torch.dtype, small: bool = False) -> Textu
         with torch.device("meta"):
             network = build()
         fill(network, device, dtype, generator)
-        return network.eval().requires_grad_(False)
+        return arranged(network.eval().requires_grad_(False), device)
 
     unet = filled(lambda: PaintUNet(unet_settings(unet_config(small))))
     vae = filled(lambda: Autoencoder(autoencoder_settings(vae_config(small))))

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
+from hy3dgen.gpu import fused_layers
 from hy3dgen.texgen import bake, cameras, inpaint
 from hy3dgen.texgen.edges import find_edges
 from hy3dgen.texgen.hunyuanpaint import fast_attention
+from hy3dgen.texgen.hunyuanpaint.components import arranged
 from hy3dgen.texgen.hunyuanpaint.pipeline import HunyuanPaintPipeline
 from hy3dgen.texgen.hunyuanpaint.transformer import PaintBlock, Views
 from hy3dgen.texgen.noise_schedules import TURBO_TIMESTEPS, Consistency
@@ -39,16 +41,24 @@ def _look_at_references(block: PaintBlock, h: Tensor, together: Tensor, views: V
 
 
 @contextmanager
-def plain_attention(blocks: Sequence[PaintBlock] = ()) -> Iterator[None]:
-    """Inside, these blocks save nothing, and no kernel of attention is chosen."""
-    chosen = fast_attention.prefers_cudnn
+def plain_networks(
+    networks: Sequence[nn.Module] = (), blocks: Sequence[PaintBlock] = ()
+) -> Iterator[None]:
+    """Inside, the networks' layers are torch's own, in its usual order of memory, and the blocks
+    save nothing."""
+    chosen = fast_attention.prefers_cudnn, fused_layers._is_fused
     fast_attention.prefers_cudnn = lambda like: False
+    fused_layers._is_fused = lambda x: False
+    for network in networks:
+        network.to(memory_format=torch.contiguous_format)
     for block in blocks:
         block._add_references = MethodType(_look_at_references, block)
     try:
         yield
     finally:
-        fast_attention.prefers_cudnn = chosen
+        fast_attention.prefers_cudnn, fused_layers._is_fused = chosen
+        for network in networks:
+            arranged(network, next(network.parameters()).device)
         for block in blocks:
             del block._add_references
 
@@ -81,7 +91,7 @@ def paint(
         seen = torch.cat([torch.zeros_like(seen), seen])
     calls = len(text)
     blocks = list(unet.unet.transformers().values())
-    with watch("denoise"), plain_attention(blocks):
+    with watch("denoise"), plain_networks(blocks=blocks):
         for i, time in enumerate(model.scheduler.timesteps.tolist()):
             scaled = model.scheduler.scale_model_input(latents, i)[None]
             (output,) = unet(

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from hy3dgen.gpu import fused_layers
 from hy3dgen.mesh.box_unwrap import box_unwrap
 from hy3dgen.shapegen.devices import pick_device
 from hy3dgen.texgen import Hunyuan3DPaintPipeline, Hunyuan3DTexGenConfig, cameras, inpaint
@@ -230,7 +231,7 @@ def run_plain(
 
     def delight() -> Any:
         models.delight.use_graphs = False
-        with plain.plain_attention():
+        with plain.plain_networks():
             return models.delight(scene.picture, num_inference_steps=steps["delight"])
 
     delighted = watch.guarded("delight", delight)
@@ -357,23 +358,33 @@ def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]
     eager = model._graphed.network
     note("eager", lambda: both(eager))
     if device.type == "cuda":
-        note("cuDNN attention preferred", lambda: {str(k): v for k, v in _cudnn().items()})
+        note("fused layers", lambda: {str(key): used for key, used in fused_layers._tried.items()})
+        note(
+            "cuDNN preferred",
+            lambda: {str(k): v for k, v in fast_attention._cudnn_is_better.items()},
+        )
         note("graphs", lambda: both(model._graphed))
-        with plain.plain_attention():
-            model._graphed.forget()
-            note("graphs, torch's choice of attention", lambda: both(model._graphed))
+        note("kernels", lambda: name_kernels(lambda: step_ms(eager, [1.0])))
+        model._graphed.forget()
+        with plain.plain_networks([model.unet]):
+            note("torch's own layers", lambda: both(eager))
         note("attention of 24,576 tokens, ms", lambda: time_attention(device, dtype))
-        model._graphed.forget()
-        model.unet.unet.to(memory_format=torch.channels_last)
-        note("channels last", lambda: both(eager))
-        note("channels last, graphs", lambda: both(model._graphed))
-        model.unet.unet.to(memory_format=torch.contiguous_format)
-        model._graphed.forget()
     return found
 
 
-def _cudnn() -> dict[Any, bool]:
-    return fast_attention._cudnn_is_better
+def name_kernels(function: Callable[[], Any]) -> list[str]:
+    """What of a GPU's time goes where, in percent."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        function()
+    events = [event for event in seen.key_averages() if event.self_device_time_total > 0]
+    total = sum(event.self_device_time_total for event in events)
+    events.sort(key=lambda event: -event.self_device_time_total)
+    return [
+        f"{100 * event.self_device_time_total / total:.1f} {event.count} {event.key[:60]}"
+        for event in events[:24]
+    ]
 
 
 def time_attention(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
@@ -506,7 +517,9 @@ def main() -> None:
         models.delight._graphed.forget()
         free()
         views_at_once = getattr(models, kind).views_at_once
-        run["plain"] = run_plain(scene, models, kind, device, steps)
+        shared = [*models.delight.networks, *getattr(models, kind).networks]
+        with plain.plain_networks(shared):
+            run["plain"] = run_plain(scene, models, kind, device, steps)
         getattr(models, kind).views_at_once = views_at_once
         models.delight.use_graphs = True
         run["ratios"] = ratios(run["ours"], run["plain"])

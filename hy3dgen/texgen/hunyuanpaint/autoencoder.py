@@ -7,9 +7,9 @@ Attribute names become the keys of the published weights, which are those of dif
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...gpu.fused_layers import normed
 from .convolutions import Downsample, ResnetBlock, Upsample
 from .settings import AutoencoderSettings
 from .transformer import Attention
@@ -103,7 +103,7 @@ class _Encoder(nn.Module):
         x = self.conv_in(x)
         for block in self.down_blocks:
             x = block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
+        return self.conv_out(normed(self.conv_norm_out, self.mid_block(x)))
 
 
 class _Decoder(nn.Module):
@@ -126,7 +126,7 @@ class _Decoder(nn.Module):
         x = self.mid_block(self.conv_in(x))
         for block in self.up_blocks:
             x = block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        return self.conv_out(normed(self.conv_norm_out, x))
 
 
 class _Level(nn.Module):
@@ -167,5 +167,6 @@ class _PixelAttention(Attention):
         self.group_norm = nn.GroupNorm(groups, width, eps=_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels = self.group_norm(x).flatten(2).transpose(1, 2)  # (B, C, H, W) -> (B, H * W, C)
-        return x + super().forward(pixels).transpose(1, 2).reshape(x.shape)
+        # (B, C, H, W) -> (B, H * W, C)
+        pixels = normed(self.group_norm, x, False).flatten(2).transpose(1, 2)
+        return x + super().forward(pixels).transpose(1, 2).unflatten(2, x.shape[2:])

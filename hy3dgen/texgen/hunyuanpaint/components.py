@@ -54,6 +54,11 @@ def _without_numbering(state: State) -> State:
     return {name: value for name, value in state.items() if not name.endswith(".position_ids")}
 
 
+def arranged(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with its weights in the order that convolutions on a GPU want them in."""
+    return network.to(memory_format=torch.channels_last) if device.type == "cuda" else network
+
+
 def _fill(
     make: Callable[[], nn.Module],
     folder: Path,
@@ -73,5 +78,5 @@ def _fill(
                 raise
             logger.warning("%s; trying %s.", error, files[number + 1].name)
             continue
-        return network.eval().requires_grad_(False)
+        return arranged(network.eval().requires_grad_(False), device)
     raise AssertionError("there is at least one file")

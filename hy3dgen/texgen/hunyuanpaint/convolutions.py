@@ -7,6 +7,8 @@ Attribute names become the keys of the published weights, which are those of dif
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...gpu.fused_layers import normed
+
 
 class ResnetBlock(nn.Module):
     """Two convolutions around a shortcut; the time's embedding is added between them, if any."""
@@ -24,11 +26,11 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
         """`(B, channels, H, W)` and `(B, time_width)` -> `(B, width, H, W)`."""
-        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv1(normed(self.norm1, x))
         if self.time_emb_proj is not None:
             assert time is not None
             h = h + self.time_emb_proj(F.silu(time))[:, :, None, None]
-        h = self.conv2(F.silu(self.norm2(h)))
+        h = self.conv2(normed(self.norm2, h))
         return (x if self.conv_shortcut is None else self.conv_shortcut(x)) + h
 
 

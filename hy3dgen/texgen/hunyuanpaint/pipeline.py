@@ -54,7 +54,7 @@ class HunyuanPaintPipeline:
         vae: Autoencoder,
         scheduler: EulerAncestral | Consistency,
         size: int = SIZE,
-        views_at_once: int = 2,
+        views_at_once: int = 3,
     ) -> None:
         self.unet = unet
         self.vae = vae

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...gpu.fused_layers import gated, normed
 from ...shapegen.models.attention import join_heads
 from .fast_attention import attend
 
@@ -88,8 +88,7 @@ class _GEGLU(nn.Module):
         self.proj = nn.Linear(width, 2 * inner)
 
     def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        return gated(self.proj(x))
 
 
 class FeedForward(nn.Module):
@@ -237,7 +236,7 @@ class Transformer2D(nn.Module):
     def forward(self, x: Tensor, text: Tensor, views: Views | None) -> Tensor:
         """`(B, C, H, W)` -> the same."""
         height, width = x.shape[2:]
-        h = self.norm(x)
+        h = normed(self.norm, x, False)
         if not self.linear:
             h = self.proj_in(h)
         h = h.flatten(2).transpose(1, 2)  # (B, C, H, W) -> (B, H * W, C)

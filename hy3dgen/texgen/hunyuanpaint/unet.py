@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...gpu.fused_layers import normed
 from .convolutions import Downsample, ResnetBlock, Upsample
 from .settings import UNetSettings
 from .transformer import Transformer2D, TransformerBlock, Views
@@ -127,7 +128,7 @@ class UNet(nn.Module):
         h = self.mid_block.middle(h, time, text, views)
         for block in self.up_blocks:
             h = block.up(h, skips, time, text, views)
-        return self.conv_out(F.silu(self.conv_norm_out(h)))
+        return self.conv_out(normed(self.conv_norm_out, h))
 
 
 class _TimeEmbedding(nn.Module):
