@@ -88,7 +88,8 @@ class NearestFaces:
         low = functools.reduce(np.minimum, (points[:, i] for i in range(_LEAF * 3)))
         high = functools.reduce(np.maximum, (points[:, i] for i in range(_LEAF * 3)))
         groups = self._groups.reshape(leaves, _LEAF)
-        known = self._corners[_LEAF // 2 :: _LEAF].mean(axis=1)
+        # Rounding may put a mean outside its box, and then no box would seem close enough.
+        known = np.clip(self._corners[_LEAF // 2 :: _LEAF].mean(axis=1), low, high)
         levels = [(low, high, groups[:, 0], groups[:, -1], known)]
         while len(low) > 1:
             low, high = np.minimum(low[::2], low[1::2]), np.maximum(high[::2], high[1::2])

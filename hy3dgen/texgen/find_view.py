@@ -9,7 +9,8 @@ An outline cannot tell a view from the one behind it, nor left from right on a s
 equals the one nearer to the front wins.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import log, radians, tan
 
@@ -21,7 +22,9 @@ from .render import PreparedMesh, ViewRaster
 
 Progress = Callable[[float], object]
 Candidate = tuple[float, float, float]  # elevation, azimuth, lens
+Scored = tuple[float, Candidate, float]  # how well it fits all told, the view, the overlap
 
+SECONDS = 20.0  # for large faces that cover each other a thousandfold
 SIZE = 96  # pixels a side of the outlines
 _AZIMUTHS = (0, -15, 15, -30, 30, -45, 45, -60, 60, -75, 75)
 _ELEVATIONS = (0, 10, 20, 30, 40)
@@ -61,10 +64,12 @@ def find_view(
     elevation: float | None = None,
     azimuth: float | None = None,
     progress: Progress | None = None,
+    seconds: float = SECONDS,
 ) -> FoundView:
     """The view from which `alpha` (H, W), cut to its box, shows the mesh.
 
     An `elevation` or `azimuth` that is given is kept. `progress` gets the fraction done, may raise.
+    After `seconds` the best view so far is taken.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def find_view(
     coarse = _coarse(mesh)
     tried = 0
 
-    def score(candidate: Candidate) -> tuple[float, Candidate, float]:
+    def score(candidate: Candidate) -> Scored:
         nonlocal tried
         tried += 1
         if progress is not None:
@@ -84,9 +89,18 @@ def find_view(
 
     elevations = _ELEVATIONS if elevation is None else (elevation,)
     azimuths = _AZIMUTHS if azimuth is None else (azimuth,)
-    best = max(
-        (score((e, a, _FIRST_LENS)) for a in azimuths for e in elevations), key=lambda one: one[0]
-    )
+    end = time.monotonic() + seconds
+
+    def best_of(candidates: Iterable[Candidate], *known: Scored) -> Scored:
+        scored = list(known)
+        for candidate in candidates:
+            if not scored or time.monotonic() < end:
+                scored.append(score(candidate))
+        return max(scored, key=lambda one: one[0])
+
+    # From the front first: where time is short, that is what most pictures show.
+    first = sorted(((e, a, _FIRST_LENS) for a in azimuths for e in elevations), key=_turned)
+    best = best_of(first)
     for step in _STEPS:
         up, side, lens = best[1]
         moves = [
@@ -95,10 +109,15 @@ def find_view(
             if (e == 0 or elevation is None) and (a == 0 or azimuth is None)
         ]
         moves += [(up, side, other) for other in _LENSES if other != lens]
-        best = max([best, *(score(move) for move in moves)], key=lambda one: one[0])
+        best = best_of(moves, best)
     _, (up, side, lens), overlap = best
     matrix, projection, _ = framed_camera(mesh, up, side, lens)
     return FoundView(up, side, lens, overlap, matrix, projection)
+
+
+def _turned(candidate: Candidate) -> float:
+    elevation, azimuth, _ = candidate
+    return abs(elevation) + abs(azimuth)
 
 
 def _coarse(mesh: PreparedMesh) -> PreparedMesh:
@@ -133,7 +152,7 @@ def _outline(alpha: np.ndarray) -> tuple[np.ndarray, float]:
     return inside > 127, width / height
 
 
-def _score(mesh, outline, aspect, elevation, azimuth, lens) -> tuple[float, Candidate, float]:
+def _score(mesh, outline, aspect, elevation, azimuth, lens) -> Scored:
     """How well the view fits all told, the view, and the share of the outlines in common."""
     matrix, projection, box_aspect = framed_camera(mesh, elevation, azimuth, lens)
     shown = ViewRaster(mesh, matrix, (SIZE, SIZE), projection).visible

@@ -71,3 +71,13 @@ def test_shares_of_progress_add_up():
         np.random.default_rng(3).normal(size=(9000, 3)), progress=told.append
     )
     assert len(told) > 1 and sum(told) == pytest.approx(1)
+
+
+def test_points_a_rounding_away_from_faces_that_are_points():
+    points = np.random.default_rng(0).random((400, 3)) - 0.5
+    points = np.concatenate([points, [[-0.5] * 3, [0.5] * 3]]).astype(np.float32)
+    faces = np.repeat(np.arange(len(points), dtype=np.int32)[:, None], 3, axis=1)
+    for towards in (-9, 9):
+        beside = np.nextafter(points, np.float32(towards))
+        found, _ = NearestFaces(TriangleMesh(points, faces)).query(beside)
+        assert np.array_equal(found, np.arange(len(points)))
