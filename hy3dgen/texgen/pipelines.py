@@ -32,6 +32,7 @@ from .mesh_render import MeshRender
 from .reference_image import recenter_image
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
+from .transfer import to_full_detail
 from .uv_overlap import NOTICED, overlapping_share, sentence
 from .views_on_device import (
     Baking,
@@ -149,6 +150,7 @@ class Hunyuan3DPaintPipeline:
         unwrap_method: str = "auto",
         unwrap_seconds: float = SECONDS,
         face_count: int | None = None,
+        full_detail: bool = False,
         progress: Progress | None = None,
         preview: Callable[[Any], None] | None = None,
     ) -> Any:
@@ -166,8 +168,11 @@ class Hunyuan3DPaintPipeline:
         unwrap_method : "auto" or "xatlas" for xatlas within `unwrap_seconds`, "box" for six
             sides, "keep" for the mesh's own UVs
         face_count : reduce the mesh to so many faces first
+        full_detail : where the mesh was reduced, bring the texture back to all of its faces, which
+            then get charts from six sides
         progress : `progress(stage, step, total)` with stages "delight", "unwrap", "draw views",
-            "paint views", "bake" and "fill"; what it raises ends the call, with `mesh` as it was
+            "paint views", "bake", "fill" and "transfer"; what it raises ends the call, with `mesh`
+            as it was
         preview : called with each painted view, a PIL image
         """
         report = progress or (lambda stage, step, total: None)
@@ -175,6 +180,7 @@ class Hunyuan3DPaintPipeline:
         target = mesh.to_mesh() if hasattr(mesh, "geometry") else mesh
         work = TriangleMesh(np.asarray(target.vertices), np.asarray(target.faces))
         work.require_faces("painting")
+        original = work
         if face_count is not None and len(work.faces) > face_count and unwrap_method != "keep":
             work = reduce_faces(work, face_count, "quality")
         with _beside(
@@ -189,6 +195,11 @@ class Hunyuan3DPaintPipeline:
             seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
             progress=report, preview=preview,
         )  # fmt: skip
+        if full_detail and work is not original:
+            texture, uv_map = to_full_detail(
+                work, uv_map, texture, original, lambda done: report("transfer", done, 100)
+            )
+            vertices = original.vertices[uv_map.vertices]
         target.vertices = vertices
         target.faces = uv_map.faces
         set_texture(target, uv_map.uvs, texture)

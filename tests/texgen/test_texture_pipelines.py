@@ -236,3 +236,23 @@ def test_on_a_gpu(folder):
     pipeline.models["multiview_model"].size = 64
     result = pipeline(ball(), picture(), unwrap_method="box")
     assert np.asarray(result.visual.material.baseColorTexture).shape == (2048, 2048, 3)
+
+
+def test_reduced_for_painting_and_back_to_full_detail(folder):
+    pipeline = load_small(folder)
+    mesh, stages = ball(), []
+    pipeline(
+        mesh,
+        picture(),
+        unwrap_method="box",
+        face_count=100,
+        full_detail=True,
+        progress=lambda stage, step, total: stages.append(stage),
+    )
+    assert len(mesh.faces) == len(ball().faces)
+    assert stages[-1] == "transfer"
+    np.testing.assert_allclose(
+        np.unique(np.round(mesh.vertices, 5), axis=0),
+        np.unique(np.round(ball().vertices, 5), axis=0),
+        atol=1e-5,
+    )
