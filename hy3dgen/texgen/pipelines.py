@@ -32,6 +32,7 @@ from .mesh_render import MeshRender
 from .reference_image import recenter_image
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
+from .super_resolution import SuperResolution
 from .transfer import to_full_detail
 from .uv_overlap import NOTICED, overlapping_share, sentence
 from .views_on_device import (
@@ -60,6 +61,8 @@ class Hunyuan3DPaintPipeline:
     ----------
     models : "delight_model" and "multiview_model"
     render : `MeshRender` with the mesh of the last call
+    super_resolution : a `SuperResolution` that makes views larger; None, as published: by
+        interpolation
     cache : results of stages, for a second texture of the same mesh or picture
     """
 
@@ -77,6 +80,7 @@ class Hunyuan3DPaintPipeline:
             default_resolution=config.render_size, texture_size=config.texture_size
         )
         self.cache = StageCache()
+        self.super_resolution: SuperResolution | None = None
         self._offload: Offload | None = None
         self._weights = (str(config.light_remover_ckpt_path), str(config.multiview_ckpt_path))
         self.models = models if models is not None else self._load(dtype)
@@ -375,6 +379,11 @@ class Hunyuan3DPaintPipeline:
         else:
             settings = {}  # a model of the caller's has the published arguments only
         pictures = model(list(references), controls, numbers, **settings)
+        if self.super_resolution is not None:
+            pictures = [
+                Image.fromarray(self.super_resolution(np.asarray(picture.convert("RGB"))))
+                for picture in pictures
+            ]
         if isinstance(views, ViewsOnDevice):
             return [np.asarray(picture.convert("RGB")) for picture in pictures]
         side = (self.config.render_size,) * 2

@@ -256,3 +256,17 @@ def test_reduced_for_painting_and_back_to_full_detail(folder):
         np.unique(np.round(ball().vertices, 5), axis=0),
         atol=1e-5,
     )
+
+
+def test_views_can_be_made_larger_first(folder):
+    pipeline, sizes = load_small(folder), []
+
+    def enlarge(view):
+        sizes.append(view.shape)
+        return np.zeros((256, 256, 3), np.uint8)
+
+    pipeline.super_resolution = enlarge
+    mesh = ball()
+    pipeline(mesh, picture(), unwrap_method="box")
+    assert sizes == [(64, 64, 3)] * 6
+    assert not np.asarray(mesh.visual.material.baseColorTexture).any(), "all from black views"
