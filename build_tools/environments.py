@@ -20,10 +20,16 @@ from .console import StepFailedError, run_step, say
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 
-BLENDERS = {"4.2": "4.2.23", "4.5": "4.5.15", "5.0": "5.0.1", "5.2": "5.2.3"}
+BLENDERS = {
+    "4.2": "4.2.23",
+    "4.5": "4.5.15",
+    "5.0": "5.0.1",
+    "5.1": "5.1.0",
+    "5.2": "5.2.3",
+}
 """Blender version -> the bpy wheel that stands for it."""
 
-PYTHON_OF = {"4.2": (3, 11), "4.5": (3, 11), "5.0": (3, 11), "5.2": (3, 13)}
+PYTHON_OF = {"4.2": (3, 11), "4.5": (3, 11), "5.0": (3, 11), "5.1": (3, 13), "5.2": (3, 13)}
 """Blender version -> the only Python that its bpy wheel is made for."""
 
 DEBIAN_LIBRARIES = (

@@ -7,6 +7,7 @@ from . import (
     file_changes,
     job_timer,
     menus,
+    model_facts,
     panels,
     preferences_view,
     preview_object,
@@ -30,7 +31,7 @@ from .operators import (
 
 _MODULES = (
     *(translations, preferences_view, properties, file_changes, edits, thumbnails, preview_object),
-    *(job_timer, setup_facts, setup_jobs),
+    *(job_timer, model_facts, setup_facts, setup_jobs),
     *(generate, picture, reduce_faces, job_list, worker, set_up, models, texture),
     *(pick_model, panels, menus),
 )

@@ -58,7 +58,8 @@ def generate(picture: PictureLike, **settings: Unpack[Settings]) -> bpy.types.Ob
     model : folder, published name or "tiny"; the preferences' default without one
     seed : 0 to 2**31 - 1; 0 without one
     num_inference_steps, guidance_scale, octree_resolution : the model's own without one
-    speed_priority : 0 (best) to 1 (fastest); chooses those of the three that are not given
+    speed_priority : 0 (best) to 1 (fastest); chooses those of the three that are not given, by
+        what this computer was measured to do, so they can differ from one computer to another
     face_count : triangles to reduce to; all without one
     accept_licence : the model's licence was read and accepted; lets a model be downloaded, if
         online access is allowed

@@ -3,7 +3,7 @@
 
 from collections.abc import Hashable, Mapping
 
-LOADING = "load model"  # a stage that a warm worker does without
+ONCE = ("load model", "measure")  # stages that a warm worker does without
 
 
 class Forecast:
@@ -25,11 +25,11 @@ class Forecast:
         }
 
     def whole(self, kind: Hashable, size: float) -> float | None:
-        """Seconds that such a job takes, without the loading of its model."""
+        """Seconds that such a job takes, without what is done once only."""
         known = self._known.get(kind)
         if known is None:
             return None
-        return size * sum(seconds for name, seconds in known.items() if name != LOADING)
+        return size * sum(seconds for name, seconds in known.items() if name not in ONCE)
 
     def left(
         self,

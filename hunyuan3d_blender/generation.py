@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -20,6 +21,7 @@ from . import (
     picture_read,
     placing,
     preview_object,
+    quality,
     texture_write,
 )
 from .geometry import base_of, prepare
@@ -77,20 +79,27 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
     """
     place = place or placing.at_cursor(context)
     source = model_source.find_source(context, wish.model, wish.accept_licence)
+    python = environment.generation_python(context)
+    key = key_of(python, source.model)
+    settings, speed_priority = quality.own_settings(wish), wish.speed_priority
+    figures = quality.known.get(key)
+    if speed_priority is not None and figures is not None:
+        # As the panel shows it; without figures the worker measures first.
+        own = {name: value for name, value in settings.items() if value is not None}
+        settings = figures.settings(speed_priority, wish.face_count) | own
+        speed_priority = None
     params = {
         "model": source.model,
         "seed": wish.seed,
-        "num_inference_steps": wish.num_inference_steps,
-        "guidance_scale": wish.guidance_scale,
-        "octree_resolution": wish.octree_resolution,
-        "speed_priority": wish.speed_priority,
+        **settings,
+        "speed_priority": speed_priority,
         "face_count": wish.face_count,
         "texture_size": wish.texture_size,
         "preview": preview_object.wanted(context),
     }
     arrays = {}
     # Blender's own Python has no library that reads pictures.
-    by_path = environment.generation_python(context) is not None
+    by_path = python is not None
     for view, picture in {"": wish.picture, **wish.views}.items():
         suffix = f"_{view}" if view else ""
         found = _locate(picture)
@@ -102,33 +111,31 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         title=_("Mesh from {picture}").format(picture=wish.picture.name),
         worker=environment.generation_worker(context),
         parts=[*source.fetch, Part(wish.picture.stem, "generate", params, arrays)],
-        finish=lambda results: _add(job, wish, results[-1]),
+        finish=lambda results: _add(job, wish, results[-1], key),
         picture=wish.picture.image or bpy.path.abspath(wish.picture.path),
         again=lambda: make_job(bpy.context, wish, place),
         place=place,
-        kind=kind_of(
-            source.model,
-            wish.num_inference_steps,
-            wish.octree_resolution,
-            wish.speed_priority,
-            wish.face_count,
-            wish.texture_size,
-        ),
+        kind=kind_of(source.model, settings, speed_priority, wish.face_count, wish.texture_size),
     )
     return job
 
 
 def kind_of(
     model: str | None,
-    steps: int | None,
-    resolution: int | None,
+    settings: Mapping[str, Any],
     speed_priority: float | None,
     face_count: int | None,
     texture_size: int | None,
 ) -> Hashable:
     """Jobs of one kind take about the same time; see `Job.kind`."""
+    numbers = (settings.get("num_inference_steps"), settings.get("octree_resolution"))
     speed = None if speed_priority is None else round(speed_priority, 3)
-    return model, steps, resolution, speed, bool(face_count), texture_size
+    return model, numbers, speed, bool(face_count), texture_size
+
+
+def key_of(python: Path | None, model: str | None) -> quality.Key:
+    """Under which `quality.known` keeps what a model costs."""
+    return str(python or ""), model
 
 
 def _locate(picture: Picture) -> Path | bpy.types.Image:
@@ -148,9 +155,10 @@ def _locate(picture: Picture) -> Path | bpy.types.Image:
     return path
 
 
-def _add(job: Job, wish: Wish, result: Result) -> mesh_write.Steps:
+def _add(job: Job, wish: Wish, result: Result, key: quality.Key) -> mesh_write.Steps:
     """The result as an object of the scene, in slices; see `Job.finish`."""
     values = result.values
+    quality.known.learn(key, values)
     obj = yield from add_object(
         wish.picture.stem,
         result.arrays["vertices"],

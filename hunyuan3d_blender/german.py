@@ -29,6 +29,9 @@ TEXTS = {
     "model's own": "wie im Modell",
     "Steps and grid as the model has them": "Schritte und Gitter wie im Modell",
     "{steps} steps, grid of {resolution}": "{steps} Schritte, Gitter {resolution}",
+    "Estimate: {steps} steps, grid of {resolution}": (
+        "Geschätzt: {steps} Schritte, Gitter {resolution}"
+    ),
     "about {time}": "etwa {time}",
     "Accept Licence": "Lizenz annehmen",
     "For scripts: I have read and accept the licence of the model, which may be downloaded": (
@@ -67,10 +70,11 @@ TEXTS = {
         "Bild der rechten Seite des Objekts, für Modelle mit mehreren Ansichten"
     ),
     "How much time a mesh may take: to the left it comes soon, to the right it gets more sampling "
-    "steps and a finer grid": (
-        "Wie viel Zeit ein Mesh brauchen darf: links kommt es bald, rechts bekommt es "
-        "mehr Schritte "
-        "und ein feineres Gitter"
+    "steps and a finer grid. The numbers are solved from what this computer was measured to do "
+    "with the model": (
+        "Wie viel Zeit ein Mesh brauchen darf: links kommt es bald, rechts bekommt es mehr "
+        "Schritte und ein feineres Gitter. Die Zahlen folgen aus dem, was dieser Computer mit dem "
+        "Modell gemessen leistet"
     ),
     "Model": "Modell",
     "Folder of a model in the Hunyuan3D-2 layout, or its name on the hub. Empty: the small model "
@@ -99,10 +103,10 @@ TEXTS = {
         "Dreiecke, auf die das neue Mesh reduziert wird. 0: alle behalten"
     ),
     "Speed Priority": "Vorrang der Geschwindigkeit",
-    "Chooses steps and resolution where those are 0: from 0, best, over 0.5, the model's default, "
-    "to 1, fastest. Below 0: the model's default": (
-        "Wählt Schritte und Auflösung, wo diese 0 sind: von 0, am besten, über 0,5, wie im Modell, "
-        "bis 1, am schnellsten. Unter 0: wie im Modell"
+    "Chooses steps, resolution and guidance where those are 0, by what this computer was measured "
+    "to do: from 0, best, to 1, fastest. Below 0: the model's defaults": (
+        "Wählt Schritte, Auflösung und Bildtreue, wo diese 0 sind, nach dem, was dieser Computer "
+        "gemessen leistet: von 0, am besten, bis 1, am schnellsten. Unter 0: wie im Modell"
     ),
     "Batch": "Anzahl",
     "How many meshes to make of the picture, with one seed after the other": (
@@ -264,6 +268,7 @@ TEXTS = {
     "Keep Preview": "Vorschau behalten",
     "Preview of {name}": "Vorschau von {name}",
     "Preparing the picture": "Bild vorbereiten",
+    "Measuring this computer": "Dieser Computer wird gemessen",
     "Loading the model": "Modell laden",
     "Looking at the picture": "Bild ansehen",
     "Finding the shape": "Form finden",

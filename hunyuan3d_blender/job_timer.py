@@ -12,11 +12,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import bpy
 
-from . import preferences, preview_object, progress_text
+from . import preferences, preview_object, progress_text, quality
 from .jobs import Job, JobQueue, State
 
 INTERVAL = 0.1  # seconds between two looks at the workers while a job is open
@@ -28,6 +28,7 @@ NEWS_SECONDS = 15.0  # how long the status bar tells of a job that has ended
 _TITLE = "Hunyuan3D"
 
 queue = JobQueue()
+when_idle: list[Callable[[bpy.types.Context], object]] = []  # for turns on which no job is open
 _news: tuple[float, Job] | None = None  # the job that ended last, and when
 
 
@@ -94,7 +95,7 @@ def _drawn_state() -> list[tuple]:
         status = queue.status(role)
         if status is not None:
             rows.append((role, status.hello is None, status.error, str(status.memory)))
-    rows.append((news() is None, len(queue.ended)))
+    rows.append((news() is None, len(queue.ended), quality.known.changes))
     return rows
 
 
@@ -107,6 +108,9 @@ def _tick() -> float | None:
     window = bpy.context.window_manager.windows[0]  # a timer's own context has no window
     with bpy.context.temp_override(window=window):
         writing = _change_scene(bpy.context)
+        if not queue.jobs:
+            for function in when_idle:
+                function(bpy.context)
     if queue.last is not last and queue.last is not None:
         _news = time.monotonic(), queue.last
     if _drawn_state() != before:

@@ -22,7 +22,7 @@ from hy3dgen.errors import Hy3DError
 from hy3dgen.worker.protocol import CancelledEvent, Failure, Hello, Preview, Progress, Result
 
 from .forecast import Forecast
-from .warm_worker import Sending, WarmWorker, WorkerSpec, WorkerStatus
+from .warm_worker import Answer, Sending, WarmWorker, WorkerSpec, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -257,6 +257,12 @@ class JobQueue:
         """How the worker of this role is; None if there is none."""
         worker = self._workers.get(role)
         return worker.status() if worker else None
+
+    def ask(self, spec: WorkerSpec, task: str, answer: Answer) -> bool:
+        """Ask a warm worker that has nothing to do; see `WarmWorker.ask`. Starts none."""
+        worker = self._workers.get(spec.role)
+        busy = any(job.worker.role == spec.role for job in self.jobs)
+        return worker is not None and worker.spec == spec and not busy and worker.ask(task, answer)
 
     def hello(self, role: str) -> Hello | None:
         """What the warm worker of this role said about itself, if there is one."""

@@ -3,7 +3,8 @@
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,8 @@ from hy3dgen.model_defaults import (
     usual_settings,
     with_file,
 )
-from hy3dgen.worker.speed import settings_at
 
-from . import environment, generation, job_timer, model_source, preferences
+from . import environment, generation, job_timer, model_source, preferences, quality
 from .jobs import sentence
 from .properties import speed_priority
 
@@ -38,6 +38,7 @@ class ModelFacts:
     defaults: Defaults | None  # None: not known before it is loaded
     several_views: bool = False
     problem: str = ""  # why it cannot be used now, in words
+    key: quality.Key = ("", None)  # of what is known of it on this machine
 
 
 def of(context: bpy.types.Context, name: str) -> ModelFacts:
@@ -50,35 +51,61 @@ def of(context: bpy.types.Context, name: str) -> ModelFacts:
     return _known[key][1]
 
 
-def settings(chosen: Any, facts: ModelFacts) -> dict[str, float]:
-    """Steps, resolution and guidance that the panel's settings come to; empty if not known."""
-    if facts.defaults is None:
-        return {}
-    usual = facts.defaults
-    found: dict[str, float] = settings_at(
-        speed_priority(chosen), usual.num_inference_steps, usual.octree_resolution
-    )
-    found["guidance_scale"] = usual.guidance_scale
-    own = {name: getattr(chosen, name) for name in found}
-    return found | {name: value for name, value in own.items() if value}
-
-
-def seconds(chosen: Any, facts: ModelFacts) -> float | None:
-    """How long the last mesh of the same settings took, if there was one."""
-    if facts.problem:
-        return None
-    kind = generation.kind_of(
-        facts.source,
-        chosen.num_inference_steps or None,
-        chosen.octree_resolution or None,
+def choice(chosen: Any, facts: ModelFacts) -> quality.Choice:
+    """What the panel's settings come to; the seconds are those of the last equal job, if any."""
+    face_count = chosen.face_count or None
+    found = quality.choose(
         speed_priority(chosen),
-        chosen.face_count or None,
-        chosen.texture_size or None,
+        quality.own_settings(chosen),
+        facts.defaults,
+        quality.known.get(facts.key),
+        face_count,
     )
-    return job_timer.queue.usual_seconds(kind)
+    if facts.problem:
+        return replace(found, seconds=None)
+    texture_size = chosen.texture_size or None
+    kind = generation.kind_of(facts.source, found.settings, None, face_count, texture_size)
+    taken = job_timer.queue.usual_seconds(kind)
+    return found if taken is None else replace(found, seconds=taken)
+
+
+def ask(context: bpy.types.Context) -> None:
+    """Have an idle worker measure the bundled model, so that the panel need not guess.
+
+    Not other models: loading one that nobody asked for yet takes memory and a while.
+    """
+    facts = of(context, context.scene.hunyuan3d.generate.model)
+    key = facts.key
+    if facts.source is not None or facts.problem or quality.known.asked(key):
+        return
+
+    def answer(values: Mapping[str, Any] | None) -> None:
+        if values is None:
+            quality.known.forget_question(key)
+        else:
+            quality.known.learn(key, values)
+
+    try:
+        worker = environment.generation_worker(context)
+    except Hy3DError:
+        return
+    if job_timer.queue.ask(worker, "settings", answer):
+        quality.known.ask(key)
 
 
 def _look_up(context: bpy.types.Context, name: str) -> ModelFacts:
+    found = _describe(context, name)
+    return replace(found, key=generation.key_of(_python(context), found.source))
+
+
+def _python(context: bpy.types.Context) -> Path | None:
+    try:
+        return environment.generation_python(context)
+    except Hy3DError:
+        return None
+
+
+def _describe(context: bpy.types.Context, name: str) -> ModelFacts:
     problem = ""
     source: str | None = None
     try:
@@ -131,4 +158,13 @@ def _takes_views(folder: Path) -> bool:
 
 def forget() -> None:
     """Ask again: something has changed on the disk."""
+    _known.clear()
+
+
+def register() -> None:
+    job_timer.when_idle.append(ask)
+
+
+def unregister() -> None:
+    job_timer.when_idle.remove(ask)
     _known.clear()

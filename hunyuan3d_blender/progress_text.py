@@ -9,6 +9,7 @@ from .jobs import Job, State
 STAGES = {
     "prepare picture": "Preparing the picture",
     "load model": "Loading the model",
+    "measure": "Measuring this computer",
     "condition": "Looking at the picture",
     "denoise": "Finding the shape",
     "decode": "Building the surface",

@@ -15,11 +15,12 @@ import numpy as np
 
 from hy3dgen.errors import WorkerError, WorkerStartError
 from hy3dgen.worker.client import WorkerClient
-from hy3dgen.worker.protocol import Event, Hello, Result
+from hy3dgen.worker.protocol import CancelledEvent, Event, Failure, Hello, Result
 
 logger = logging.getLogger(__name__)
 
 LARGE = 4_000_000  # bytes of arrays that are copied in a thread
+Answer = Callable[[Mapping[str, Any] | None], object]
 START_TIMEOUT = 60.0  # seconds; a first start reads numpy from a cold disk
 
 
@@ -85,7 +86,7 @@ class WarmWorker:
         self.error: WorkerError | None = None
         self.client = WorkerClient(spec.command, log_path=spec.log_path)
         self._memory: dict[str, Any] = {}
-        self._question: int | None = None
+        self._questions: dict[int, Answer] = {}  # requests of our own
         self._asked = False
         self._closer: threading.Thread | None = None
         self._thread = threading.Thread(target=self._start, name="hy3d-start", daemon=True)
@@ -113,32 +114,54 @@ class WarmWorker:
         return self.hello is not None and not self.client.alive
 
     def poll(self) -> list[Event]:
-        """The events of requests that others submitted; answers to `ask_status` are kept here."""
+        """The events of requests that others submitted; those of questions end here."""
         if self.hello is None:
             return []
         if not self._asked:
             self.ask_status()
         events = []
         for event in self.client.poll():
-            if event.request != self._question:
+            if event.request not in self._questions:
                 events.append(event)
             elif isinstance(event, Result):
-                self._memory = event.values
+                self._questions.pop(event.request)(event.values)
+            elif isinstance(event, CancelledEvent):
+                self._questions.pop(event.request)(None)
+            elif isinstance(event, Failure):
+                logger.info("a question was not answered: %s", event.message)
+                del self._questions[event.request]
         return events
 
     def send(
         self, task: str, params: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Sending:
+        """Submit a job's part; questions make way for it."""
+        for question in self._questions:
+            self.client.cancel(question)
         large = sum(array.nbytes for array in arrays.values()) > LARGE
         return Sending(lambda: self.client.submit(task, dict(params), dict(arrays)), large)
+
+    def ask(self, task: str, answer: Answer) -> bool:
+        """Ask something beside the jobs. True if it was asked.
+
+        `answer` gets the result's values from a later `poll`, or None if a job came in between; of
+        a failure it hears nothing.
+        """
+        if self.hello is None or self.dead or task not in self.hello.tasks:
+            return False
+        try:
+            self._questions[self.client.submit(task)] = answer
+        except WorkerError:  # it has ended; the next job hears of it
+            return False
+        return True
 
     def ask_status(self) -> None:
         """Ask how much memory is free; the answer comes with a later `poll`."""
         self._asked = True
-        try:
-            self._question = self.client.submit("status")
-        except WorkerError:  # it has ended; the next job hears of it
-            self._question = None
+        self.ask("status", self._take_memory)
+
+    def _take_memory(self, values: Mapping[str, Any] | None) -> None:
+        self._memory = dict(values or self._memory)
 
     def status(self) -> WorkerStatus:
         return WorkerStatus(
@@ -150,6 +173,8 @@ class WarmWorker:
 
     def begin_close(self) -> None:
         """End the process in the background."""
+        while self._questions:
+            self._questions.popitem()[1](None)
         self._closer = threading.Thread(target=self._close, name="hy3d-close", daemon=True)
         self._closer.start()
 

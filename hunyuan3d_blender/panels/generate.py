@@ -7,7 +7,16 @@ from typing import ClassVar
 import bpy
 from bpy.app.translations import pgettext_iface as _
 
-from .. import generation, model_facts, preferences, progress_text, properties, thumbnails
+from .. import (
+    generation,
+    model_facts,
+    preferences,
+    progress_text,
+    properties,
+    quality,
+    thumbnails,
+)
+from ..jobs import sentence
 from ..properties import HY3D_PG_generate
 from ..text_lines import draw_text, width_of
 from .sidebar import SidebarPanel, large, split_column
@@ -28,7 +37,7 @@ class HY3D_PT_generate(SidebarPanel, bpy.types.Panel):
         column.separator()
         _draw_model(column, context, settings, facts)
         column.separator()
-        _draw_quality(column, settings, facts)
+        _draw_quality(column, settings, facts, width_of(context))
         _draw_amount(column, settings)
         column.separator()
         row = large(column)
@@ -45,7 +54,8 @@ class HY3D_PT_advanced(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.hunyuan3d.generate
         column = split_column(self)
-        chosen = model_facts.settings(settings, model_facts.of(context, settings.model))
+        facts = model_facts.of(context, settings.model)
+        chosen = model_facts.choice(settings, facts).settings
         for name in ("num_inference_steps", "octree_resolution", "guidance_scale"):
             split = column.split(factor=0.7)
             split.use_property_split = True
@@ -129,7 +139,10 @@ def _draw_model(
 
 
 def _draw_quality(
-    layout: bpy.types.UILayout, settings: HY3D_PG_generate, facts: model_facts.ModelFacts
+    layout: bpy.types.UILayout,
+    settings: HY3D_PG_generate,
+    facts: model_facts.ModelFacts,
+    width: float,
 ) -> None:
     ends = layout.row()
     ends.use_property_split = False
@@ -141,24 +154,30 @@ def _draw_quality(
     row = layout.row()
     row.use_property_split = False
     row.prop(settings, "better", text="", slider=True)
-    line = layout.row()
-    line.alignment = "CENTER"
-    line.active = False
-    line.label(text=_numbers(settings, facts), translate=False)
+    choice = model_facts.choice(settings, facts)
+    if choice.problem:
+        draw_text(layout, sentence(choice.problem), width, "ERROR")
+    else:
+        line = layout.row()
+        line.alignment = "CENTER"
+        line.active = False
+        line.label(text=_numbers(choice), translate=False)
     layout.separator()
 
 
-def _numbers(settings: HY3D_PG_generate, facts: model_facts.ModelFacts) -> str:
-    chosen = model_facts.settings(settings, facts)
-    if not chosen:
+def _numbers(choice: quality.Choice) -> str:
+    """As measured, with the time it takes; else what it will be about, and that it is a guess."""
+    names = ("num_inference_steps", "octree_resolution")
+    if any(name not in choice.settings for name in names):
         return _("Steps and grid as the model has them")
-    text = _("{steps} steps, grid of {resolution}").format(
-        steps=chosen["num_inference_steps"], resolution=chosen["octree_resolution"]
-    )
-    seconds = model_facts.seconds(settings, facts)
-    if seconds is None:
+    steps, resolution = (choice.settings[name] for name in names)
+    words = _("{steps} steps, grid of {resolution}")
+    if not choice.measured:
+        words = _("Estimate: {steps} steps, grid of {resolution}")
+    text = words.format(steps=steps, resolution=resolution)
+    if choice.seconds is None:
         return text
-    return f"{text} · " + _("about {time}").format(time=progress_text.duration(seconds))
+    return f"{text} · " + _("about {time}").format(time=progress_text.duration(choice.seconds))
 
 
 def _draw_amount(layout: bpy.types.UILayout, settings: HY3D_PG_generate) -> None:

@@ -5,17 +5,28 @@
 Both give the same mesh for the same seed, up to rounding and the way in which cells are cut.
 """
 
+from collections import deque
 from collections.abc import Callable
+from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
 
 from hy3dgen.errors import InvalidSettingError, MissingDependencyError, SurfaceExtractionError
 from hy3dgen.mesh import TriangleMesh
-from hy3dgen.worker.model_cache import SETTINGS, ModelCache, ModelChoice, bundled_folder
+from hy3dgen.shapegen.cost_model import TYPICAL_SURFACE, MachineCosts, ModelTraits
+from hy3dgen.worker.model_cache import (
+    SETTINGS,
+    Defaults,
+    ModelCache,
+    ModelChoice,
+    bundled_folder,
+)
 from hy3dgen.worker.previews import Previews
+from hy3dgen.worker.speed import Figures
 
 Progress = Callable[[str, int, int], None]
+DECODING = ("num_chunks", "volume_decoder")  # settings that may be None: as the model has it
 ONE_VIEW = (
     "this model takes one picture, and several views were given; choose a multi-view model such as "
     "Hunyuan3D-2mv, or leave the front view alone"
@@ -31,6 +42,9 @@ class Engine(Protocol):
         """The picture, a path or an array, with its background gone."""
 
     def load(self, choice: ModelChoice, download: bool) -> None: ...
+
+    def figures(self, defaults: Defaults, check: Callable[[], object]) -> Figures:
+        """What the loaded model costs here, measured once; what `check` raises ends that."""
 
     def run(
         self,
@@ -62,6 +76,16 @@ class TorchEngine:
         self._pipeline = self._models.get(choice, download)
         self.device = str(self._pipeline.device)
 
+    def figures(self, defaults: Defaults, check: Callable[[], object]) -> Figures:
+        from hy3dgen.shapegen.calibration import machine_costs, model_traits
+
+        check()
+        pipeline = self._pipeline
+        traits = model_traits(pipeline, defaults)
+        surfaces = pipeline._surfaces
+        surface = float(median(surfaces)) if surfaces else TYPICAL_SURFACE
+        return Figures(machine_costs(pipeline, traits), traits, surface)
+
     def run(
         self,
         pictures: dict[str, Any],
@@ -86,6 +110,7 @@ class TorchEngine:
             progress=progress,
             callback=previews and self._look(previews),
             **{name: settings[name] for name in SETTINGS},
+            **{name: settings[name] for name in DECODING if settings[name] is not None},
         )
         if output is None or len(output.mesh_f) == 0:
             raise SurfaceExtractionError(
@@ -121,6 +146,8 @@ class NumpyEngine:
     def __init__(self, lacking: str) -> None:
         self._lacking = lacking
         self._pipeline: Any = None
+        self._costs: MachineCosts | None = None
+        self._surfaces: deque[float] = deque(maxlen=16)  # of the last meshes
 
     def cut_out(self, picture: str | np.ndarray) -> np.ndarray:
         from hy3dgen.pictures import load_picture
@@ -145,6 +172,16 @@ class NumpyEngine:
         if self._pipeline is None:
             self._pipeline = NumpyPipeline(choice.path)
 
+    def figures(self, defaults: Defaults, check: Callable[[], object]) -> Figures:
+        from hy3dgen.numpy_forward.calibration import measure_costs, with_memory_now
+
+        if self._costs is None:
+            self._costs = measure_costs(self._pipeline, check)
+        settings = {name: getattr(defaults, name) for name in SETTINGS}
+        surface = median(self._surfaces) if self._surfaces else TYPICAL_SURFACE
+        traits = ModelTraits(**settings, flashvdm=False)
+        return Figures(with_memory_now(self._costs), traits, surface)
+
     def run(
         self,
         pictures: dict[str, np.ndarray],
@@ -154,6 +191,12 @@ class NumpyEngine:
     ) -> TriangleMesh:
         if len(pictures) > 1:
             raise InvalidSettingError(ONE_VIEW)
+        if settings["volume_decoder"] not in (None, "coarse_to_fine"):
+            raise InvalidSettingError(
+                f"volume_decoder is {settings['volume_decoder']}; without PyTorch there is only "
+                "'coarse_to_fine'"
+            )
         wanted = {name: settings[name] for name in (*SETTINGS, "seed")}
         mesh = self._pipeline(pictures["front"], progress=progress, previews=previews, **wanted)
+        self._surfaces.append(len(mesh[1]) / settings["octree_resolution"] ** 2)
         return TriangleMesh(*mesh)

@@ -17,6 +17,7 @@ from hy3dgen.install.python_check import NEEDS
 from hy3dgen.install.tasks import TASKS as SETUP_TASKS
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces, reduce_with_attributes
 from hy3dgen.mesh.native.loader import METHODS
+from hy3dgen.shapegen.cost_model import DECODERS, REDUCERS
 from hy3dgen.worker.attribute_arrays import MESH_ARRAYS, attributes_in
 from hy3dgen.worker.engines import Engine, NumpyEngine, TorchEngine
 from hy3dgen.worker.machine import (
@@ -35,7 +36,7 @@ from hy3dgen.worker.model_cache import (
 from hy3dgen.worker.parameters import Parameter, check_arrays, check_parameters
 from hy3dgen.worker.previews import Previews
 from hy3dgen.worker.server import Task, TaskContext
-from hy3dgen.worker.speed import settings_at
+from hy3dgen.worker.speed import SOLVED, Figures
 from hy3dgen.worker.stages import Stages, choose_picture
 from hy3dgen.worker.texturing import Texturer, paint_new_mesh, unwrap_here
 
@@ -49,18 +50,25 @@ _REDUCE = {
     "ratio": Parameter(float, 0, 1),
     "method": Parameter(str, choices=(*METHODS, "pymeshlab"), default="quality"),
 }
+_MODEL = {
+    "model": Parameter(str, high=4096),
+    "subfolder": Parameter(str, high=256),
+    # Chooses the settings that are left alone, by what this machine can do.
+    "speed_priority": Parameter(float, 0, 1),
+    "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
+    "allow_download": Parameter(bool, default=False),
+}
 _GENERATE = {
     "picture": Parameter(str, high=4096),  # the front view, as a file
     **{f"picture_{view}": Parameter(str, high=4096) for view in OTHER_VIEWS},
-    "model": Parameter(str, high=4096),
-    "subfolder": Parameter(str, high=256),
+    **_MODEL,
     "seed": Parameter(int, 0, 2**53),
     **SETTINGS,
-    "speed_priority": Parameter(float, 0, 1),  # chooses the settings that are left alone
+    "num_chunks": Parameter(int, 1, 2**31),  # points decoded at a time, at most
+    "volume_decoder": Parameter(str, choices=DECODERS),
+    "reducer": Parameter(str, choices=REDUCERS),
     "preview": Parameter(bool, default=False),  # send coarse meshes on the way
-    "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
     "texture_size": Parameter(int, 0, 8192, default=0),  # 0: no texture
-    "allow_download": Parameter(bool, default=False),
 }
 
 
@@ -126,7 +134,6 @@ class Generator:
         settings = check_parameters(params, _GENERATE)
         check_arrays(arrays, (), optional=("image", *(f"image_{view}" for view in OTHER_VIEWS)))
         choice = choose_model(settings["model"], settings["subfolder"])
-        settings = _settle(settings, choice.defaults)
         if settings["seed"] is None:
             settings["seed"] = secrets.randbelow(2**31)
         stages = Stages(context)
@@ -136,6 +143,11 @@ class Generator:
         pictures = {view: self._engine.cut_out(source) for view, source in sources.items()}
         stages.progress("load model", 0, 1)
         self._engine.load(choice, settings["allow_download"])
+        figures = None
+        if settings["speed_priority"] is not None and any(settings[n] is None for n in SETTINGS):
+            stages.progress("measure", 0, 1)
+            figures = self._engine.figures(choice.defaults, context.check_cancelled)
+        settings = _settle(settings, choice.defaults, figures)
         previews = None
         if settings["preview"]:
             previews = Previews(context, settings["num_inference_steps"])
@@ -145,7 +157,7 @@ class Generator:
         mesh = clean(mesh)
         if settings["face_count"]:
             stages.progress("reduce", 0, 100)
-            mesh = _reduce(mesh, settings["face_count"], "quality", stages)
+            mesh = _reduce(mesh, settings["face_count"], settings["reducer"], stages)
         texture: Arrays = {}
         if settings["texture_size"]:
             front = np.asarray(pictures["front"])
@@ -160,8 +172,39 @@ class Generator:
             "previews": previews.count if previews else 0,
             "previews_seconds": round(previews.seconds, 4) if previews else 0.0,
             **{name: settings[name] for name in (*SETTINGS, "seed")},
+            **({} if figures is None else {"figures": figures.as_values()}),
         }
         return values, {**_mesh_arrays(mesh), **texture}
+
+
+class Chooser:
+    """The task `settings`: what `generate` would use, without making anything."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(
+        self, params: Values, arrays: Arrays, context: TaskContext
+    ) -> tuple[Values, Arrays]:
+        """`figures` of the model on this machine; with a `speed_priority` also its `settings`, and
+        the `seconds` and `peak_memory` (bytes) that they will take.
+        """
+        settings = check_parameters(params, _MODEL)
+        check_arrays(arrays, ())
+        choice = choose_model(settings["model"], settings["subfolder"])
+        context.progress("load model", 0, 1)
+        self._engine.load(choice, settings["allow_download"])
+        context.progress("measure", 0, 1)
+        figures = self._engine.figures(choice.defaults, context.check_cancelled)
+        values: Values = {"figures": figures.as_values()}
+        if settings["speed_priority"] is not None:
+            found = figures.settings(settings["speed_priority"], settings["face_count"])
+            values |= {
+                "settings": dict(found),
+                "seconds": found.seconds,
+                "peak_memory": found.peak_memory,
+            }
+        return values, {}
 
 
 def available() -> tuple[dict[str, Task], dict[str, str], str]:
@@ -179,13 +222,14 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
     missing = [library for name, library in NEEDS.items() if find_spec(name) is None]
     if not missing:
         engine: Engine = TorchEngine()
-        tasks |= {"generate": Generator(engine), "texture": Texturer(engine)}
+        tasks |= {"generate": Generator(engine), "settings": Chooser(engine)}
+        tasks["texture"] = Texturer(engine)
         return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"
     lacking = f"the Python at {sys.executable} lacks {', '.join(missing)}"
     engine = NumpyEngine(lacking)
     tasks["texture"] = Texturer(engine)
     if (bundled_folder() / CONFIG_FILE).is_file():
-        tasks["generate"] = Generator(engine)
+        tasks |= {"generate": Generator(engine), "settings": Chooser(engine)}
         return tasks, {}, engine.device
     sentence = (
         f"{lacking}, so this worker cannot generate; install them with pip, or choose a Python "
@@ -197,14 +241,14 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
 # --- the stages -----------------------------------------------------------------------------------
 
 
-def _settle(settings: Values, defaults: Defaults) -> Values:
+def _settle(settings: Values, defaults: Defaults, figures: Figures | None) -> Values:
     """Settings that were left alone, by the wish for speed or else the model's own."""
-    chosen = {name: getattr(defaults, name) for name in SETTINGS}
-    if settings["speed_priority"] is not None:
-        chosen |= settings_at(
-            settings["speed_priority"], defaults.num_inference_steps, defaults.octree_resolution
-        )
-    return {**settings, **{name: chosen[name] for name in SETTINGS if settings[name] is None}}
+    chosen: Values = {name: getattr(defaults, name) for name in SETTINGS}
+    chosen |= {"num_chunks": None, "volume_decoder": None, "reducer": "quality"}
+    if figures is not None:
+        chosen |= figures.settings(settings["speed_priority"], settings["face_count"])
+    left_alone = [name for name in SOLVED if settings[name] is None]
+    return {**settings, **{name: chosen[name] for name in left_alone}}
 
 
 def _choose_pictures(settings: Values, arrays: Arrays) -> dict[str, str | np.ndarray]:

@@ -2,6 +2,7 @@
 """What the sidebar draws in each state, on a layout that writes down what it is asked for."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,28 +80,100 @@ def test_an_image_of_the_file(draw, settings):
     assert draw("HY3D_PT_generate").buttons["generate Generate"] == [True]
 
 
-def test_the_slider_shows_the_numbers_that_it_leads_to(draw, settings):
-    assert "10 steps, grid of 128" in said(draw("HY3D_PT_generate"))
+@pytest.fixture
+def unmeasured(module, monkeypatch):
+    monkeypatch.setattr(module("quality"), "known", module("quality").Known())
+
+
+def test_the_slider_guesses_until_something_is_measured(draw, settings, unmeasured):
+    assert "Estimate: 10 steps, grid of 128" in said(draw("HY3D_PT_generate"))
     settings.better = 1.0
-    assert "20 steps, grid of 256" in said(draw("HY3D_PT_generate"))
+    assert "Estimate: 20 steps, grid of 256" in said(draw("HY3D_PT_generate"))
     settings.better = 0.0
-    assert "5 steps, grid of 64" in said(draw("HY3D_PT_generate"))
+    assert "Estimate: 5 steps, grid of 64" in said(draw("HY3D_PT_generate"))
     assert "→ 5" in said(draw("HY3D_PT_advanced"))
     settings.num_inference_steps = 7
-    assert "7 steps, grid of 64" in said(draw("HY3D_PT_generate"))
+    assert "Estimate: 7 steps, grid of 64" in said(draw("HY3D_PT_generate"))
 
 
-def test_the_worker_uses_the_numbers_that_are_shown(scene, settings, module, nothing_left):
+def measure(module):
+    """As the timer does once a worker is there that has nothing to do."""
+    bpy.ops.hunyuan3d.start_worker()
+    queue, facts = module("job_timer").queue, module("model_facts")
+    key = facts.of(bpy.context, "").key
+    deadline = time.monotonic() + 60
+    while module("quality").known.get(key) is None:
+        assert time.monotonic() < deadline
+        queue.pump()
+        facts.ask(bpy.context)
+        time.sleep(0.02)
+    return module("quality").known.get(key)
+
+
+def test_the_slider_is_solved_from_what_the_worker_measured(draw, settings, module, unmeasured):
+    figures = measure(module)
+    seen = []
+    for better in (0.0, 0.5, 1.0):
+        settings.better = better
+        best = figures.settings(1 - better)
+        shown = said(draw("HY3D_PT_generate"))
+        steps, resolution = best["num_inference_steps"], best["octree_resolution"]
+        assert f"{steps} steps, grid of {resolution} · about " in shown
+        assert "Estimate" not in shown
+        seen.append(module("model_facts").choice(settings, facts_of(module)).seconds)
+    assert seen == sorted(seen) and seen[0] < seen[-1]
+    assert f"→ {steps}" in said(draw("HY3D_PT_advanced"))
+    settings.octree_resolution = 96
+    assert f"{steps} steps, grid of 96 · about" in said(draw("HY3D_PT_generate"))
+
+
+def facts_of(module):
+    return module("model_facts").of(bpy.context, "")
+
+
+def test_what_does_not_fit_the_memory_says_so(draw, settings, module, unmeasured):
+    figures = measure(module)
+    costs = replace(figures.costs, held_bytes=1 << 30, free_bytes=1)
+    key, values = facts_of(module).key, replace(figures, costs=costs).as_values()
+    module("quality").known.learn(key, {"figures": values})
+    assert "needs 1.0 GiB on this device, but" in said(draw("HY3D_PT_generate"))
+
+
+def test_the_worker_uses_the_numbers_that_are_shown(settings, module, unmeasured):
+    measure(module)
     settings.filepath, settings.better, settings.octree_resolution = MUG, 0.0, 32
     given = SimpleNamespace(filepath="", image="")
     module("properties").give_generate(settings, given)
+    choice = module("model_facts").choice(settings, facts_of(module))
     bpy.ops.hunyuan3d.generate(**vars(given))
     made = bpy.context.object["hunyuan3d"]
-    facts = module("model_facts").of(bpy.context, "")
-    shown = module("model_facts").settings(settings, facts)
-    assert {name: made[name] for name in shown} == shown
-    assert shown == {"num_inference_steps": 5, "octree_resolution": 32, "guidance_scale": 2.0}
-    assert module("model_facts").seconds(settings, facts) > 0
+    names = ("num_inference_steps", "octree_resolution", "guidance_scale")
+    assert {name: made[name] for name in names} == {name: choice.settings[name] for name in names}
+    assert choice.measured and choice.settings["octree_resolution"] == 32
+    taken = module("model_facts").choice(settings, facts_of(module)).seconds
+    assert taken == pytest.approx(sum(made["seconds"].values()), abs=1)
+
+
+def test_a_job_that_comes_first_measures_by_itself(settings, module, unmeasured):
+    bpy.ops.hunyuan3d.generate(filepath=MUG, speed_priority=1.0)
+    made = bpy.context.object["hunyuan3d"]
+    figures = module("quality").known.get(facts_of(module).key)
+    assert made["num_inference_steps"] == figures.settings(1.0)["num_inference_steps"]
+    assert "measure" in made["seconds"].keys()
+    assert figures.surface == made["faces_raw"] / made["octree_resolution"] ** 2
+
+
+def test_a_job_does_not_wait_for_measuring(settings, module, unmeasured):
+    bpy.ops.hunyuan3d.start_worker()
+    queue, facts, known = module("job_timer").queue, module("model_facts"), module("quality").known
+    key = facts.of(bpy.context, "").key
+    deadline = time.monotonic() + 60
+    while not known.asked(key):
+        assert time.monotonic() < deadline
+        queue.pump()
+        facts.ask(bpy.context)
+    bpy.ops.hunyuan3d.generate(filepath=MUG, num_inference_steps=2, octree_resolution=16)
+    assert known.get(key) is None and not known.asked(key)  # it can be asked again
 
 
 def test_views_are_asked_for_where_the_model_takes_them(draw, settings, tmp_path):

@@ -15,6 +15,7 @@ from hy3dgen import errors
 from hy3dgen.errors import Cancelled, TaskFailedError
 from hy3dgen.mesh import TriangleMesh, native_available
 from hy3dgen.worker.client import WorkerClient, worker_command
+from hy3dgen.worker.speed import Figures
 
 for library in ("torch", "safetensors", "yaml", "cv2", "PIL", "skimage"):
     pytest.importorskip(library)
@@ -210,3 +211,16 @@ def test_nothing_is_downloaded_unless_allowed(worker):
     said = refused(worker, kind, "nobody/nothing-here")
     assert "nobody/nothing-here" in said and "local folder" in said
     assert "downloads were not allowed" in said or not hub
+
+
+def test_speed_chooses_by_what_this_machine_can_do(worker, model):
+    wanted = {"model": str(model), "speed_priority": 1.0}
+    found = worker.run("settings", wanted).values
+    figures = Figures.from_values(found["figures"])
+    assert figures.traits.num_inference_steps == 3 and figures.costs.device == "cpu"
+    assert dict(figures.settings(1.0)) == found["settings"]
+    made = generate(worker, model, speed_priority=1.0, octree_resolution=16)
+    assert made.values["num_inference_steps"] == found["settings"]["num_inference_steps"]
+    assert made.values["octree_resolution"] == 16
+    dense = generate(worker, model, volume_decoder="dense", num_chunks=500, octree_resolution=16)
+    assert len(dense.arrays["faces"]) > 100

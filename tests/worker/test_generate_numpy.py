@@ -8,9 +8,11 @@ import pytest
 
 from hy3dgen.errors import Cancelled, TaskFailedError
 from hy3dgen.mesh import TriangleMesh, native_available
+from hy3dgen.shapegen.cost_model import TYPICAL_SURFACE
 from hy3dgen.worker.client import WorkerClient
 from hy3dgen.worker.model_cache import bundled_folder
 from hy3dgen.worker.protocol import Preview
+from hy3dgen.worker.speed import Figures
 
 if not native_available():
     pytest.skip("the mesh kernel is not built", allow_module_level=True)
@@ -134,6 +136,37 @@ def test_speed_chooses_what_is_left_alone(worker):
     wanted = {"seed": 2, "num_inference_steps": 3, "speed_priority": 1.0}
     values = worker.run("generate", wanted, {"image": disc()}).values
     assert values["num_inference_steps"] == 3 and values["octree_resolution"] == 64
+    figures = Figures.from_values(values["figures"])
+    assert figures.settings(1.0)["octree_resolution"] == 64
+    assert figures.surface != TYPICAL_SURFACE  # that of a mesh made here
+
+
+def test_settings_are_those_that_a_mesh_is_made_with(worker):
+    found = worker.run("settings", {"speed_priority": 0.8}).values
+    figures = Figures.from_values(found["figures"])
+    assert figures.costs.device == "cpu (numpy)"
+    assert dict(figures.settings(0.8)) == found["settings"]
+    assert found["seconds"] > 0 and found["peak_memory"] > 50 << 20
+    made = worker.run("generate", {"seed": 2, "speed_priority": 0.8}, {"image": disc()}).values
+    names = ("num_inference_steps", "octree_resolution", "guidance_scale")
+    assert {name: made[name] for name in names} == {name: found["settings"][name] for name in names}
+    assert "measure" in dict(made["stages"]) and dict(made["stages"])["measure"] < 0.5
+    worker.run("generate", {**found["settings"], "seed": 2}, {"image": disc()})
+    assert "settings" not in worker.run("settings").values
+
+
+@pytest.mark.parametrize(
+    ("task", "params", "said"),
+    [
+        ("settings", {"speed_priority": 1.5}, "speed_priority is 1.5"),
+        ("settings", {"model": "somebody/something"}, "a Python with PyTorch"),
+        ("generate", {**QUICK, "volume_decoder": "flashvdm"}, "without PyTorch there is only"),
+        ("generate", {**QUICK, "reducer": "best"}, "reducer is 'best'"),
+    ],
+)
+def test_bad_settings_are_refused(worker, task, params, said):
+    with pytest.raises(TaskFailedError, match=said):
+        worker.run(task, params, {"image": disc()} if task == "generate" else {})
 
 
 def test_several_views_need_another_model(worker):
