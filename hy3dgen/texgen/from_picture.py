@@ -44,28 +44,42 @@ class Painted:
     mirrored: float
 
 
-def paint_from_picture(
+def look_for_view(
     mesh: PreparedMesh,
     picture: np.ndarray,
-    texture_size: int,
     elevation: float | None = None,
     azimuth: float | None = None,
     progress: StageProgress | None = None,
-) -> Painted:
-    """The texture of a mesh that `picture`, (H, W, 4) uint8 with its background cut out, shows.
+) -> FoundView:
+    """From where `picture`, (H, W, 4) uint8, shows the mesh; angles (degrees) that are given stay.
 
-    The view is searched for unless `elevation` and `azimuth` (degrees) are given. `progress` is
-    called with a stage's name, step and total; what it raises ends the work.
+    `progress` is called with a stage's name, step and total; what it raises ends the work.
     """
-    report = progress or (lambda stage, step, total: None)
+    report = progress or _ignore
     report("find view", 0, 100)
-    view = find_view(
+    return find_view(
         mesh,
         picture[..., 3],
         elevation,
         azimuth,
         lambda fraction: report("find view", round(100 * fraction), 100),
     )
+
+
+def paint_from_picture(
+    mesh: PreparedMesh,
+    picture: np.ndarray,
+    texture_size: int,
+    view: FoundView | None = None,
+    progress: StageProgress | None = None,
+) -> Painted:
+    """The texture of a mesh that `picture`, (H, W, 4) uint8 with its background cut out, shows.
+
+    Without a `view` it is looked for. `progress` as in `look_for_view`.
+    """
+    report = progress or _ignore
+    if view is None:
+        view = look_for_view(mesh, picture, progress=report)
     report("lay picture on", 0, 3)
     cropped = without_background(crop(picture))
     size = min(_LARGEST_VIEW, max(512, texture_size))
@@ -131,3 +145,7 @@ def _mirror_image(texels: back_sampling.Texels) -> back_sampling.Texels:
     return back_sampling.Texels(
         texels.places, texels.positions * flip, texels.normals * flip, texels.faces, texels.size
     )
+
+
+def _ignore(stage: str, step: int, total: int) -> None:
+    pass

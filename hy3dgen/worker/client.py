@@ -184,7 +184,8 @@ class WorkerClient:
     def poll(self) -> list[Event]:
         """Every event since the last call, oldest first; never blocks.
 
-        Of several progress events or previews of one request only the last is kept.
+        Of several progress events of one request, or previews with the same names of arrays, only
+        the last is kept.
         """
         return self._inbox.poll()
 

@@ -10,8 +10,9 @@ from hy3dgen.worker.protocol import Event, Preview, Progress
 class Inbox:
     """Sees to it that each request ends once, and that its end is collected by whoever waits.
 
-    A request belongs to `poll`, or to one caller of `wait`. Of several progress events or previews
-    of one request only the last is kept, so a caller that is slow to collect costs no memory.
+    A request belongs to `poll`, or to one caller of `wait`. Of several progress events of one
+    request, or previews with the same names, only the last is kept, so a caller that is slow to
+    collect costs no memory.
     """
 
     def __init__(self) -> None:
@@ -39,11 +40,7 @@ class Inbox:
         """Take in an event of an open request; anything but Progress and Preview ends it."""
         with self._changed:
             if isinstance(event, (Progress, Preview)):
-                self._events = [
-                    old
-                    for old in self._events
-                    if type(old) is not type(event) or old.request != event.request
-                ]
+                self._events = [old for old in self._events if not _replaces(event, old)]
             else:
                 self._open.pop(event.request)()
             if event.request not in self._dropped:
@@ -79,3 +76,10 @@ class Inbox:
             self._events = [event for event in self._events if event.request != request]
             if request in self._open:
                 self._dropped.add(request)
+
+
+def _replaces(event: Event, old: Event) -> bool:
+    """Whether `old`, which nobody has collected, says nothing any more once `event` is there."""
+    if type(old) is not type(event) or old.request != event.request:
+        return False
+    return not isinstance(event, Preview) or old.arrays.keys() == event.arrays.keys()

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tasks that start from a picture share: their stages' times, and which picture is meant."""
+"""What tasks that start from a picture share: their stages' times, which picture is meant, and
+the small pictures that show how far they are."""
 
 import time
 
 import numpy as np
 
 from hy3dgen.errors import InvalidImageError, InvalidSettingError
+from hy3dgen.numpy_forward.picture import resize_area
 from hy3dgen.worker.server import TaskContext
+
+VIEW_SIZE = 160  # pixels a side of the pictures that are shown
 
 
 class Stages:
@@ -42,3 +46,26 @@ def choose_picture(path: str | None, image: np.ndarray | None) -> str | np.ndarr
     if image.dtype != np.uint8:
         raise InvalidImageError(f"the image is of {image.dtype}; send uint8 from 0 to 255")
     return image
+
+
+class Views:
+    """Pictures that show the state so far: the cut-out object, then what a network paints."""
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+        self._views: list[np.ndarray] = []
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Send a further one, (H, W, 3 or 4) uint8, with all before it: `views`, (N, S, S, 4)."""
+        stride = max(max(pixels.shape) // (4 * VIEW_SIZE), 1)  # exact means would take a second
+        pixels = pixels[::stride, ::stride]
+        height, width = pixels.shape[:2]
+        scale = VIEW_SIZE / max(height, width)
+        height, width = (max(round(side * scale), 1) for side in (height, width))
+        view = np.zeros((VIEW_SIZE, VIEW_SIZE, 4), np.uint8)
+        top, left = (VIEW_SIZE - height) // 2, (VIEW_SIZE - width) // 2
+        inside = view[top : top + height, left : left + width]
+        inside[..., 3] = 255
+        inside[..., : pixels.shape[2]] = resize_area(pixels, height, width)
+        self._views.append(view)
+        self._context.preview({"views": np.stack(self._views)})

@@ -79,17 +79,31 @@ def ping(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, 
     return {}, {}
 
 
-def status(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
-    """Memory in megabytes: of the machine, and of the GPU once a model has been loaded there."""
-    check_parameters(params, {})
-    check_arrays(arrays, ())
-    values: Values = {"free_mb": free_memory_mb(), "total_mb": total_memory_mb()}
-    torch = sys.modules.get("torch")  # asking must not load it
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        free, total = torch.cuda.mem_get_info()
-        name = torch.cuda.get_device_name()
-        values |= {"gpu": name, "gpu_free_mb": free >> 20, "gpu_total_mb": total >> 20}
-    return values, {}
+class Status:
+    """The task `status`."""
+
+    def __init__(self, texturer: Texturer) -> None:
+        self._texturer = texturer
+
+    def __call__(
+        self, params: Values, arrays: Arrays, context: TaskContext
+    ) -> tuple[Values, Arrays]:
+        """Memory in megabytes: of the machine, of what is kept for a second texture, and of the GPU
+        once a model has been loaded there.
+        """
+        check_parameters(params, {})
+        check_arrays(arrays, ())
+        values: Values = {
+            "free_mb": free_memory_mb(),
+            "total_mb": total_memory_mb(),
+            "cache_mb": round(self._texturer.cache.bytes / 2**20, 1),
+        }
+        torch = sys.modules.get("torch")  # asking must not load it
+        if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+            free, total = torch.cuda.mem_get_info()
+            name = torch.cuda.get_device_name()
+            values |= {"gpu": name, "gpu_free_mb": free >> 20, "gpu_total_mb": total >> 20}
+        return values, {}
 
 
 def reduce(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
@@ -212,25 +226,23 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
 
     Looks for libraries without importing them: importing torch takes seconds.
     """
+    missing = [library for name, library in NEEDS.items() if find_spec(name) is None]
+    lacking = f"the Python at {sys.executable} lacks {', '.join(missing)}"
+    engine: Engine = NumpyEngine(lacking) if missing else TorchEngine()
+    texturer = Texturer(engine)
     tasks: dict[str, Task] = {
         "ping": ping,
-        "status": status,
+        "status": Status(texturer),
         "reduce": reduce,
         "unwrap": unwrap_here,
+        "texture": texturer,
+        "clear_cache": texturer.clear_cache,
         **SETUP_TASKS,
     }
-    missing = [library for name, library in NEEDS.items() if find_spec(name) is None]
-    if not missing:
-        engine: Engine = TorchEngine()
+    if not missing or (bundled_folder() / CONFIG_FILE).is_file():
         tasks |= {"generate": Generator(engine), "settings": Chooser(engine)}
-        tasks["texture"] = Texturer(engine)
-        return tasks, {}, "cuda" if cuda_driver_finds_device() else "cpu"
-    lacking = f"the Python at {sys.executable} lacks {', '.join(missing)}"
-    engine = NumpyEngine(lacking)
-    tasks["texture"] = Texturer(engine)
-    if (bundled_folder() / CONFIG_FILE).is_file():
-        tasks |= {"generate": Generator(engine), "settings": Chooser(engine)}
-        return tasks, {}, engine.device
+        cuda = not missing and cuda_driver_finds_device()
+        return tasks, {}, "cuda" if cuda else engine.device
     sentence = (
         f"{lacking}, so this worker cannot generate; install them with pip, or choose a Python "
         "that has them"

@@ -9,14 +9,16 @@ import numpy as np
 from hy3dgen.errors import InvalidMeshError, MissingDependencyError
 from hy3dgen.mesh import TriangleMesh
 from hy3dgen.mesh.uv_map import UVMap, from_corners
+from hy3dgen.texgen.stage_cache import StageCache, digest
 from hy3dgen.worker import unwrap
 from hy3dgen.worker.engines import Engine
 from hy3dgen.worker.machine import peak_memory_mb
 from hy3dgen.worker.parameters import Parameter, check_arrays, check_parameters
 from hy3dgen.worker.server import TaskContext
-from hy3dgen.worker.stages import Stages, choose_picture
+from hy3dgen.worker.stages import Stages, Views, choose_picture
 
 if TYPE_CHECKING:
+    from hy3dgen.texgen.find_view import FoundView
     from hy3dgen.texgen.from_picture import Painted
 
 Arrays = dict[str, np.ndarray]
@@ -47,7 +49,8 @@ class Texturer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._painter = Painter()
+        self.cache = StageCache()
+        self._painter = Painter(self.cache)
 
     def __call__(
         self, params: Values, arrays: Arrays, context: TaskContext
@@ -59,8 +62,10 @@ class Texturer:
         them lies on others. Faces that are parts of one polygon carry its number
         in `polygons` (F,) int32; polygons stay whole.
 
-        With a `model` its network paints six views, and each is a preview (`view`, (H, W, 3)
-        uint8, and its `number`); without, the picture is laid onto the mesh as it is.
+        With a `model` its network paints six views; without, the picture is laid onto the mesh as
+        it is. Previews (see `stages.Views`) show the cut-out picture and each painted view.
+
+        What depends on mesh or picture alone is kept for a second texture of the same.
         """
         settings = check_parameters(params, _TEXTURE)
         check_arrays(arrays, ("vertices", "faces"), optional=("image", "uvs", "polygons"))
@@ -70,12 +75,14 @@ class Texturer:
         source = choose_picture(settings["picture"], arrays.get("image"))
         stages.progress("prepare picture", 0, 1)
         picture = np.asarray(self._engine.cut_out(source))
-        uv_map, how = _unwrap(mesh, arrays, settings, stages)
+        views = Views(context)
+        views.add(picture)
+        uv_map, how = _unwrap(mesh, arrays, settings, stages, self.cache)
         values: Values = {"unwrap": how}
         if how == "keep":
             values["overlapping_uvs"] = round(_overlap(uv_map), 4)
         if settings["model"] is not None:
-            colour = self._painter(mesh, uv_map, picture, settings, stages, context)
+            colour = self._painter(mesh, uv_map, picture, settings, stages, views)
             values |= {
                 "stages": stages.finish(),
                 "seed": settings["seed"],
@@ -83,7 +90,8 @@ class Texturer:
             }
             return values, {"uvs": uv_map.corners, "colour": colour}
         view = settings["elevation"], settings["azimuth"]
-        painted = _paint(mesh, uv_map, picture, settings["texture_size"], stages, *view)
+        size = settings["texture_size"]
+        painted = _paint(mesh, uv_map, picture, size, stages, *view, self.cache)
         values |= {
             "stages": stages.finish(),
             "elevation": float(painted.view.elevation),
@@ -95,11 +103,22 @@ class Texturer:
         }
         return values, {"uvs": uv_map.corners, "colour": painted.colour}
 
+    def clear_cache(
+        self, params: Values, arrays: Arrays, context: TaskContext
+    ) -> tuple[Values, Arrays]:
+        """The task `clear_cache`: what was kept for a second texture is gone; its `bytes`."""
+        check_parameters(params, {})
+        check_arrays(arrays, ())
+        freed = self.cache.bytes
+        self.cache.clear()
+        return {"bytes": freed}, {}
+
 
 class Painter:
     """The painting network of one model, kept loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: StageCache) -> None:
+        self._cache = cache
         self._key: tuple | None = None
         self._pipeline: Any = None
 
@@ -110,22 +129,17 @@ class Painter:
         picture: np.ndarray,
         settings: Values,
         stages: Stages,
-        context: TaskContext,
+        views: Views,
     ) -> np.ndarray:
         """(S, S, 3) uint8, the texture."""
         stages.progress("load model", 0, 1)
         pipeline = self._load(settings)
         from PIL import Image
 
-        number = iter(range(len(pipeline.config.candidate_view_weights)))
-
-        def show(view: Any) -> None:
-            pixels = np.ascontiguousarray(view.convert("RGB"), np.uint8)
-            context.preview({"view": pixels, "number": np.array([next(number)], np.int32)})
-
         reference = pipeline.recenter_image(Image.fromarray(picture))
         if settings["delight"]:
             reference = pipeline.delight(reference, stages.progress)
+            views.add(np.asarray(reference.convert("RGB")))
         else:
             reference = over_white(reference)
         asked = {
@@ -141,7 +155,7 @@ class Painter:
             seed=settings["seed"],
             texture_size=settings["texture_size"],
             progress=stages.progress,
-            preview=show,
+            preview=lambda view: views.add(np.asarray(view.convert("RGB"))),
             **asked,
         )
 
@@ -165,6 +179,7 @@ class Painter:
             )
             if settings["low_memory"]:
                 pipeline.enable_model_cpu_offload(device=pipeline.device)
+            pipeline.cache = self._cache
             self._key, self._pipeline = key, pipeline
         return self._pipeline
 
@@ -198,28 +213,45 @@ def _paint(
     stages: Stages,
     elevation: float | None = None,
     azimuth: float | None = None,
+    cache: StageCache | None = None,
 ) -> "Painted":
-    from hy3dgen.texgen.from_picture import paint_from_picture
+    from hy3dgen.texgen.from_picture import look_for_view, paint_from_picture
     from hy3dgen.texgen.render import prepare_mesh
 
     prepared = prepare_mesh(mesh.vertices, mesh.faces, uv_map.uvs, uv_map.faces)
-    return paint_from_picture(prepared, picture, texture_size, elevation, azimuth, stages.progress)
+
+    def look() -> "FoundView":
+        return look_for_view(prepared, picture, elevation, azimuth, stages.progress)
+
+    if cache is None:
+        view = look()
+    else:
+        angles = elevation, azimuth
+        key = digest("view", mesh.vertices, mesh.faces, picture[..., 3], angles)
+        view = cache.get(key, look, lambda found: found.matrix.nbytes + found.projection.nbytes)
+    return paint_from_picture(prepared, picture, texture_size, view, stages.progress)
 
 
 def _unwrap(
-    mesh: TriangleMesh, arrays: Arrays, settings: Values, stages: Stages
+    mesh: TriangleMesh, arrays: Arrays, settings: Values, stages: Stages, cache: StageCache
 ) -> tuple[UVMap, str]:
     stages.progress("unwrap", 0, 100)
     if settings["unwrap"] == "keep":
         if "uvs" not in arrays:
             raise InvalidMeshError("the mesh has no UVs to keep; choose another unwrap")
         return from_corners(arrays["uvs"], mesh.faces), "keep"
-    return unwrap.unwrap(
-        mesh,
-        settings["unwrap"],
-        settings["unwrap_seconds"],
-        lambda fraction: stages.progress("unwrap", round(100 * fraction), 100),
-        _check_polygons(arrays.get("polygons"), mesh),
+    polygons = _check_polygons(arrays.get("polygons"), mesh)
+    wish = settings["unwrap"], settings["unwrap_seconds"]
+    whole = np.empty(0) if polygons is None else polygons
+    return cache.get(
+        digest("unwrap with polygons", wish, mesh.vertices, mesh.faces, whole),
+        lambda: unwrap.unwrap(
+            mesh,
+            *wish,
+            lambda fraction: stages.progress("unwrap", round(100 * fraction), 100),
+            polygons,
+        ),
+        lambda found: found[0].uvs.nbytes + found[0].faces.nbytes + found[0].vertices.nbytes,
     )
 
 

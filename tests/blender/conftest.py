@@ -29,7 +29,8 @@ for _folder in filter(None, (HOME, MEMORY)):
 if HAS_BPY:
     # The repository's own hy3dgen would hide the wheel's, which is the one under test.
     sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
-    os.environ["BLENDER_USER_RESOURCES"] = str(HOME)  # before the first import of bpy
+    if "bpy" not in sys.modules:  # else Blender itself runs this, with folders of its own
+        os.environ["BLENDER_USER_RESOURCES"] = str(HOME)
     os.environ["TMPDIR"] = tempfile.tempdir = str(TEMP)
     # Neither this user's environment nor models, and nothing is accepted yet.
     os.environ["HY3DGEN_DATA"] = str(HOME / "data")

@@ -12,6 +12,7 @@ from hy3dgen.errors import Cancelled, TaskFailedError
 from hy3dgen.mesh import TriangleMesh
 from hy3dgen.worker import unwrap as unwrapping
 from hy3dgen.worker.client import WorkerClient, worker_command
+from hy3dgen.worker.protocol import Preview
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "mesh"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "texgen"))
@@ -40,13 +41,16 @@ def request(mesh=None, **arrays):
 
 
 def test_a_ball_is_red_above_and_blue_below(worker):
-    stages = []
-    result = worker.run(
-        "texture",
-        {"texture_size": 128},
-        request(),
-        on_event=lambda event: stages.append(event.stage),
-    )
+    stages, views = [], []
+
+    def see(event):
+        if isinstance(event, Preview):
+            views.append(event.arrays["views"])
+        else:
+            stages.append(event.stage)
+
+    result = worker.run("texture", {"texture_size": 128}, request(), on_event=see)
+    assert len(views) == 1 and tuple(views[0][0, 40, 80]) == (220, 0, 20, 255)  # the cut-out
     mesh, colour, uvs = sphere(17), result.arrays["colour"], result.arrays["uvs"]
     assert colour.shape == (128, 128, 3) and colour.dtype == np.uint8
     assert uvs.shape == (3 * len(mesh.faces), 2)
@@ -159,13 +163,13 @@ class Told:
     """A task's context that notes what it is told."""
 
     def __init__(self):
-        self.stages, self.views = [], {}
+        self.stages, self.views = [], []
 
     def progress(self, stage, step, total):
         self.stages.append(stage)
 
     def preview(self, arrays):
-        self.views[int(arrays["number"][0])] = arrays["view"]
+        self.views.append(arrays["views"])
 
 
 def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
@@ -191,8 +195,8 @@ def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
     values, arrays = texturer(params, request(), told)
     assert arrays["colour"].shape == (256, 256, 3)
     assert len(arrays["uvs"]) == 3 * len(sphere(17).faces)
-    assert sorted(told.views) == list(range(6))
-    assert told.views[0].shape == (64, 64, 3) and told.views[0].dtype == np.uint8
+    assert [len(views) for views in told.views] == list(range(1, 8))  # the picture, six views
+    assert all(v.shape[1:] == (160, 160, 4) and v.dtype == np.uint8 for v in told.views)
     assert list(dict.fromkeys(told.stages)) == [
         *("prepare picture", "unwrap", "load model"),
         *("draw views", "paint views", "bake", "fill"),
@@ -206,3 +210,41 @@ def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
 def test_a_model_that_is_not_there_is_told(worker, tmp_path):
     with pytest.raises(TaskFailedError, match="hunyuan3d-delight-v2-0"):
         worker.run("texture", {"model": str(tmp_path)}, request())
+
+
+def test_a_second_texture_finds_what_did_not_change(tmp_path, monkeypatch):
+    from hy3dgen.texgen import from_picture
+    from hy3dgen.worker import texturing
+    from hy3dgen.worker.engines import NumpyEngine
+
+    calls = []
+
+    def counted(name, function):
+        def call(*arguments):
+            calls.append(name)
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(texturing.unwrap, "unwrap", counted("unwrap", texturing.unwrap.unwrap))
+    monkeypatch.setattr(from_picture, "find_view", counted("view", from_picture.find_view))
+    texturer, told = texturing.Texturer(NumpyEngine("")), Told()
+    first = texturer({"texture_size": 256}, request(), told)[1]
+    assert calls == ["unwrap", "view"] and len(told.views) == 1
+    again = texturer({"texture_size": 256}, request(), told)[1]
+    texturer({"texture_size": 128}, request(), told)
+    assert calls == ["unwrap", "view"]
+    assert np.array_equal(first["colour"], again["colour"])
+    assert np.array_equal(first["uvs"], again["uvs"])
+    assert texturer.cache.bytes > 0
+    values, _ = texturer.clear_cache({}, {}, told)
+    assert values["bytes"] > 0 and texturer.cache.bytes == 0
+    texturer({"texture_size": 128}, request(), told)
+    assert calls == ["unwrap", "view"] * 2
+
+
+def test_the_worker_tells_of_its_cache_and_clears_it(worker):
+    worker.run("texture", {"texture_size": 128}, request())
+    assert worker.run("status").values["cache_mb"] > 0
+    assert worker.run("clear_cache").values["bytes"] > 0
+    assert worker.run("status").values["cache_mb"] == 0
