@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For scripts and other add-ons: pictures to objects, fewer faces.
+"""For scripts and other add-ons: pictures to objects, fewer faces, colours.
 
 ::
 
@@ -7,6 +7,7 @@
 
     mug = api.generate("//mug.png", face_count=5000)
     api.reduce_faces([mug], face_count=1000)
+    api.texture([mug], "//mug.png")
 
 Works with a window and without one. These calls come back when the work is done and print its
 progress meanwhile; Blender does nothing else then. Whoever wants the interface to stay alive calls
@@ -20,17 +21,25 @@ from typing import TypedDict, Unpack
 
 import bpy
 
-from hy3dgen.errors import Cancelled, Hy3DError, InvalidSettingError, TaskFailedError
+from hy3dgen.errors import (
+    Cancelled,
+    Hy3DError,
+    InvalidMeshError,
+    InvalidSettingError,
+    TaskFailedError,
+)
 
-from . import generation, job_timer, placing, reduction
+from . import generation, job_timer, painting, placing, reduction
 from .generation import Picture, Wish
 from .jobs import Job, State
 
-__all__ = ["Cancelled", "Hy3DError", "Job", "State", "generate", "queue", "reduce_faces"]
+__all__ = ["Cancelled", "Hy3DError", "Job", "State", "generate", "queue", "reduce_faces", "texture"]
 
 PictureLike = str | Path | bpy.types.Image
 OnEnd = Callable[[bpy.types.Object | None, str], None]
 METHODS = ("quality", "fast", "preview")
+UVS, STORAGES = ("auto", "keep", "new"), ("pack", "file")
+TEXTURE_SIZES = (64, 8192)
 _POLL_SECONDS = 0.1
 
 
@@ -45,6 +54,7 @@ class Settings(TypedDict, total=False):
     octree_resolution: int
     speed_priority: float
     face_count: int
+    texture_size: int
     accept_licence: bool
 
 
@@ -61,6 +71,7 @@ def generate(picture: PictureLike, **settings: Unpack[Settings]) -> bpy.types.Ob
     speed_priority : 0 (best) to 1 (fastest); chooses those of the three that are not given, by
         what this computer was measured to do, so they can differ from one computer to another
     face_count : triangles to reduce to; all without one
+    texture_size : pixels a side of a texture in the picture's colours; none without one
     accept_licence : the model's licence was read and accepted; lets a model be downloaded, if
         online access is allowed
 
@@ -145,6 +156,55 @@ def reduce_faces(
         raise InvalidSettingError(f"method is '{method}'; 'quality', 'fast' or 'preview' is wanted")
     wish = reduction.Wish(face_count, ratio, method, keep_original)
     job = reduction.make_job(bpy.context, objects, wish)
+    job_timer.run_blocking(job)
+    _check_done(job)
+    return objects
+
+
+def texture(
+    objects: Sequence[bpy.types.Object],
+    picture: str | Path,
+    model: str = "",
+    seed: int = 0,
+    texture_size: int = 1024,
+    uvs: str = "auto",
+    storage: str = "pack",
+) -> list[bpy.types.Object]:
+    """Give meshes the colours of a picture and wait. Shape, name and modifiers stay.
+
+    Parameters
+    ----------
+    objects : mesh objects; of those that share a mesh one stands for all
+    picture : file (`//` stands for the blend file's folder)
+    model : folder of a painting model; without one the picture is laid on from its own side
+    seed : of a model; without one nothing is random
+    texture_size : pixels a side, 64 to 8192
+    uvs : "keep" the active UV map, make a "new" one, or "auto": keep it if there is one
+    storage : "pack" into the blend file, or a "file" beside it
+
+    Returns
+    -------
+    The objects.
+
+    Raises
+    ------
+    Hy3DError
+        One sentence: what was found, what was wanted, what to do. The scene is as it was.
+    Cancelled
+        It was cancelled. Is a Hy3DError too.
+    """
+    objects = list(objects)
+    for name, value, possible in (("uvs", uvs, UVS), ("storage", storage, STORAGES)):
+        if value not in possible:
+            wanted = " or ".join(f"'{choice}'" for choice in possible)
+            raise InvalidSettingError(f"{name} is '{value}'; {wanted} is wanted")
+    low, high = TEXTURE_SIZES
+    if not low <= texture_size <= high:
+        raise InvalidSettingError(f"texture_size is {texture_size}; {low} to {high} is wanted")
+    if not any(obj.type == "MESH" for obj in objects):
+        raise InvalidMeshError("there is no mesh to paint; give mesh objects")
+    wish = painting.Wish(str(picture), model, seed, texture_size, uvs.upper(), storage.upper())
+    job = painting.make_job(bpy.context, objects, wish)
     job_timer.run_blocking(job)
     _check_done(job)
     return objects

@@ -268,6 +268,14 @@ TEXTS = {
     "Keep Preview": "Vorschau behalten",
     "Preview of {name}": "Vorschau von {name}",
     "Preparing the picture": "Bild vorbereiten",
+    "Unwrapping": "Abwickeln",
+    "Finding the view": "Ansicht suchen",
+    "Laying the picture on": "Bild auflegen",
+    "Taking the light away": "Licht entfernen",
+    "Drawing the views": "Ansichten zeichnen",
+    "Painting the views": "Ansichten malen",
+    "Baking": "Backen",
+    "Filling in the rest": "Rest ausfüllen",
     "Measuring this computer": "Dieser Computer wird gemessen",
     "Loading the model": "Modell laden",
     "Looking at the picture": "Bild ansehen",
@@ -311,7 +319,19 @@ TEXTS = {
     ),
     "The worker starts…": "Der Worker startet …",
     "Generation: ready, Python {version}": "Generieren: bereit, Python {version}",
-    "Face reduction: ready": "Flächen reduzieren: bereit",
+    "Texture cache: {size} MB": "Texturen-Zwischenspeicher: {size} MB",
+    "Texture Cache": "Texturen-Zwischenspeicher",
+    "Clear": "Leeren",
+    "Clear Texture Cache": "Texturen-Zwischenspeicher leeren",
+    "Forget what workers keep in memory for a second texture of the same mesh or picture": (
+        "Vergessen, was die Worker für eine zweite Textur desselben Meshes oder Bildes "
+        "im Speicher halten"
+    ),
+    "Nothing is kept": "Es ist nichts aufgehoben",
+    "A worker is busy; clear its cache when it is done": (
+        "Ein Worker hat zu tun; seinen Zwischenspeicher danach leeren"
+    ),
+    "Reduction and textures: ready": "Reduzieren und Texturen: bereit",
     "Device: {name}": "Gerät: {name}",
     "this computer's processor": "Prozessor dieses Rechners",
     "Memory: {free} of {total} free": "Speicher: {free} von {total} frei",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import bpy
 
-from . import preferences, preview_object, progress_text, quality
+from . import preferences, preview_object, progress_text, quality, thumbnails
 from .jobs import Job, JobQueue, State
 
 INTERVAL = 0.1  # seconds between two looks at the workers while a job is open
@@ -88,6 +88,7 @@ def _drawn_state() -> list[tuple]:
             job.hint,
             round(job.fraction, 2),
             int(job.elapsed),
+            0 if job.views is None else len(job.views),
         )
         for job in queue.jobs
     ]
@@ -105,6 +106,7 @@ def _tick() -> float | None:
     before, last = _drawn_state(), queue.last
     was_open = bool(queue.jobs)
     queue.pump()
+    thumbnails.update_views([*queue.jobs, *queue.ended])
     window = bpy.context.window_manager.windows[0]  # a timer's own context has no window
     with bpy.context.temp_override(window=window):
         writing = _change_scene(bpy.context)

@@ -96,7 +96,8 @@ class Job:
     total: int = 0
     eta: float | None = None  # seconds left in this stage
     stages: dict[str, float] = field(default_factory=dict)  # when each began
-    preview: Mapping[str, np.ndarray] | None = None  # the last one that came
+    preview: Mapping[str, np.ndarray] | None = None  # the last coarse mesh that came
+    views: np.ndarray | None = None  # (N, S, S, 4) uint8, small pictures of the state so far
     made: list[int] = field(default_factory=list)  # session_uid of the objects of a done job
     hint: str = ""  # why a READY job is not written yet
     reports: list[Report] = field(default_factory=list)
@@ -261,8 +262,24 @@ class JobQueue:
     def ask(self, spec: WorkerSpec, task: str, answer: Answer) -> bool:
         """Ask a warm worker that has nothing to do; see `WarmWorker.ask`. Starts none."""
         worker = self._workers.get(spec.role)
-        busy = any(job.worker.role == spec.role for job in self.jobs)
-        return worker is not None and worker.spec == spec and not busy and worker.ask(task, answer)
+        if worker is None or worker.spec != spec or self._is_busy(spec.role):
+            return False
+        return worker.ask(task, answer)
+
+    def cached_bytes(self) -> int:
+        """What the workers keep for a second texture, as far as they have told."""
+        memories = (worker.status().memory for worker in self._workers.values())
+        return sum(memory.get("cache_bytes", 0) for memory in memories)
+
+    def clear_caches(self) -> bool:
+        """Have them forget it; False if one is busy and was not asked."""
+        roles = [role for role in self._workers if not self._is_busy(role)]
+        for role in roles:
+            self._workers[role].clear_cache()
+        return len(roles) == len(self._workers)
+
+    def _is_busy(self, role: str) -> bool:
+        return any(job.worker.role == role for job in self.jobs)
 
     def hello(self, role: str) -> Hello | None:
         """What the warm worker of this role said about itself, if there is one."""
@@ -390,7 +407,10 @@ class JobQueue:
             job.eta = event.eta
             job.stages.setdefault(event.stage, job.elapsed)
         elif isinstance(event, Preview):
-            job.preview = event.arrays
+            if "views" in event.arrays:
+                job.views = event.arrays["views"]
+            else:
+                job.preview = event.arrays
         elif isinstance(event, Result):
             self._take_result(worker, job, event)
         elif isinstance(event, Failure):

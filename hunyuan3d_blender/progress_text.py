@@ -16,6 +16,14 @@ STAGES = {
     "extract": "Making triangles",
     "clean": "Cleaning up",
     "reduce": "Reducing faces",
+    "unwrap": "Unwrapping",
+    "find view": "Finding the view",
+    "lay picture on": "Laying the picture on",
+    "delight": "Taking the light away",
+    "draw views": "Drawing the views",
+    "paint views": "Painting the views",
+    "bake": "Baking",
+    "fill": "Filling in the rest",
 }
 STATES = {
     State.QUEUED: "Waiting",

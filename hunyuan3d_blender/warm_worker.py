@@ -160,6 +160,10 @@ class WarmWorker:
         self._asked = True
         self.ask("status", self._take_memory)
 
+    def clear_cache(self) -> None:
+        """Let go of what is kept for a second texture."""
+        self.ask("clear_cache", lambda values: self.ask_status())
+
     def _take_memory(self, values: Mapping[str, Any] | None) -> None:
         self._memory = dict(values or self._memory)
 

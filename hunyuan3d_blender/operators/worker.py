@@ -47,7 +47,27 @@ class HY3D_OT_stop_worker(bpy.types.Operator):
         return {"FINISHED"}
 
 
-_CLASSES = (HY3D_OT_start_worker, HY3D_OT_stop_worker)
+class HY3D_OT_clear_cache(bpy.types.Operator):
+    """Forget what workers keep in memory for a second texture of the same mesh or picture"""
+
+    bl_idname = "hunyuan3d.clear_cache"
+    bl_label = "Clear Texture Cache"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("Nothing is kept")
+        return job_timer.queue.cached_bytes() > 0
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if not job_timer.queue.clear_caches():
+            self.report({"WARNING"}, "A worker is busy; clear its cache when it is done")
+            return {"CANCELLED"}
+        job_timer.wake()
+        return {"FINISHED"}
+
+
+_CLASSES = (HY3D_OT_start_worker, HY3D_OT_stop_worker, HY3D_OT_clear_cache)
 
 
 def register() -> None:

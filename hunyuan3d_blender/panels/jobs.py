@@ -11,6 +11,7 @@ from .sidebar import SidebarPanel
 
 _SHOWN_ENDED = 5
 _THUMBNAIL = 2.4  # widget heights
+_VIEW, _VIEWS_A_ROW = 2.6, 4
 _ICONS = {"INFO": "CHECKMARK", "WARNING": "ERROR", "ERROR": "CANCEL"}
 
 
@@ -53,6 +54,7 @@ def _draw_open(box: bpy.types.UILayout, job: Job, width: float) -> None:
         times.active = False
         text = progress_text.times(job, job_timer.queue.time_left(job))
         times.label(text=text, translate=False)
+    _draw_views(box, job)
     if job.hint:
         draw_text(box, _(job.hint), width, "INFO")
 
@@ -72,9 +74,22 @@ def _draw_ended(box: bpy.types.UILayout, job: Job, width: float) -> None:
     if job.again is not None:
         buttons.operator("hunyuan3d.retry", text="", icon="LOOP_BACK").number = job.number
     buttons.operator("hunyuan3d.remove_job", text="", icon="TRASH").number = job.number
+    _draw_views(box, job)
     if job.state is not State.CANCELLED:
         for level, text in job.reports:
             draw_text(box, text, width - 20, _ICONS[level])
+
+
+def _draw_views(box: bpy.types.UILayout, job: Job) -> None:
+    """What the worker has shown so far: the cut-out picture, then the painted views."""
+    icons = [icon for icon in thumbnails.icons_of_views(job) if icon]
+    for start in range(0, len(icons), _VIEWS_A_ROW):
+        row = box.row()
+        row.alignment = "LEFT"
+        for icon in icons[start : start + _VIEWS_A_ROW]:
+            cell = row.column()
+            cell.ui_units_x = _VIEW
+            cell.template_icon(icon_value=icon, scale=_VIEW)
 
 
 def _draw_thumbnail(row: bpy.types.UILayout, job: Job) -> None:

@@ -25,7 +25,8 @@ class HY3D_PT_status(SidebarPanel, bpy.types.Panel):
         column = layout.column(align=True)
         _draw_generation(column, context, generation, width)
         if mesh is not None and mesh.hello is not None:
-            draw_text(column, _("Face reduction: ready"), width, "CHECKMARK")
+            draw_text(column, _("Reduction and textures: ready"), width, "CHECKMARK")
+        _draw_cache(column, queue.cached_bytes())
         row = layout.row(align=True)
         if generation is None or generation.error:
             row.operator("hunyuan3d.start_worker", text="Start", icon="PLAY")
@@ -63,6 +64,15 @@ def _draw_generation(
     draw_text(layout, _("Device: {name}").format(name=_device(device)), width, "BLANK1")
     for line in _memory(status.memory):
         draw_text(layout, line, width, "BLANK1")
+
+
+def _draw_cache(layout: bpy.types.UILayout, kept: int) -> None:
+    if kept == 0:
+        return
+    row = layout.row(align=True)
+    size = f"{max(kept / 2**20, 1):.0f}"
+    row.label(text=_("Texture cache: {size} MB").format(size=size), icon="BLANK1", translate=False)
+    row.operator("hunyuan3d.clear_cache", text="", icon="TRASH")
 
 
 def _draw_future(layout: bpy.types.UILayout, context: bpy.types.Context, width: float) -> None:

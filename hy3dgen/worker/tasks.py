@@ -96,7 +96,7 @@ class Status:
         values: Values = {
             "free_mb": free_memory_mb(),
             "total_mb": total_memory_mb(),
-            "cache_mb": round(self._texturer.cache.bytes / 2**20, 1),
+            "cache_bytes": self._texturer.cache.bytes,
         }
         torch = sys.modules.get("torch")  # asking must not load it
         if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():

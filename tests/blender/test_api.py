@@ -59,6 +59,10 @@ def test_generate_from_an_image_of_the_file(api, scene):
         (lambda api: api.reduce_faces([bpy.context.object], 3), "annot reduce to 3 faces"),
         (lambda api: api.reduce_faces([bpy.context.object], ratio=2.0), "ratio"),
         (lambda api: api.reduce_faces([bpy.context.object], method="magic"), "'fast' or 'preview'"),
+        (lambda api: api.texture([], MUG), "no mesh to paint"),
+        (lambda api: api.texture([bpy.context.object], "/nowhere.png"), "does not exist"),
+        (lambda api: api.texture([bpy.context.object], MUG, uvs="best"), "'keep' or 'new' is"),
+        (lambda api: api.texture([bpy.context.object], MUG, texture_size=3), "64 to 8192"),
     ],
 )
 def test_refusals_are_sentences_and_change_nothing(api, scene, call, words):
@@ -103,6 +107,20 @@ def test_reduce_faces_whatever_is_selected(api, scene):
     assert api.reduce_faces([first, second], face_count=500, method="fast") == [first, second]
     assert [len(obj.data.polygons) for obj in (first, second, other)] == [500, 500, 5120]
     assert bpy.context.selected_objects == [other]
+
+
+def test_texture_whatever_is_selected(api, scene):
+    first, other = add_sphere("A", 3), add_sphere("B", 3)
+    select(other)
+    assert api.texture([first], MUG, texture_size=128, uvs="new") == [first]
+    assert len(first.data.materials) == 1 and not other.data.materials
+    assert [tuple(image.size) for image in bpy.data.images if image.packed_file] == [(128, 128)]
+    assert bpy.context.selected_objects == [other]
+
+
+def test_generate_with_a_texture(api, scene):
+    made = api.generate(MUG, texture_size=64, **QUICK)
+    assert len(made.data.materials) == 1 and made.data.uv_layers
 
 
 def test_recipe_for_a_blend_file(api, scene, tmp_path, capsys):

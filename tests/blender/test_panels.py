@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
@@ -277,6 +278,37 @@ def test_a_job_on_its_way_can_be_cancelled_and_tried_again(draw, module):
     layout = draw("HY3D_PT_jobs")
     assert "Cancelled" in said(layout)
     assert layout.buttons["retry"] == layout.buttons["remove_job"] == [True]
+
+
+def test_views_stand_under_their_job(draw, module, monkeypatch):
+    queue, thumbnails = module("job_timer").queue, module("thumbnails")
+    queue.ended.clear()
+    job = queue.add(generate_job(module))
+    few = len(draw("HY3D_PT_jobs").pictures)
+    job.views = np.full((7, 16, 16, 4), 255, np.uint8)
+    thumbnails.update_views([job])
+    kept = thumbnails.icons_of_views
+    assert len(kept(job)) == 7
+    # Without a window Blender numbers no icons.
+    monkeypatch.setattr(thumbnails, "icons_of_views", lambda job: range(1, len(kept(job)) + 1))
+    assert len(draw("HY3D_PT_jobs").pictures) == few + 7
+    queue.cancel(job)
+    thumbnails.update_views(queue.ended)
+    assert job.views is None and len(draw("HY3D_PT_jobs").pictures) == few + 7
+    queue.remove(job)
+    thumbnails.update_views(queue.ended)
+    assert not kept(job)
+
+
+def test_what_is_kept_for_a_second_texture_can_be_cleared(draw, module):
+    assert "clear_cache" not in draw("HY3D_PT_status").buttons
+    queue = module("job_timer").queue
+    queue.cached_bytes = lambda: 42 << 20
+    try:
+        layout = draw("HY3D_PT_status")
+    finally:
+        del queue.cached_bytes
+    assert "Texture cache: 42 MB" in said(layout) and layout.buttons["clear_cache"] == [True]
 
 
 def test_a_failed_job_says_so_in_words(draw, module, tmp_path):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`hunyuan3d.texture`: what a painted object carries, and what it keeps."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -174,3 +176,50 @@ def test_a_transparent_picture_is_told(scene, tmp_path):
     with pytest.raises(RuntimeError, match=r"(?i)transparent|no object"):
         bpy.ops.hunyuan3d.texture(filepath=str(empty))
     assert fingerprint() == before
+
+
+def test_a_job_shows_what_the_worker_sees_and_can_be_done_again(picture, module):
+    queue, thumbnails = module("job_timer").queue, module("thumbnails")
+    ball, other = add_sphere("Ball", 3), add_sphere("Other", 3)
+    select(ball)
+    painting = module("painting")
+    job = queue.add(painting.make_job(bpy.context, [ball], painting.Wish(picture)))
+    while not job.ended:
+        queue.pump()
+        thumbnails.update_views([*queue.jobs, *queue.ended])
+        if job.state.name == "READY":
+            assert len(thumbnails.icons_of_views(job)) == 1  # the cut-out picture
+            queue.complete(job)
+    assert job.state.name == "DONE" and job.picture == picture
+    shown = thumbnails._previews[thumbnails._views[job.number][0]]
+    width, height = shown.image_size
+    pixels = np.array(shown.image_pixels, np.int32).view(np.uint8).reshape(height, width, 4)
+    assert tuple(pixels[3 * height // 4, width // 2]) == (255, 0, 0, 255)  # rows from below
+    assert tuple(pixels[height // 4, width // 2]) == (0, 0, 255, 255)
+    select(other)
+    again = queue.retry(job)
+    module("thumbnails").update_views([*queue.jobs, *queue.ended])
+    assert not thumbnails.icons_of_views(job)
+    assert again.title == job.title and [part.name for part in again.parts] == ["Ball"]
+    queue.cancel(again)
+    bpy.data.objects.remove(ball)
+    with pytest.raises(Exception, match="are gone"):
+        job.again()
+
+
+def test_the_cache_is_told_and_cleared(picture, module):
+    queue = module("job_timer").queue
+    add_sphere("Ball", 3)
+    assert not bpy.ops.hunyuan3d.clear_cache.poll()
+    bpy.ops.hunyuan3d.texture(filepath=picture, texture_size="512")
+    wait(lambda: queue.cached_bytes() > 0, queue)
+    assert bpy.ops.hunyuan3d.clear_cache() == {"FINISHED"}
+    wait(lambda: queue.cached_bytes() == 0, queue)
+
+
+def wait(done, queue):
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline
+        queue.pump()
+        time.sleep(0.02)

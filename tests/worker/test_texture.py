@@ -245,6 +245,6 @@ def test_a_second_texture_finds_what_did_not_change(tmp_path, monkeypatch):
 
 def test_the_worker_tells_of_its_cache_and_clears_it(worker):
     worker.run("texture", {"texture_size": 128}, request())
-    assert worker.run("status").values["cache_mb"] > 0
+    assert worker.run("status").values["cache_bytes"] > 0
     assert worker.run("clear_cache").values["bytes"] > 0
-    assert worker.run("status").values["cache_mb"] == 0
+    assert worker.run("status").values["cache_bytes"] == 0
