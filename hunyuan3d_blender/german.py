@@ -239,9 +239,11 @@ TEXTS = {
     "Jobs": "Aufträge",
     "Job": "Auftrag",
     "0: every job": "0: alle Aufträge",
-    "Nothing to do yet. Meshes in the making show here how far they are": (
-        "Noch nichts zu tun. Meshes, die entstehen, zeigen hier, wie weit sie sind"
+    "No jobs yet. What you start shows here how far it is": (
+        "Noch keine Aufträge. Was gestartet ist, zeigt hier, wie weit es ist"
     ),
+    "all": "alle",
+    "none": "keine",
     "Cancel Job": "Auftrag abbrechen",
     "Cancel All": "Alle abbrechen",
     "Cancel Hunyuan3D Jobs": "Hunyuan3D-Aufträge abbrechen",

@@ -95,7 +95,10 @@ def ask(context: bpy.types.Context) -> None:
 
 def _look_up(context: bpy.types.Context, name: str) -> ModelFacts:
     found = _describe(context, name)
-    return replace(found, key=generation.key_of(_python(context), found.source))
+    bundled = found.source is None and name in ("", model_source.BUNDLED)
+    # Nothing is known of a model that is not here.
+    source = found.source if found.source or bundled else f"no {name}"
+    return replace(found, key=generation.key_of(_python(context), source))
 
 
 def _python(context: bpy.types.Context) -> Path | None:

@@ -52,8 +52,19 @@ def script() -> driver.Script:
     yield from shoot("done")
     settings.model = ""
     settings.filepath = str(PICTURE)
+    yield from _texture(queue)
     _speak("de_DE")
     yield from shoot("german")
+
+
+def _texture(queue) -> driver.Script:
+    """The picture laid onto the mesh that was made of it."""
+    texture = bpy.context.scene.hunyuan3d_texture
+    texture.filepath = str(PICTURE)
+    point = yield from driver.find_button("hunyuan3d.texture(")
+    yield from driver.click(point)
+    yield lambda: not queue.jobs
+    yield from shoot("texture")
 
 
 def _speak(locale: str) -> None:

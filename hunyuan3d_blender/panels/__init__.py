@@ -3,7 +3,8 @@
 
 from . import generate, jobs, model_menu, reduce, status, texture
 
-_MODULES = (model_menu, generate, reduce, texture, jobs, status)
+# In the order in which they stand: what goes on is in sight when it is started.
+_MODULES = (model_menu, generate, jobs, reduce, texture, status)
 
 
 def register() -> None:

@@ -184,9 +184,22 @@ def _draw_amount(layout: bpy.types.UILayout, settings: HY3D_PG_generate) -> None
     row = layout.row(align=True)
     row.prop(settings, "seed")
     row.operator("hunyuan3d.roll_seed", text="", icon="FILE_REFRESH")
-    layout.prop(settings, "face_count")
-    layout.prop(settings, "texture_size")
+    _draw_optional(layout, settings, "face_count", _("all"))
+    _draw_optional(layout, settings, "texture_size", _("none"))
     layout.prop(settings, "batch_count")
+
+
+def _draw_optional(
+    layout: bpy.types.UILayout, settings: HY3D_PG_generate, name: str, nothing: str
+) -> None:
+    """A number, and in words what it means to leave it at 0."""
+    row = layout.row(align=True)
+    row.prop(settings, name)
+    if not getattr(settings, name):
+        words = row.row()
+        words.active = False
+        words.ui_units_x = 2.5
+        words.label(text=nothing, translate=False)
 
 
 def _button(settings: HY3D_PG_generate) -> str:

@@ -23,7 +23,7 @@ class HY3D_PT_jobs(SidebarPanel, bpy.types.Panel):
         open_jobs = [job for job in queue.jobs if job.worker.role != "setup"]
         ended = [job for job in reversed(queue.ended) if job.worker.role != "setup"]
         if not open_jobs and not ended:
-            text = _("Nothing to do yet. Meshes in the making show here how far they are")
+            text = _("No jobs yet. What you start shows here how far it is")
             draw_text(layout, text, width, "INFO")
             return
         for job in open_jobs:

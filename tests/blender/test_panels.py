@@ -190,10 +190,11 @@ def test_views_are_asked_for_where_the_model_takes_them(draw, settings, tmp_path
     assert "This model needs PyTorch" in said(layout)
 
 
-def test_a_model_that_is_not_here_says_what_to_do(draw, settings):
+def test_a_model_that_is_not_here_says_what_to_do(draw, settings, module, unmeasured):
+    measure(module)  # of another model
     settings.model = "2mv Turbo"
     text = said(draw("HY3D_PT_generate"))
-    assert "is not on this machine" in text and "5 steps, grid of 384" in text
+    assert "is not on this machine" in text and "Estimate: 5 steps, grid of 384" in text
 
 
 def test_the_menu_of_models(draw):
@@ -255,7 +256,7 @@ def generate_job(module, path=MUG, **wish):
 
 def test_no_jobs_yet(draw, module):
     module("job_timer").queue.ended.clear()
-    assert "Nothing to do yet" in said(draw("HY3D_PT_jobs"))
+    assert "No jobs yet" in said(draw("HY3D_PT_jobs"))
 
 
 def test_a_job_on_its_way_can_be_cancelled_and_tried_again(draw, module):
@@ -328,7 +329,7 @@ def test_many_ended_jobs_are_cleared_together(draw, module):
     assert len(layout.buttons["retry"]) == 5
     assert layout.buttons["remove_job Clear List, 2 More"] == [True]
     bpy.ops.hunyuan3d.remove_job()
-    assert "Nothing to do yet" in said(draw("HY3D_PT_jobs"))
+    assert "No jobs yet" in said(draw("HY3D_PT_jobs"))
 
 
 def test_status_of_a_worker(draw, module):
