@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The half of `timer_gaps` that runs inside Blender: --python FILE -- ZIP FACES OUT."""
 
+import gc
 import json
 import os
 import sys
+import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +18,7 @@ import driver  # noqa: E402
 import numpy as np  # noqa: E402
 
 RUNS = 3
+LONGEST = 5  # gaps of each run that are told in full
 ARCHIVE, FACES, OUT = sys.argv[sys.argv.index("--") + 1 :][:3]
 
 
@@ -33,13 +37,59 @@ def sphere(faces: int) -> tuple[np.ndarray, np.ndarray]:
     return points.reshape(-1, 3).astype(np.float32), triangles.astype(np.int32)
 
 
-def probe(until, gaps: list[float]) -> None:
+@dataclass
+class Gap:
+    """How long a timer had to wait, and what the main thread did meanwhile, in seconds."""
+
+    wall: float
+    own: float  # in the extension's timer
+    garbage: float  # in Python's collector, wherever it was set off
+    processor: float  # computing, whoever's code it was
+    queued: float  # ready to go on, but other threads and processes had the processors
+    state: str  # of the job
+
+    @property
+    def asleep(self) -> float:
+        """Waiting: for the interpreter's lock, which other threads hold, for a display, a disk."""
+        return max(self.wall - self.processor - self.queued, 0.0)
+
+    def row(self) -> dict[str, object]:
+        parts = ("wall", "own", "garbage", "processor", "queued", "asleep")
+        return {f"{name}_ms": round(1000 * getattr(self, name), 1) for name in parts} | {
+            "state": self.state
+        }
+
+
+class Watch:
+    """Sums of what the main thread has done so far."""
+
+    def __init__(self) -> None:
+        self.own = self.garbage = 0.0
+        self._collecting = 0.0
+        self._thread = f"/proc/self/task/{threading.get_native_id()}/schedstat"
+        gc.callbacks.append(self._collector)
+
+    def _collector(self, phase: str, _info: dict) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        now = time.perf_counter()
+        if phase == "stop":
+            self.garbage += now - self._collecting
+        self._collecting = now
+
+    def now(self) -> tuple[float, float, float, float, float]:
+        queued = int(Path(self._thread).read_text().split()[1]) / 1e9
+        return time.perf_counter(), self.own, self.garbage, time.thread_time(), queued
+
+
+def probe(until, watch: Watch, state, gaps: list[Gap]) -> None:
     """A timer that wants to run each millisecond writes down how long it had to wait."""
-    last = [time.perf_counter()]
+    last = [watch.now()]
 
     def look() -> float | None:
-        now = time.perf_counter()
-        gaps.append(now - last[0])
+        now = watch.now()
+        parts = (after - before for before, after in zip(last[0], now, strict=True))
+        gaps.append(Gap(*parts, state()))
         last[0] = now
         return None if until() else 0.001
 
@@ -61,9 +111,10 @@ def script() -> driver.Script:
     yield 0.5
     driver.view().type = "TEXT_EDITOR"
     yield 1.0
-    idle: list[float] = []
+    watch = Watch()
+    idle: list[Gap] = []
     stop: list[bool] = []
-    probe(lambda: stop, idle)
+    probe(lambda: stop, watch, lambda: "NONE", idle)
     yield 3.0
     stop.append(True)
     yield 0.5
@@ -79,7 +130,9 @@ def script() -> driver.Script:
         try:
             return tick()
         finally:
-            timed.append((time.perf_counter() - began, state))
+            took = time.perf_counter() - began
+            watch.own += took
+            timed.append((took, state))
 
     timer._tick = timed_tick
     wanted = int(FACES)
@@ -103,20 +156,23 @@ def script() -> driver.Script:
     during = []
     for _ in range(RUNS):
         job = jobs.Job("Sphere", worker, [part], finish, place=place)
-        gaps: list[float] = []
-        probe(lambda job=job: job.ended, gaps)
+        gaps: list[Gap] = []
+        probe(lambda job=job: job.ended, watch, lambda job=job: job.state.name, gaps)
         timer.start(job)
         yield lambda job=job: job.ended
         yield 1.0
         assert job.state.name == "DONE", job.reports
-        during.append({"job_seconds": round(job.seconds, 2), **summary(gaps)})
+        longest = sorted(gaps, key=lambda gap: -gap.wall)[:LONGEST]
+        walls = summary([gap.wall for gap in gaps])
+        rows = [gap.row() for gap in longest]
+        during.append({"job_seconds": round(job.seconds, 2), **walls, "longest": rows})
     made = len(bpy.context.object.data.polygons)
     states = {state for _, state in timed}
     result = {
         "blender": bpy.app.version_string,
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "faces": made,
-        "gaps_idle": summary(idle),
+        "gaps_idle": summary([gap.wall for gap in idle]),
         "gaps_during_job": during,
         "own_code": summary([seconds for seconds, _ in timed]),
         "own_code_by_state": {

@@ -29,7 +29,8 @@ for _folder in filter(None, (HOME, MEMORY)):
 if HAS_BPY:
     # The repository's own hy3dgen would hide the wheel's, which is the one under test.
     sys.path[:] = [folder for folder in sys.path if not Path(folder or ".", "hy3dgen").is_dir()]
-    if "bpy" not in sys.modules:  # else Blender itself runs this, with folders of its own
+    # Where Blender itself runs this it has begun with folders of its own.
+    if "bpy" not in sys.modules or not sys.modules["bpy"].app.binary_path:
         os.environ["BLENDER_USER_RESOURCES"] = str(HOME)
     os.environ["TMPDIR"] = tempfile.tempdir = str(TEMP)
     # Neither this user's environment nor models, and nothing is accepted yet.
