@@ -40,7 +40,7 @@ def script() -> driver.Script:
     yield from shoot("empty")
     settings.filepath = str(PICTURE)
     settings.face_count, settings.better = 4000, 0.35
-    yield from shoot("picture")
+    yield 1.0
     point = yield from driver.find_button("hunyuan3d.generate(")
     yield from driver.click(point)
     yield lambda: queue.jobs and queue.jobs[0].preview is not None
