@@ -90,6 +90,8 @@ def on_the_command_line(source: Path, target: int, method: str) -> Run:
             process.send_signal(signal.SIGINT)
             told = time.monotonic()
             code = process.wait()
+            if code not in (130, -signal.SIGINT):  # the latter: it was through already
+                raise RuntimeError(f"{command} ended with {code} after a Ctrl-C") from None
             return time.monotonic() - told if code == 130 else None
         if code:
             raise RuntimeError(f"{' '.join(command)} ended with {code}")
@@ -106,6 +108,8 @@ def measure(name: str, run: Run, times: int, earliest: float) -> dict:
     moments = earliest + (whole - earliest) * (np.arange(times) + 0.5) / times
     delays = [delay for after in moments if (delay := run(float(after))) is not None]
     row = {"way": name, "whole_seconds": round(whole, 3), "stops": len(delays)}
+    if not delays:
+        raise SystemExit(f"{name}: every run was through before it was told to stop; run again")
     row |= {"median": round(float(np.median(delays)), 4), "longest": round(max(delays), 4)}
     print(f"{name:32} {whole:7.2f} s {len(delays):4} stops  median {row['median']:.3f} s, "
           f"longest {row['longest']:.3f} s", flush=True)  # fmt: skip
@@ -125,7 +129,7 @@ def main() -> None:
     for method in ("fast", "quality"):
         run = in_python(mesh, options.target, method)
         rows.append(measure(f"reduce_faces, {method}", run, options.times, 0))
-    with WorkerClient(worker_command(sys.executable)) as client:
+    with WorkerClient(worker_command()) as client:
         client.start()
         for method in ("fast", "quality"):
             run = in_worker(client, mesh, options.target, method)

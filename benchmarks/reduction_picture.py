@@ -60,10 +60,11 @@ def draw(rows: list[dict], picture: Path) -> None:
     figure.tight_layout()
     figure.savefig(picture, dpi=80)
     plt.close(figure)
-    _quantise(picture)
+    quantise(picture)
 
 
-def _quantise(picture: Path) -> None:
+def quantise(picture: Path) -> None:
+    """Few colours, few bytes."""
     from PIL import Image
 
     with Image.open(picture) as image:

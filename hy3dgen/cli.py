@@ -18,6 +18,7 @@ from pathlib import Path
 import hy3dgen
 from hy3dgen.commands import generate, info, models
 from hy3dgen.commands.terminal import (
+    Interrupts,
     ProgressLine,
     count,
     files_in,
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (none: the process' own); the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        code = options.run(options)
+        with Interrupts() as options.interrupts:
+            code = options.run(options)
         sys.stdout.flush()
         return code
     except Hy3DError as error:
@@ -128,11 +130,13 @@ def _reduce_file(source: Path, target: Path, options: argparse.Namespace, label:
     with ProgressLine(label, options.quiet or not sys.stderr.isatty()) as line:
         line.stage("read")
         mesh = load_mesh(source)
+        options.interrupts.check()
         before = face_count(mesh)
         wanted = options.faces or max(1, round(options.ratio * before))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", TargetNotReachedWarning)
             reduced = FaceReducer()(mesh, wanted, options.method, line.fraction)
+        options.interrupts.check()
         save_mesh(reduced, target)
     for warning in caught:
         if issubclass(warning.category, TargetNotReachedWarning):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `hy3dgen reduce` on real files."""
 
+import contextlib
+import signal
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from hy3dgen.cli import main
+from hy3dgen.commands.terminal import Interrupts
 from hy3dgen.mesh.files import FORMATS, as_one_mesh, load_mesh
 
 trimesh = pytest.importorskip("trimesh")
@@ -105,3 +108,14 @@ def test_as_a_module(ball):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
     assert "ball.glb: 5,120 -> 100 faces" in done.stderr
+
+
+def test_interrupt_that_a_library_swallows_is_noticed():
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts() as interrupts:
+        interrupts.check()
+        with contextlib.suppress(BaseException):  # as trimesh does around its imports
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is before

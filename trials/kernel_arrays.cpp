@@ -35,7 +35,9 @@ private:
     uint64_t state_;
 };
 
-enum Fault { NONE, NOISE, TANGLED, OUT_OF_RANGE, ANY_BITS, HUGE_OR_TINY, SOUP, FLAT, EMPTY, FAULTS };
+enum Fault {
+    NONE, NOISE, TANGLED, OUT_OF_RANGE, ANY_BITS, HUGE_OR_TINY, SOUP, FLAT, EMPTY, FAULTS
+};
 
 struct Mesh {
     std::vector<float> vertices;
@@ -117,7 +119,7 @@ int64_t the_case = 0;
 void check_mesh(const float* vertices, int64_t vertex_count, const int32_t* faces,
                 int64_t face_count) {
     for (int64_t i = 0; i < 3 * face_count; i++)
-        if (faces[i] < 0 || faces[i] >= vertex_count) fail("a face names a vertex that is not there");
+        if (faces[i] < 0 || faces[i] >= vertex_count) fail("a face names no vertex");
     for (int64_t i = 0; i < 3 * vertex_count; i++)
         if (!isfinite(vertices[i])) fail("a vertex is not finite");
 }
@@ -251,8 +253,8 @@ int32_t components(const Mesh& mesh, Random&) {
 int main(int argc, char** argv) {
     if (argc != 3) return 2;
     const int64_t first = atoll(argv[1]), count = atoll(argv[2]);
-    int32_t (*const calls[])(const Mesh&, Random&) = {reduce, reduce_attributes, reduce,
-                                                      reduce_attributes, weld, drop_faces, components};
+    int32_t (*const calls[])(const Mesh&, Random&) = {
+        reduce, reduce_attributes, reduce, reduce_attributes, weld, drop_faces, components};
     int64_t statuses[8] = {};
     for (the_case = first; the_case < first + count; the_case++) {
         Random random(static_cast<uint64_t>(the_case));

@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -55,6 +56,35 @@ class ProgressLine:
         """How much of the only stage is done; told to terminals."""
         if self._terminal:
             self.stage("reduce", round(1000 * done), 1000)
+
+
+class Interrupts:
+    """Notices every Ctrl-C, also one that a library swallows.
+
+    Some catch everything around the imports of what they could do without.
+    """
+
+    def __init__(self) -> None:
+        self._seen = False
+        self._before: Any = None
+
+    def __enter__(self) -> "Interrupts":
+        with contextlib.suppress(ValueError):  # not the main thread, so none arrives here
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_: Any) -> None:
+        self._seen = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if there was one."""
+        if self._seen:
+            raise KeyboardInterrupt
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statements about the geometry that reduce_faces gives; both methods where both must hold."""
 
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -380,6 +381,19 @@ def test_what_progress_raises_arrives(error):
 
 
 # ---- refusals ----
+
+
+def test_interrupt_from_outside_arrives(capsys):
+    """It is raised where Python begins to run, which is as the kernel calls back."""
+    ball = sphere(97)
+    for _ in range(5):
+        timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            for _ in range(200):
+                reduce_faces(ball, 10_000, progress=lambda _: None)
+        timer.join()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("target", [0, -5, 2.5, True, float("nan"), "many"])

@@ -32,6 +32,8 @@ namespace {
 
 // Vertices in a region.
 constexpr size_t REGION = 8192;
+// In haste, an edge may cost so many buckets more when its turn comes than it did at first.
+constexpr uint32_t HASTY_SLACK = 20;
 // Edges a round enqueues for each collapse that is still needed. A collapse uses up the edge and
 // the doubles of two others; with more, regions end too unevenly for the last round to mend.
 constexpr double EDGES_PER_COLLAPSE = 2.0;
@@ -118,11 +120,11 @@ public:
         return count;
     }
 
-    // Collapses edges priced below `end` until `budget` faces are gone. `report` is asked now and
-    // then; false from it stops.
+    // Collapses edges priced below `end` until `budget` faces are gone. One that has become dearer by
+    // more than `slack` buckets goes back. `report` is asked now and then; false from it stops.
     template <typename Report>
-    Status collapse(uint32_t end, size_t budget, const Limits& limits, uint32_t stamp,
-                    Report report) {
+    Status collapse(uint32_t end, size_t budget, const Limits& limits, uint32_t slack,
+                    uint32_t stamp, Report report) {
         removed = 0;
         stamp_ = stamp;
         if (!queue_.start(end)) return HY3D_OUT_OF_MEMORY;
@@ -136,7 +138,7 @@ public:
             const int32_t u = edge.u, v = edge.v;
             Vec3 at;
             edge.cost = static_cast<float>(price(surface_->vertices[u], surface_->vertices[v], at));
-            if (bucket_of(edge.cost) > queue_.bucket()) {
+            if (bucket_of(edge.cost) > queue_.bucket() + slack) {
                 queue_.push(e);
                 continue;
             }
@@ -500,7 +502,8 @@ private:
                 region_count_ == 1 ? budget
                                    : static_cast<size_t>(part * static_cast<double>(shares[r]));
             size_t told = 0;
-            return region.collapse(end, share, limits, stamp, [&](size_t so_far) {
+            const uint32_t slack = hasty_ ? HASTY_SLACK : 0;
+            return region.collapse(end, share, limits, slack, stamp, [&](size_t so_far) {
                 const int64_t sum = __atomic_add_fetch(&total, static_cast<int64_t>(so_far - told),
                                                        __ATOMIC_RELAXED);
                 told = so_far;

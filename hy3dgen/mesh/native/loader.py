@@ -8,7 +8,7 @@ callers check their arguments; here only the kernel's own statuses become except
 import ctypes
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -384,21 +384,28 @@ def _callback(
 ) -> tuple["ctypes._FuncPointer", list[BaseException]]:
     """`progress` for the kernel, and the list that takes what it raises.
 
-    ctypes prints and forgets an exception that leaves a callback, so it is carried over instead.
+    ctypes prints and forgets an exception that leaves a callback, so it is carried over instead. A
+    Ctrl-C is raised where Python code begins to run again, which in a function would be before its
+    `try`; a generator goes on in the middle of it.
     """
     raised: list[BaseException] = []
     if progress is None:
         return _ProgressCallback(), raised
 
-    def report(fraction: float) -> int:
-        try:
-            progress(fraction)
-        except BaseException as error:
-            raised.append(error)
-            return 1
-        return 0
+    def listen() -> Generator[int, float, None]:
+        answer = 0
+        while True:
+            try:
+                progress((yield answer))
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                raised.append(error)
+                answer = 1
 
-    return _ProgressCallback(report), raised
+    listener = listen()
+    next(listener)
+    return _ProgressCallback(listener.send), raised
 
 
 @cache
