@@ -60,6 +60,7 @@ def choice(chosen: Any, facts: ModelFacts) -> quality.Choice:
         facts.defaults,
         quality.known.get(facts.key),
         face_count,
+        quality.known.share(facts.key),
     )
     if facts.problem:
         return replace(found, seconds=None)

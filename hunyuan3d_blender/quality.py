@@ -33,6 +33,7 @@ class Known:
     def __init__(self) -> None:
         self._figures: dict[Key, Figures | None] = {}  # None: it has been asked for
         self._surfaces: dict[Key, deque[float]] = {}
+        self._shares: dict[Key, float] = {}  # of predicted seconds that the last job took
         self.changes = 0  # for whoever draws them
 
     def get(self, key: Key) -> Figures | None:
@@ -40,6 +41,12 @@ class Known:
         if figures is None or not seen:
             return figures
         return figures.with_surface(median(seen))
+
+    def share(self, key: Key) -> float:
+        """Of the predicted seconds, what the last job took: a machine that was busy while it was
+        measured, or is now, is off by a factor.
+        """
+        return self._shares.get(key, 1.0)
 
     def asked(self, key: Key) -> bool:
         """Whether they are here, on their way, or cannot be had."""
@@ -61,7 +68,18 @@ class Known:
         if "faces_raw" in values:
             seen = self._surfaces.setdefault(key, deque(maxlen=_REMEMBERED))
             seen.append(values["faces_raw"] / values["octree_resolution"] ** 2)
+            self._compare(key, values)
             self.changes += 1
+
+    def _compare(self, key: Key, values: Mapping[str, Any]) -> None:
+        figures = self.get(key)
+        if figures is None:
+            return
+        made = {name: values[name] for name in SETTINGS}
+        predicted = figures.stages(figures.settings_like(made))
+        taken = {name: seconds for name, seconds in values["stages"] if name in predicted}
+        if taken:
+            self._shares[key] = sum(taken.values()) / sum(predicted[name] for name in taken)
 
 
 known = Known()
@@ -73,6 +91,7 @@ def choose(
     usual: Defaults | None,
     figures: Figures | None,
     face_count: int | None = None,
+    share: float = 1.0,
 ) -> Choice:
     """What a generation will use.
 
@@ -81,6 +100,7 @@ def choose(
     own : settings that the artist has chosen, by their names; those without a value do not count
     usual : of the model; None where they are not known
     figures : measured on this machine; None if nothing is yet
+    share : see `Known.share`
     """
     own = {name: value for name, value in own.items() if value}
     if figures is None:
@@ -92,7 +112,7 @@ def choose(
         settings = figures.settings(speed_priority, face_count) | own
     except InvalidSettingError as error:
         return Choice(own, problem=str(error))
-    return Choice(settings, True, figures.seconds(settings, face_count))
+    return Choice(settings, True, share * figures.seconds(settings, face_count))
 
 
 def own_settings(source: Any) -> dict[str, Any]:

@@ -52,8 +52,19 @@ class Figures:
 
     def seconds(self, settings: Mapping[str, Any], face_count: int | None = None) -> float:
         """Predicted for settings with the names of `SOLVED`, from a picture to its mesh."""
+        return sum(self.stages(settings, face_count).values())
+
+    def stages(
+        self, settings: Mapping[str, Any], face_count: int | None = None
+    ) -> Mapping[str, float]:
+        """The same for each stage."""
         call = CallSettings(**{name: settings[name] for name in SOLVED})
-        return predict(self.costs, self.traits, call, self.surface, face_count or None).seconds
+        return predict(self.costs, self.traits, call, self.surface, face_count or None).stages
+
+    def settings_like(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a call with the model's usual ones but for `own`."""
+        usual = {name: getattr(self.traits, name) for name in SOLVED if hasattr(self.traits, name)}
+        return {**asdict(CallSettings(**usual)), **own}
 
     def with_surface(self, surface: float) -> "Figures":
         return replace(self, surface=surface)

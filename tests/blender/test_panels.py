@@ -155,6 +155,18 @@ def test_the_worker_uses_the_numbers_that_are_shown(settings, module, unmeasured
     assert taken == pytest.approx(sum(made["seconds"].values()), abs=1)
 
 
+def test_a_machine_that_was_busy_while_measured_is_found_out(settings, module, unmeasured):
+    figures, known = measure(module), module("quality").known
+    key = facts_of(module).key
+    slow = replace(figures.costs, guided_step=100 * figures.costs.guided_step)
+    known.learn(key, {"figures": replace(figures, costs=slow).as_values()})
+    before = module("model_facts").choice(settings, facts_of(module)).seconds
+    bpy.ops.hunyuan3d.generate(filepath=MUG, num_inference_steps=3, octree_resolution=32)
+    assert known.share(key) < 0.9
+    after = module("model_facts").choice(settings, facts_of(module)).seconds
+    assert after < 0.9 * before
+
+
 def test_a_job_that_comes_first_measures_by_itself(settings, module, unmeasured):
     bpy.ops.hunyuan3d.generate(filepath=MUG, speed_priority=1.0)
     made = bpy.context.object["hunyuan3d"]

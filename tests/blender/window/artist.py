@@ -68,7 +68,7 @@ def script() -> driver.Script:
     yield 0.5
 
     before = names()
-    yield from generate(1000)
+    yield from generate(600)
     job = queue().jobs[0]
     text = driver.module("progress_text").describe(job)
     assert text.startswith("Finding the shape"), text
