@@ -181,7 +181,8 @@ def script() -> driver.Script:
         },
     }
     print(json.dumps(result, indent=1))
-    Path(OUT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(result, separators=(",", ":")) + "\n"
+    Path(OUT).write_text(text, encoding="utf-8")
 
 
 def _processor() -> str:

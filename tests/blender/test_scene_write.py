@@ -106,3 +106,17 @@ def test_replacing_keeps_other_users_of_the_name(scene, module):
     kept = module("scene_write").replace_geometry(bpy.context, before, WEDGE, FACES, {})
     assert not kept
     assert len(impostor.data.polygons) == 5120
+
+
+def test_edges_numbered_in_parts_are_the_same(add, module, monkeypatch):
+    whole = _edges(add("whole").data)
+    monkeypatch.setattr(module("geometry"), "_AT_ONCE", 5)
+    parts = _edges(add("parts").data)
+    assert np.array_equal(whole[0], parts[0]) and np.array_equal(whole[1], parts[1])
+
+
+def _edges(mesh):
+    corners, ends = np.empty(len(mesh.loops), np.int32), np.empty(2 * len(mesh.edges), np.int32)
+    mesh.loops.foreach_get("edge_index", corners)
+    mesh.edges.foreach_get("vertices", ends)
+    return corners, ends

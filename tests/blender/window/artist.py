@@ -33,11 +33,12 @@ def settings() -> bpy.types.PropertyGroup:
     return bpy.context.scene.hunyuan3d.generate
 
 
-def generate(steps: int) -> driver.Script:
+def generate(resolution: int) -> driver.Script:
     """Fill the panel in and click Generate; goes on when the shape is being found."""
     settings().filepath = str(PICTURE)
     settings().better = 0.0
-    settings().num_inference_steps = steps
+    settings().num_inference_steps = 40
+    settings().octree_resolution = resolution  # fine enough that the job is not over too soon
     settings().face_count = 2000
     yield from driver.open_tab()
     point = yield from driver.find_button("hunyuan3d.generate(")
@@ -68,7 +69,7 @@ def script() -> driver.Script:
     yield 0.5
 
     before = names()
-    yield from generate(600)
+    yield from generate(256)
     job = queue().jobs[0]
     text = driver.module("progress_text").describe(job)
     assert text.startswith("Finding the shape"), text
@@ -85,7 +86,7 @@ def script() -> driver.Script:
     assert not any("hunyuan3d_preview" in obj for obj in bpy.data.objects)
     said("Cancel was clicked; scene and previews are as before")
 
-    yield from generate(200)
+    yield from generate(128)
     job = queue().jobs[0]
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.mesh.primitive_cube_add(location=(4, 0, 0))
@@ -136,7 +137,7 @@ def script() -> driver.Script:
     yield 0.5
     said("the button opens the preferences")
 
-    yield from generate(200)
+    yield from generate(128)
     job = queue().jobs[0]
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=False)
