@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hy3dgen.errors import Hy3DError
+from hy3dgen.errors import Hy3DError, ProtocolError, WorkerDiedError
 from hy3dgen.worker.protocol import CancelledEvent, Failure, Hello, Preview, Progress, Result
 
 from .forecast import Forecast
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 MAX_ENDED = 20  # ended jobs that are remembered
 CANCEL_PATIENCE = 15.0  # seconds; a worker that has not obeyed by then is ended
 Report = tuple[str, str]  # Blender's level ("INFO", "WARNING", "ERROR") and one sentence
+_STRICKEN = (WorkerDiedError.__name__, ProtocolError.__name__)  # of a worker that is no more
 WAITING = "waiting"  # yielded by a `finish` that waits for a thread and has nothing to do meanwhile
 Finish = Callable[[list[Result]], list[Report] | Generator[str | None, None, list[Report]]]
 
@@ -105,6 +106,7 @@ class Job:
     began: float | None = None
     seconds: float = 0.0  # once ended
     cancelled_at: float = math.inf
+    sent_again: bool = False  # to a fresh worker, because a kept one died before its first words
     request: int | None = None
     sending: Sending | None = None
     writing: Generator[str | None, None, list[Report]] | None = None
@@ -354,7 +356,7 @@ class JobQueue:
                 return
             self._send(worker, job)
         except Hy3DError as error:
-            self._end(job, State.FAILED, [("ERROR", str(error))])
+            self._fail(worker, job, type(error).__name__, str(error))
             if worker is not None and not worker.client.alive:
                 self._drop(job.worker.role)
 
@@ -386,7 +388,7 @@ class JobQueue:
             try:
                 self._take_sent(worker, job)
             except Hy3DError as error:
-                self._end(job, State.FAILED, [("ERROR", str(error))])
+                self._fail(worker, job, type(error).__name__, str(error))
             if job.sending is not None:  # an event could be of a request without a number yet
                 return
         for event in worker.poll():
@@ -414,9 +416,20 @@ class JobQueue:
         elif isinstance(event, Result):
             self._take_result(worker, job, event)
         elif isinstance(event, Failure):
-            self._end(job, State.FAILED, [("ERROR", event.message)])
+            self._fail(worker, job, event.kind, event.message)
         elif isinstance(event, CancelledEvent):
             self._end(job, State.CANCELLED, [("INFO", f"{job.title}: cancelled")])
+
+    def _fail(self, worker: WarmWorker | None, job: Job, kind: str, words: str) -> None:
+        """End a job; or have it done by a fresh worker if it met one that was stricken before."""
+        stricken = worker is not None and worker.proven and kind in _STRICKEN
+        untouched = not job.stages and not job.results and job.preview is None
+        if stricken and untouched and not job.sent_again and job.state is not State.CANCELLING:
+            logger.warning("%s is sent again to a fresh worker: %s", job.title, words)
+            job.sent_again, job.state, job.request, job.sending = True, State.QUEUED, None, None
+            self._drop(job.worker.role)
+        else:
+            self._end(job, State.FAILED, [("ERROR", words)])
 
     def _take_result(self, worker: WarmWorker, job: Job, result: Result) -> None:
         job.request = None

@@ -84,6 +84,7 @@ class WarmWorker:
         self.last_used = time.monotonic()
         self.hello: Hello | None = None
         self.error: WorkerError | None = None
+        self.proven = False  # it has done a job
         self.client = WorkerClient(spec.command, log_path=spec.log_path)
         self._memory: dict[str, Any] = {}
         self._questions: dict[int, Answer] = {}  # requests of our own
@@ -123,6 +124,7 @@ class WarmWorker:
         for event in self.client.poll():
             if event.request not in self._questions:
                 events.append(event)
+                self.proven |= isinstance(event, Result)
             elif isinstance(event, Result):
                 self._questions.pop(event.request)(event.values)
             elif isinstance(event, CancelledEvent):

@@ -232,6 +232,24 @@ def test_worker_killed_while_idle_is_replaced(scene, queue):
     assert bpy.ops.hunyuan3d.reduce_faces(face_count=500) == {"FINISHED"}
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stops a process")
+def test_worker_stopped_while_idle_costs_the_next_job_nothing_but_time(
+    scene, queue, make_job, module
+):
+    State = module("jobs").State
+    add_sphere(subdivisions=5)
+    first = queue.add(make_job(face_count=1000))
+    pump_until(queue, lambda: first.state is State.READY)
+    queue.complete(first)
+    stopped = queue.hello("mesh").pid
+    os.kill(stopped, signal.SIGSTOP)
+    job = queue.add(make_job(face_count=500))
+    pump_until(queue, lambda: job.ended or job.state is State.READY)
+    assert job.state is State.READY, job.reports
+    assert queue.hello("mesh").pid != stopped
+    queue.complete(job)
+
+
 def test_warm_worker_is_used_again_and_closed_when_idle(scene, queue):
     add_sphere()
     bpy.ops.hunyuan3d.reduce_faces(face_count=1000)
