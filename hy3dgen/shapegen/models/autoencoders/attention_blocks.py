@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..attention import attention, join_heads, split_interleaved_heads
 from ..embeddings import FourierEmbedder
 from .attention_processors import CrossAttentionProcessor
+from .fused_query import FusedQuery, fused_query
 from .point_sampling import fps
 
 __all__ = [
@@ -177,6 +178,7 @@ class CrossAttentionDecoder(nn.Module):
         self.output_proj = nn.Linear(inner, out_channels)
         self.downsample_ratio = downsample_ratio
         self.enable_ln_post = enable_ln_post
+        self._fused = FusedQuery()
 
     @property
     def cross_attention_processor(self) -> CrossAttentionProcessor:
@@ -202,6 +204,24 @@ class CrossAttentionDecoder(nn.Module):
         query_embeddings: Tensor | None = None,
     ) -> Tensor:
         """Logits `(B, P, 1)` at points `queries (B, P, 3)`, or at embeddings made before."""
+        if query_embeddings is None and queries is not None:
+            folded = self._fused.weights(self, projected)
+            if folded is not None:
+                return fused_query(self, folded, projected, queries)
+        return self.plain_query(projected, queries, query_embeddings)
+
+    def activation_bytes(self) -> int:
+        """About what `query` holds for a point in half precision."""
+        inner, hidden = self.query_proj.out_features, self.cross_attn_decoder.mlp.c_fc.out_features
+        return 2 * (6 * inner + 2 * hidden)
+
+    def plain_query(
+        self,
+        projected: KeysValues,
+        queries: Tensor | None = None,
+        query_embeddings: Tensor | None = None,
+    ) -> Tensor:
+        """`query` as networks are written, one step after the other."""
         if query_embeddings is None:
             features = self.fourier_embedder(queries)
             query_embeddings = self.query_proj(features.to(projected.values.dtype))

@@ -19,12 +19,24 @@ from .volume_grids import box_corners
 # On a CPU the activations of more points fall out of the cache: 8,000 cost 1.3 times as much each.
 _CPU_CHUNK = 2000
 _LEAST_CHUNK = 64
+# What a GPU's chunk may hold: smaller ones leave it waiting for the next call.
+_CUDA_CHUNK_BYTES = 512 << 20
 Progress = Callable[[int, int], None]
 
 
 def chunk_limit(device: torch.device) -> int:
     """The most points that a device is asked for at a time, whatever a caller allows."""
     return _CPU_CHUNK if device.type == "cpu" else sys.maxsize
+
+
+def busy_chunk(geo_decoder: Any, device: torch.device) -> int:
+    """Points that keep a CUDA GPU busy within a bounded share of its free memory; else 0."""
+    needed = getattr(geo_decoder, "activation_bytes", None)
+    if device.type != "cuda" or needed is None:
+        return 0
+    free = torch.cuda.mem_get_info(device)[0]
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(_CUDA_CHUNK_BYTES, free // 4) // needed()
 
 
 class Field:
@@ -43,7 +55,8 @@ class Field:
         self.device = latents.device
         low, high = box_corners(bounds)
         self.low, self.high = torch.from_numpy(low), torch.from_numpy(high)
-        self.num_chunks = min(num_chunks, chunk_limit(latents.device))
+        busy = busy_chunk(geo_decoder, latents.device)
+        self.num_chunks = max(min(num_chunks, chunk_limit(latents.device)), busy)
         self.progress = progress
         self._laid: tuple[int, list[Tensor]] | None = None  # a grid's resolution and axes
         self.told = False  # of smaller chunks
