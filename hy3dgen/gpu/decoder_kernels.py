@@ -170,8 +170,12 @@ def queries(
     return q, start
 
 
-# Rows, columns, depth, warps, stages; the first is for Hopper's shared memory, the last fits all.
-NARROW_SHAPES = ((128, 256, 64, 8, 3), (128, 128, 64, 8, 3), (64, 64, 32, 4, 2))
+# Rows, columns, depth, warps, stages; the last fits into any card's shared memory.
+NARROW_SHAPES = (
+    (128, 128, 64, 8, 3),
+    (128, 256, 64, 8, 3),
+    (64, 64, 32, 4, 2),
+)
 
 
 def narrow_answers(

@@ -9,7 +9,6 @@ it is folded likewise. The attention itself is whatever the decoder's processor 
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ....gpu import decoder_kernels as kernels
@@ -91,9 +90,7 @@ def fold(decoder: Any) -> FoldedWeights:
         into = wide(mlp.c_fc.weight) * wide(block.ln_3.weight)
         to_sum = narrowed(both.T)
         to_hidden = narrowed((into @ (both - both.mean(dim=0))).T)
-        hidden_shift = (
-            wide(mlp.c_fc.weight) @ wide(block.ln_3.bias) + wide(mlp.c_fc.bias)
-        ).float()
+        hidden_shift = (wide(mlp.c_fc.weight) @ wide(block.ln_3.bias) + wide(mlp.c_fc.bias)).float()
         hidden_head = (wide(mlp.c_proj.weight).T @ head).float()
         offset = offset + head @ wide(mlp.c_proj.bias)
     else:
