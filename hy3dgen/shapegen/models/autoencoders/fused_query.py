@@ -114,6 +114,11 @@ def fold(decoder: Any) -> FoldedWeights:
 
 def fused_query(decoder: Any, folded: FoldedWeights, projected: Any, points: Tensor) -> Tensor:
     """What `decoder.query(projected, points)` gives: `(B, P, 1)` at `(B, P, 3)`."""
+    with torch.cuda.device_of(points):  # Triton launches on the current device, wherever data lies
+        return _by_kernels(decoder, folded, projected, points)
+
+
+def _by_kernels(decoder: Any, folded: FoldedWeights, projected: Any, points: Tensor) -> Tensor:
     block = decoder.cross_attn_decoder
     attn = block.attn
     rows, count = points.shape[:2]
