@@ -83,7 +83,7 @@ class PipelineParts:
         self._offload: Offload | None = None
         self._graphed: GraphedNetwork | None = None
         self._graphed_second: GraphedNetwork | None = None
-        self._use_graphs = False
+        self._use_graphs = True
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
         self._folder: Path | None = None  # of the config, if there was one
         self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
@@ -239,11 +239,10 @@ class PipelineParts:
         self._renew_offload(start=True)
 
     def enable_cuda_graphs(self, enabled: bool = True) -> None:
-        """Replay the denoiser's calls from recordings on a CUDA GPU, or no longer (the default).
+        """Replay the denoiser's calls from recordings on a CUDA GPU (the default), or no longer.
 
-        Off by default until it has been tried on enough GPUs. A recording is compared with the
-        network before it is used; see `hy3dgen.gpu.graphs`. They hold memory, and are of no use
-        while networks move (`enable_model_cpu_offload`).
+        A recording is compared with the network before it is used; see `hy3dgen.gpu.graphs`. They
+        hold memory, and are of no use while networks move (`enable_model_cpu_offload`).
         """
         self._use_graphs, self._graphed = enabled, None
 
