@@ -386,13 +386,17 @@ def test_what_progress_raises_arrives(error):
 def test_interrupt_from_outside_arrives(capsys):
     """It is raised where Python begins to run, which is as the kernel calls back."""
     ball = sphere(97)
-    for _ in range(5):
-        timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            for _ in range(200):
-                reduce_faces(ball, 10_000, progress=lambda _: None)
-        timer.join()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background run ignores it
+    try:
+        for _ in range(5):
+            timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                for _ in range(200):
+                    reduce_faces(ball, 10_000, progress=lambda _: None)
+            timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == ""
 
 
