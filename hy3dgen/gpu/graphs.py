@@ -114,15 +114,43 @@ class GraphedNetwork:
         return want
 
 
-def record_cuda_graph(function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-    """A CUDA graph of `function`, which must have run once before."""
+class Recordings:
+    """Networks of one device that are called one after the other, by recordings that share memory.
+
+    A recording's result is copied out at once, so the next one may overwrite all that it held.
+    """
+
+    def __init__(self) -> None:
+        self._networks: dict[nn.Module, GraphedNetwork] = {}
+        self._pool: Any = None
+
+    def of(self, network: nn.Module) -> GraphedNetwork:
+        """The network by recordings; the same object at every call."""
+        if network not in self._networks:
+            self._networks[network] = GraphedNetwork(network, self._record)
+        return self._networks[network]
+
+    def _record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        return record_cuda_graph(function, self._pool)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Recordings":
+        return Recordings()
+
+
+def record_cuda_graph(
+    function: Callable[[], Tensor], pool: Any = None
+) -> tuple[Callable[[], None], Tensor]:
+    """A CUDA graph of `function`, which must have run once before; `pool` has memory for it."""
     graph = torch.cuda.CUDAGraph()
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.no_grad():
         function()  # libraries make their workspaces for a stream when it is first used
     torch.cuda.current_stream().wait_stream(side)
-    with torch.no_grad(), torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
+    recording = torch.cuda.graph(graph, pool, side, capture_error_mode="thread_local")
+    with torch.no_grad(), recording:
         output = function()
     return graph.replay, output
 

@@ -76,7 +76,7 @@ def near_surface(grid: SparseGrid, near_level: float, steps: float) -> Tensor:
     return grid.keys[near]
 
 
-def refined(keys: Tensor, side: int, reach: int = 2) -> Tensor:
+def refined(keys: Tensor, side: int, reach: int = 1) -> Tensor:
     """Keys in the grid of twice the resolution: those points, and all within `reach` of them."""
     fine = 2 * side - 1
     x, y, z = (2 * coordinates(keys, side)).unbind(1)

@@ -15,7 +15,7 @@ from .autoencoder import GeometryDecoder
 BOUND = 1.01  # the field is decoded in [-BOUND, BOUND]^3
 _MIN_RESOLUTION = 63
 _NEAR_LEVEL = 0.95
-_STEPS = 2.0
+_STEPS, _LATER_STEPS = 2.0, 1.0
 _CHUNK = 2048  # its activations stay in a core's cache
 Progress = Callable[[int, int], None]
 
@@ -42,8 +42,8 @@ def decode_grid(
         look(grid, levels[-1] / resolution)
     for number, level in enumerate(levels[1:], start=2):
         marked = np.zeros((level + 1,) * 3, bool)
-        marked[::2, ::2, ::2] = _near_surface(grid)
-        marked = dilate(dilate(marked))
+        marked[::2, ::2, ::2] = _near_surface(grid, _STEPS if number == 2 else _LATER_STEPS)
+        marked = dilate(marked)
         grid = np.full(marked.shape, np.nan, np.float32)
         later = sum(4**i for i in range(1, len(levels) - number + 1))
         while marked.any():
@@ -94,7 +94,7 @@ class _Field:
         return np.concatenate(parts)
 
 
-def _near_surface(grid: np.ndarray) -> np.ndarray:
+def _near_surface(grid: np.ndarray, steps: float) -> np.ndarray:
     """Points that may have the surface within a cell of them."""
     steepest = np.zeros_like(grid)
     crossing = np.zeros(grid.shape, bool)
@@ -109,7 +109,7 @@ def _near_surface(grid: np.ndarray) -> np.ndarray:
             np.maximum(steepest[end], change, out=steepest[end])
             crossing[end] |= crosses
     size = np.abs(grid)  # NaN compares as false
-    return crossing | ((size < _NEAR_LEVEL) & (size < np.float32(_STEPS) * steepest))
+    return crossing | ((size < _NEAR_LEVEL) & (size < np.float32(steps) * steepest))
 
 
 def _open_corners(grid: np.ndarray) -> np.ndarray:

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InvalidImageError, InvalidSettingError
-from ..gpu.graphs import GraphedNetwork
+from ..gpu.graphs import Recordings
 from ..gpu.mesh_kernels import prepare_mesh_kernels
 from ..model_defaults import Defaults, usual_settings, with_file
 from ..weights import (
@@ -81,9 +81,8 @@ class PipelineParts:
         self._source: ModelSource | None = None
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | None = None
-        self._graphed: GraphedNetwork | None = None
-        self._graphed_second: GraphedNetwork | None = None
         self._use_graphs = True
+        self._recordings, self._second_recordings = Recordings(), Recordings()
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
         self._folder: Path | None = None  # of the config, if there was one
         self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
@@ -183,7 +182,8 @@ class PipelineParts:
         if self._offload is not None:
             self._offload.remove()
             self._offload = None
-        self._graphed = self._second = None
+        self._second = None
+        self._forget_recordings()
         if device is not None:
             self.device = pick_device(device)
         if dtype is not None:
@@ -213,6 +213,7 @@ class PipelineParts:
             had, the log says so and the model's own VAE stays
         adaptive_kv_selection, topk_mode, mc_algo : see `VectsetVAE.enable_flashvdm_decoder`
         """
+        self._forget_recordings()
         if enabled and replace_vae and self._own_vae is None:
             other = load_flash_vae(self._source, self.model, self.vae, self.device, self.dtype)
             other.enable_flashvdm_decoder(True, adaptive_kv_selection, topk_mode, mc_algo)
@@ -239,12 +240,13 @@ class PipelineParts:
         self._renew_offload(start=True)
 
     def enable_cuda_graphs(self, enabled: bool = True) -> None:
-        """Replay the denoiser's calls from recordings on a CUDA GPU (the default), or no longer.
+        """Replay the networks' calls from recordings on a CUDA GPU (the default), or no longer.
 
         A recording is compared with the network before it is used; see `hy3dgen.gpu.graphs`. They
         hold memory, and are of no use while networks move (`enable_model_cpu_offload`).
         """
-        self._use_graphs, self._graphed = enabled, None
+        self._use_graphs = enabled
+        self._forget_recordings()
 
     def disable_cuda_graphs(self) -> None:
         """`enable_cuda_graphs(False)`."""
@@ -256,7 +258,7 @@ class PipelineParts:
         It gets copies of the denoiser, for the half of guided steps that knows no picture, and of
         the geometry decoder, for half of the points (not with FlashVDM). `to` ends it too.
         """
-        self._graphed = None
+        self._forget_recordings()
         if device is None:
             self._second = None
             return
@@ -280,23 +282,23 @@ class PipelineParts:
 
     def _denoiser(self) -> Any:
         """The model, by recordings where those work, and with its copy on a second device."""
-        graphable = self.device.type == "cuda" and isinstance(self.model, Hunyuan3DDiT)
-        if self._offload is not None:
-            self._graphed = None
-            return self.model
-        if not (graphable and self._use_graphs):
-            self._graphed = None
-            if self._second is None:
-                return self.model
-            where, copied, _decoder = self._second
-            return SpreadDenoiser(self.model, copied, where)
-        if self._graphed is None or self._graphed.network is not self.model:
-            self._graphed = GraphedNetwork(self.model)
-            if self._second is not None:
-                self._graphed_second = GraphedNetwork(self._second[1])
-        if self._second is None:
-            return self._graphed
-        return SpreadDenoiser(self._graphed, self._graphed_second, self._second[0])
+        first = self._recorded(self.model) if isinstance(self.model, Hunyuan3DDiT) else self.model
+        if self._second is None or self._offload is not None:
+            return first
+        where, copied, _decoder = self._second
+        if first is not self.model:
+            copied = self._second_recordings.of(copied)
+        return SpreadDenoiser(first, copied, where)
+
+    def _recorded(self, network: nn.Module) -> Any:
+        """The network by recordings, or itself where those are of no use."""
+        return self._recordings.of(network) if self._graphs_work() else network
+
+    def _graphs_work(self) -> bool:
+        return self.device.type == "cuda" and self._offload is None and self._use_graphs
+
+    def _forget_recordings(self) -> None:
+        self._recordings, self._second_recordings = Recordings(), Recordings()
 
     def maybe_free_model_hooks(self) -> None:
         """With `enable_model_cpu_offload`: bring all networks back to host memory."""
@@ -392,7 +394,8 @@ class PipelineParts:
         is that of the picture.
         """
         extras = dict(additional_cond_inputs or {})
-        condition = self.conditioner(image=image.to(self.device), **extras)
+        calls = {"call": self._recorded} if self._graphs_work() else {}
+        condition = self.conditioner(image=image.to(self.device), **calls, **extras)
         if do_classifier_free_guidance:
             empty = self.conditioner.unconditional_embedding(len(image), **extras)
             blocks = [condition, empty]

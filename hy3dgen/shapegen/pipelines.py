@@ -171,7 +171,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             return latents
 
         report("decode", 0, 1)
-        tokens = self.vae(latents / self.vae.scale_factor)
+        tokens = self._recorded(self.vae)(latents / self.vae.scale_factor)
         grid = decoder(
             tokens,
             self._geo_decoder(decoder),

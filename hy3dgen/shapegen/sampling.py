@@ -95,8 +95,8 @@ def denoise(
     callback : `callback(step, timestep, scheduler_output)` every `callback_steps` steps
     progress : `progress(steps_done, steps)` before the first step and after every one, not counting
         steps of no length
-    merge_tokens : whether unconditional rows get calls of their own, in which their equal tokens
-        are one; the result is the same. None decides by what is faster.
+    merge_tokens : whether the equal tokens of unconditional rows are one, which makes these rows a
+        condition of their own; the result is the same. None decides by what is faster.
     dual_guidance_scale : weight of the additional condition; `condition` then has B rows of both,
         B of the additional one alone and B of none
     watchers : see `step_saving`; each is asked after every step, and may say what the next one is
@@ -117,7 +117,8 @@ def denoise(
     time_values = model.time_values(times, guidance, latents.dtype)
     calls = [(condition, 1)]
     if mix_guidance and dual_guidance_scale is None:
-        calls = _guided_calls(condition, rows, latents, merge_tokens)
+        together = getattr(model, "takes_empty", False)
+        calls = _guided_calls(condition, rows, latents, merge_tokens, together)
 
     if progress is not None:
         progress(0, len(steps))
@@ -196,7 +197,11 @@ def _continued(known: Sequence[tuple[int, Tensor]], times: Tensor, step: int) ->
 
 
 def _guided_calls(
-    condition: Mapping[str, Tensor], rows: int, latents: Tensor, merge: bool | None
+    condition: Mapping[str, Tensor],
+    rows: int,
+    latents: Tensor,
+    merge: bool | None,
+    together: bool,
 ) -> list[tuple[Mapping[str, Tensor], int]]:
     """The network calls of a step with guidance: contexts, and what one of their tokens counts."""
     tokens = condition["main"]
@@ -205,6 +210,8 @@ def _guided_calls(
         merge = latents.device.type == "cpu" or latents.shape[1] + tokens.shape[1] >= _BUSY_GPU
     if merge and set(condition) == {"main"}:
         merged, repeats = merge_equal_tokens(tokens[rows:])
+        if repeats > 1 and together:
+            return [({"main": tokens[:rows], "empty": merged}, repeats)]
         if repeats > 1:
             return [({"main": tokens[:rows]}, 1), ({"main": merged}, repeats)]
     return [(condition, 1)]

@@ -37,6 +37,8 @@ class SpreadDenoiser:
     device : of `second`
     """
 
+    takes_empty = False  # each device gets a call of its own
+
     def __init__(self, first: Any, second: Any, device: torch.device) -> None:
         self.first, self.second, self.device = first, second, device
         self._ahead: tuple[Tensor, Tensor] | None = None  # latents here, and on the second device

@@ -85,21 +85,25 @@ def test_copies_of_the_first_key(kernels, device, dtype):
 
 @devices
 @dtypes
-@pytest.mark.parametrize("repeats", [1, 9])
+@pytest.mark.parametrize("tokens", [{"main": 20}, {"main": 1}, {"main": 20, "empty": 1}])
 @torch.inference_mode()
-def test_network_gives_what_it_gave(kernels, device, dtype, repeats, monkeypatch):
+def test_network_gives_what_it_gave(kernels, device, dtype, tokens, monkeypatch):
     torch.manual_seed(0)
     network = Hunyuan3DDiT(64, 48, 1024, 4.0, 16, 2, 2).eval().requires_grad_(False)
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.03 if parameter.ndim > 1 else 0.3)
     exact = network.to(device).float()
     x = random(2, 12, 64, device=device, dtype=torch.float32)
-    contexts = {"main": random(2, 1 if repeats > 1 else 20, 48, device=device, dtype=torch.float32)}
+    contexts = {
+        name: random(2, count, 48, device=device, dtype=torch.float32, seed=count)
+        for name, count in tokens.items()
+    }
+    repeats = 9 if 1 in tokens.values() else 1
     t = torch.tensor([0.3], device=device)
     want = exact(x, t, contexts, time_values=exact.time_values(t), condition_repeats=repeats)
 
     network = network.to(dtype)
-    half = {"main": contexts["main"].to(dtype)}
+    half = {name: part.to(dtype) for name, part in contexts.items()}
     values = network.time_values(t, None, dtype).at(0)
     arguments = {"time_values": values, "condition_repeats": repeats}
     monkeypatch.setattr(fused_blocks, "transformer_kernels", lambda *_: None)
@@ -109,7 +113,18 @@ def test_network_gives_what_it_gave(kernels, device, dtype, repeats, monkeypatch
     fused = network(x.to(dtype), t, half, **arguments)
     assert asked
     theirs, ours = error("plain network", plain, want), error("fused network", fused, want)
-    assert 0 < ours < 1.5 * theirs + 1e-3
+    assert len(fused) == 2 * len(tokens) and 0 < ours < 1.5 * theirs + 1e-3
+
+
+@torch.inference_mode()
+def test_a_call_with_the_empty_condition_is_two_calls():
+    torch.manual_seed(0)
+    network = Hunyuan3DDiT(8, 12, 32, 2.0, 4, 2, 2, axes_dim=(8,)).eval()
+    x, main, empty = torch.randn(2, 5, 8), torch.randn(2, 7, 12), torch.zeros(2, 1, 12)
+    t = torch.tensor([0.3])
+    apart = [network(x, t, {"main": main}), network(x, t, {"main": empty}, condition_repeats=7)]
+    both = network(x, t, {"main": main, "empty": empty}, condition_repeats=7)
+    assert torch.equal(both, torch.cat(apart))
 
 
 def test_other_widths_and_types_take_the_plain_way():

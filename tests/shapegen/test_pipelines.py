@@ -91,13 +91,13 @@ def test_guidance_of_one_needs_no_unconditional_half(pipeline, picture):
     latents = torch.randn(1, *pipeline.vae.latent_shape)
     options = dict(latents=latents, output_type="latent", **FAST)
     rows = []
-    hook = pipeline.model.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    hook = pipeline.model.register_forward_hook(lambda _, inputs, out: rows.append(len(out)))
     at_one = pipeline(picture, guidance_scale=1.0, **options)
     nearly_one = pipeline(picture, guidance_scale=1.0 + 1e-6, **options)
     off = pipeline(picture, guidance_scale=-1.0, **options)
     hook.remove()
-    # Two steps each; the third changes nothing. With guidance there are two calls a step.
-    assert rows == [1] * (2 + 4 + 2)
+    # Two steps each; the third changes nothing. With guidance there are two halves a step.
+    assert rows == [1, 1, 2, 2, 1, 1]
     assert torch.allclose(at_one, nearly_one, atol=1e-4)
     assert torch.equal(at_one, off)
 

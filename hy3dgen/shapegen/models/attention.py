@@ -12,10 +12,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...gpu.transformer_kernels import WIDTH, add_copies, transformer_kernels
 
 logger = logging.getLogger(__name__)
+
+_WITHOUT_PLANS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 class Repeats(NamedTuple):
@@ -38,6 +41,18 @@ def attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None = None) -> T
     if fast is None or repeats.tokens != 1:
         return attend_biased(q, k, v, repeats)
     return attend_merged(q, k, v, repeats.times, fast)
+
+
+def attend_once(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """`attend` for numbers of tokens that do not come back.
+
+    cuDNN, which PyTorch prefers on Hopper GPUs, spends some 50 ms on every shape that it has not
+    seen yet.
+    """
+    if not q.is_cuda:
+        return attend(q, k, v)
+    with sdpa_kernel(_WITHOUT_PLANS):
+        return attend(q, k, v)
 
 
 def attend_biased(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats) -> Tensor:

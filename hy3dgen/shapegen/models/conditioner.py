@@ -5,7 +5,7 @@ An image encoder turns pictures into one sequence of tokens; a conditioner names
 (`main`, `additional`). Knows nothing about files or backgrounds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +30,10 @@ __all__ = [
     "build_image_encoder",
     "get_1d_sincos_pos_embed_from_grid",
 ]
+
+
+def _itself(network: nn.Module) -> nn.Module:
+    return network
 
 
 class ImageEncoder(nn.Module):
@@ -82,11 +86,15 @@ class ImageEncoder(nn.Module):
         image: Tensor,
         mask: Tensor | None = None,
         value_range: tuple[float, float] | None = (-1.0, 1.0),
+        call: Callable[[nn.Module], Any] = _itself,
         **ignored: Any,
     ) -> Tensor:
         """Tokens `(B, tokens, D)` of pictures `(B, 3, H, W)` whose values span `value_range`.
 
-        `mask` has no effect; the published models were trained without it.
+        Parameters
+        ----------
+        mask : without effect; the published models were trained without it
+        call : gives what is called for a network; see `hy3dgen.gpu.graphs`
         """
         if value_range is not None:
             low, high = value_range
@@ -96,7 +104,7 @@ class ImageEncoder(nn.Module):
         image = _fit_square(image, self.image_size)
         mean = image.new_tensor(self.mean)[:, None, None]
         std = image.new_tensor(self.std)[:, None, None]
-        tokens = self.model((image - mean) / std)
+        tokens = call(self.model)((image - mean) / std)
         return tokens if self.use_cls_token else tokens[:, 1:]
 
     def unconditional_embedding(self, batch_size: int, **ignored: Any) -> Tensor:
@@ -155,6 +163,7 @@ class DinoImageEncoderMV(DinoImageEncoder):
         mask: Tensor | None = None,
         value_range: tuple[float, float] | None = (-1.0, 1.0),
         view_idxs: Sequence[Sequence[int]] | None = None,
+        call: Callable[[nn.Module], Any] = _itself,
         **ignored: Any,
     ) -> Tensor:
         """Tokens `(B, V * tokens, D)` of pictures `(B, V, 3, H, W)`, view after view.
@@ -162,7 +171,7 @@ class DinoImageEncoderMV(DinoImageEncoder):
         `view_idxs` numbers each picture's views; without it they are 0, 1, 2 and so on.
         """
         batch, views = image.shape[:2]
-        tokens = super().forward(image.flatten(0, 1), value_range=value_range)
+        tokens = super().forward(image.flatten(0, 1), value_range=value_range, call=call)
         tokens = tokens.unflatten(0, (batch, views))  # (B, V, tokens, D)
         numbers = [list(range(views))] * batch if view_idxs is None else view_idxs
         marks = self.view_embed.to(tokens)[torch.as_tensor(numbers, device=tokens.device)]

@@ -162,8 +162,9 @@ class LayerScale(nn.Module):
         super().__init__()
         self.lambda1 = nn.Parameter(torch.full((config.hidden_size,), config.layerscale_value))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.lambda1
+    def forward(self, x: Tensor, change: Tensor) -> Tensor:
+        """`x` with the scaled change added."""
+        return torch.addcmul(x, self.lambda1, change)
 
 
 class Layer(nn.Module):
@@ -177,8 +178,8 @@ class Layer(nn.Module):
         self.layer_scale2 = LayerScale(config)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.layer_scale1(self.attention(self.norm1(x)))
-        return x + self.layer_scale2(self.mlp(self.norm2(x)))
+        x = self.layer_scale1(x, self.attention(self.norm1(x)))
+        return self.layer_scale2(x, self.mlp(self.norm2(x)))
 
 
 class Encoder(nn.Module):

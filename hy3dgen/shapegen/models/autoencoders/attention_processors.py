@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..attention import attend
+from ..attention import attend, attend_once
 
 _KEPT_KEYS = {3072: 1024, 512: 256}  # of other numbers a third
 _REGION_STRIDE, _GROUP_STRIDE, _MERGE_STRIDE = 100, 50, 30  # every so many queries are looked at
@@ -47,7 +47,9 @@ class FlashVDMCrossAttentionProcessor(CrossAttentionProcessor):
             return attend(q, *_best_keys(q[:, :, ::_REGION_STRIDE], k, v))
         _, counts = mode
         groups = q.split(torch.as_tensor(counts).tolist(), dim=2)
-        return torch.cat([attend(group, *self.group_keys(group, k, v)) for group in groups], dim=2)
+        return torch.cat(
+            [attend_once(group, *self.group_keys(group, k, v)) for group in groups], dim=2
+        )
 
     def group_keys(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values for one group of queries."""

@@ -34,8 +34,10 @@ from .volume_grids import (
 )
 
 # A surface point is at most sqrt(3)/2 steps from some grid point, and a field of slope s changes by
-# at least s / sqrt(3) a step along its steepest axis, so 1.5 would do for a true distance.
-_STEPS = 2.0
+# at least s / sqrt(3) a step along its steepest axis, so 1.5 would do for a true distance. That is
+# for parts which the coarsest grid does not show. Those that a finer one shows first are specks
+# smaller than one of its cells.
+_STEPS, _LATER_STEPS = 2.0, 1.0
 _SAMPLED_CELLS = 4096  # of those clearly away from the surface, for the check
 
 
@@ -102,7 +104,7 @@ def follow_surface(field: Field, levels: Sequence[int], mc_level: float) -> Tens
     """Grid `(n, n, n) float32` of one object, known near its surface."""
     grid = field.everywhere(levels[0], later_levels=len(levels) - 1)[0] - mc_level
     for i, level in enumerate(levels[1:], start=2):
-        near = _near_surface(grid)
+        near = _near_surface(grid, _STEPS if i == 2 else _LATER_STEPS)
         if i == 2:
             checked = _check_left_out(field, grid, near, level, mc_level)
             if checked is None:
@@ -118,7 +120,7 @@ def follow_surface_sparsely(field: Field, levels: Sequence[int], mc_level: float
     values = field.everywhere(levels[0], later_levels=len(levels) - 1)[0].reshape(-1) - mc_level
     grid = SparseGrid(side, torch.arange(side**3, device=values.device), values)
     for i, level in enumerate(levels[1:], start=2):
-        near = near_surface(grid, NEAR_LEVEL, _STEPS)
+        near = near_surface(grid, NEAR_LEVEL, _STEPS if i == 2 else _LATER_STEPS)
         if i == 2:
             coarse = values.view(side, side, side)
             mask = torch.zeros_like(values, dtype=torch.bool)
@@ -155,9 +157,10 @@ def _check_left_out(
     unsaturated = grid.abs() < NEAR_LEVEL
     doubtful = left_out & any_corner(unsaturated)
     clear = (left_out & ~doubtful).nonzero()
-    # Always the same ones, so that a call can be repeated.
-    chosen = torch.randperm(len(clear), generator=torch.Generator().manual_seed(0))[:_SAMPLED_CELLS]
-    clear = clear[chosen.to(clear.device)]
+    if len(clear) > _SAMPLED_CELLS:  # always the same ones, so that a call can be repeated
+        generator = torch.Generator().manual_seed(0)
+        chosen = torch.randint(len(clear), (_SAMPLED_CELLS,), generator=generator)
+        clear = clear[chosen.to(clear.device)]
     asked = doubtful.nonzero()
     if len(asked) + len(clear) == 0:
         return near
@@ -176,7 +179,7 @@ def _check_left_out(
 
 def _refined(field: Field, near: Tensor, level: int, later_levels: int, mc_level: float) -> Tensor:
     """Values minus the level near the surface, on a grid of twice the resolution."""
-    marked = dilate(dilate(refine_mask(near, level + 1)))
+    marked = dilate(refine_mask(near, level + 1))
     fine = torch.full_like(marked, UNKNOWN, dtype=torch.float32)
     while marked.any():
         fine[marked] = field.at(marked.nonzero(), level, later_levels) - mc_level
@@ -184,8 +187,8 @@ def _refined(field: Field, near: Tensor, level: int, later_levels: int, mc_level
     return fine
 
 
-def _near_surface(grid: Tensor) -> Tensor:
-    """Points that may have the surface within a cell of them."""
+def _near_surface(grid: Tensor, steps: float) -> Tensor:
+    """Points that may have the surface within a cell of them; see `sparse_grid.near_surface`."""
     known = grid != UNKNOWN
     steepest = torch.zeros_like(grid)
     crossing = torch.zeros_like(known)
@@ -200,4 +203,4 @@ def _near_surface(grid: Tensor) -> Tensor:
             part.copy_(torch.maximum(part, change))
             crossing.narrow(axis, start, side - 1).logical_or_(crosses)
     size = grid.abs()
-    return crossing | (known & (size < NEAR_LEVEL) & (size < _STEPS * steepest))
+    return crossing | (known & (size < NEAR_LEVEL) & (size < steps * steepest))

@@ -21,6 +21,7 @@ _CPU_CHUNK = 2000
 _LEAST_CHUNK = 64
 # What a GPU's chunk may hold: smaller ones leave it waiting for the next call.
 _CUDA_CHUNK_BYTES = 512 << 20
+_LEAST_PADDED = 2048
 Progress = Callable[[int, int], None]
 
 
@@ -37,6 +38,17 @@ def busy_chunk(geo_decoder: Any, device: torch.device) -> int:
     free = torch.cuda.mem_get_info(device)[0]
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return min(_CUDA_CHUNK_BYTES, free // 4) // needed()
+
+
+def power_of_two(count: int) -> int:
+    """The largest that is not above `count`."""
+    return 1 << (max(count, 1).bit_length() - 1)
+
+
+def padded(points: Tensor) -> Tensor:
+    """`(P, 3)` points and zeros behind them, so that there are few different numbers of rows."""
+    rows = max(1 << (len(points) - 1).bit_length(), _LEAST_PADDED)
+    return torch.nn.functional.pad(points, (0, 0, 0, rows - len(points)))
 
 
 class Field:
@@ -57,6 +69,8 @@ class Field:
         self.low, self.high = torch.from_numpy(low), torch.from_numpy(high)
         busy = busy_chunk(geo_decoder, latents.device)
         self.num_chunks = max(min(num_chunks, chunk_limit(latents.device)), busy)
+        # cuDNN's attention spends some 50 ms on every number of points that it has not seen yet.
+        self.pads = latents.device.type == "cuda"
         self.progress = progress
         self._laid: tuple[int, list[Tensor]] | None = None  # a grid's resolution and axes
         self.told = False  # of smaller chunks
@@ -96,10 +110,15 @@ class Field:
         parts = []
         start = 0
         while start < count:
-            stop = min(start + self.num_chunks, count)
+            chunk = power_of_two(self.num_chunks) if self.pads else self.num_chunks
+            stop = min(start + chunk, count)
             try:
-                points = positions(start, stop)[None].expand(len(self.projected.keys), -1, -1)
-                values = self.geo_decoder.query(self.projected, points)[..., 0].float()
+                points = positions(start, stop)
+                if self.pads:
+                    points = padded(points)
+                points = points[None].expand(len(self.projected.keys), -1, -1)
+                values = self.geo_decoder.query(self.projected, points)[:, : stop - start, 0]
+                values = values.float()
             except (RuntimeError, MemoryError) as error:
                 if stop - start < _LEAST_CHUNK or not is_out_of_memory(error):
                     raise

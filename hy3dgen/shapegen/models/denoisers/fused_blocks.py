@@ -7,7 +7,8 @@ norm; norms of the heads, written where the joint attention reads them. The tanh
 is computed by the product before it where the library can.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -33,21 +34,55 @@ def kernels_for(model: Any, x: Tensor, times: int) -> Kernels | None:
     return transformer_kernels(x, width, width // attention.num_heads)
 
 
+class _Half(NamedTuple):
+    """What one condition brings: the rows of one half of guidance, or of a call without it.
+
+    Of all rows, those of a half's conditions lie together, and so do those of its latents; in the
+    joint streams each of its pictures has the condition first.
+    """
+
+    condition: slice  # rows among those of all conditions
+    latents: slice
+    joint: slice
+    tokens: int  # of the condition of one picture
+    repeats: Repeats | None
+
+
 def run_blocks(
-    kernels: Kernels, model: Any, latent: Tensor, cond: Tensor, time_values: Any, repeats: Any
+    kernels: Kernels,
+    model: Any,
+    latents: Sequence[Tensor],
+    conditions: Sequence[tuple[Tensor, Repeats | None]],
+    time_values: Any,
 ) -> Tensor:
-    """Latent tokens `(B, L, D)` after all blocks, and after the last layer's norm."""
+    """Latent tokens after all blocks, and after the last layer's norm, half after half.
+
+    Several halves share every product with weights, which keeps a GPU busier than one after the
+    other; only their attention is apart.
+
+    Parameters
+    ----------
+    latents, conditions : one for each half, `(B, L, D)` and `(B, Lc, D)`; only Lc may differ
+
+    Returns
+    -------
+    Tensor
+        `(halves * B, L, D)`
+    """
     final_shift, final_scale = time_values.final.chunk(2, dim=-1)
     doubles = list(zip(model.double_blocks, time_values.double, strict=True))
     singles = list(zip(model.single_blocks, time_values.single, strict=True))
-    tokens = cond.shape[1]
+    batch, length, width = latents[0].shape
+    halves = _halves(batch, length, conditions)
+    latent = torch.cat([part.reshape(-1, width) for part in latents])
+    cond = torch.cat([part.reshape(-1, width) for part, _repeats in conditions])
 
     (img, txt) = doubles[0][1]
-    latent_in = gated_norm(kernels, latent.contiguous(), None, None, *img.chunk(6, dim=-1)[:2])
-    cond_in = gated_norm(kernels, cond.contiguous(), None, None, *txt.chunk(6, dim=-1)[:2])
+    latent_in = gated_norm(kernels, latent, None, None, *img.chunk(6, dim=-1)[:2])
+    cond_in = gated_norm(kernels, cond, None, None, *txt.chunk(6, dim=-1)[:2])
     for number, (block, (img, txt)) in enumerate(doubles):
         following = doubles[number + 1][1] if number + 1 < len(doubles) else None
-        latent_out, cond_out = _joint_attention(kernels, block, latent_in, cond_in, repeats)
+        latent_out, cond_out = _joint_attention(kernels, block, latent_in, cond_in, halves, batch)
         latent_in = _finish_stream(
             kernels, latent, latent_out, block.img_attn, block.img_mlp, img,
             None if following is None else following[0],
@@ -57,39 +92,87 @@ def run_blocks(
             None if following is None else following[1],
         )  # fmt: skip
 
-    joint = torch.cat([cond, latent], dim=1)
+    joint = torch.cat(
+        [
+            torch.cat([_rows(cond, half.condition, batch), _rows(latent, half.latents, batch)], 1)
+            .flatten(0, 1)
+            for half in halves
+        ]
+    )  # fmt: skip
     shift, scale, gate = singles[0][1].chunk(3, dim=-1)
     normed = gated_norm(kernels, joint, None, None, shift, scale)
     for number, (block, _values) in enumerate(singles):
-        change = _single(kernels, block, normed, repeats)
+        change = _single(kernels, block, normed, halves, batch)
         if number + 1 < len(singles):
             shift, scale, next_gate = singles[number + 1][1].chunk(3, dim=-1)
             normed = gated_norm(kernels, joint, change, gate, shift, scale)
             gate = next_gate
         else:
             normed = gated_norm(kernels, joint, change, gate, final_shift, final_scale)
-    return normed[:, tokens:]
+    parts = [_rows(normed, half.joint, batch)[:, half.tokens :] for half in halves]
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _halves(
+    batch: int, length: int, conditions: Sequence[tuple[Tensor, Repeats | None]]
+) -> list[_Half]:
+    found, before = [], 0  # rows of conditions so far
+    for number, (cond, repeats) in enumerate(conditions):
+        tokens = cond.shape[1]
+        first = number * batch * length
+        rows = batch * tokens
+        found.append(
+            _Half(
+                slice(before, before + rows),
+                slice(first, first + batch * length),
+                slice(before + first, before + first + rows + batch * length),
+                tokens,
+                repeats,
+            )
+        )
+        before += rows
+    return found
+
+
+def _rows(stream: Tensor, part: slice, batch: int) -> Tensor:
+    """A part of the rows, picture by picture: `(R, ...)` -> `(B, R / B, ...)`."""
+    return stream[part].unflatten(0, (batch, -1))
 
 
 def _joint_attention(
-    kernels: Kernels, block: Any, latent: Tensor, cond: Tensor, repeats: Repeats | None
+    kernels: Kernels,
+    block: Any,
+    latent: Tensor,
+    cond: Tensor,
+    halves: Sequence[_Half],
+    batch: int,
 ) -> tuple[Tensor, Tensor]:
     """The two streams' parts of attention over both, from their modulated norms."""
-    batch, tokens, width = cond.shape
+    width = latent.shape[-1]
     heads = block.img_attn.num_heads
-    shape = (batch, tokens + latent.shape[1], heads, width // heads)
-    q, k, v = (latent.new_empty(shape) for _ in range(3))
-    for stream, attention, skipped in (
-        (cond, block.txt_attn, 0),
-        (latent, block.img_attn, tokens),
-    ):
-        norm = attention.norm
-        head_norms(
-            kernels, attention.qkv(stream), norm.query_norm.scale, norm.key_norm.scale, (q, k, v),
-            skipped,
-        )  # fmt: skip
-    joint = _attend(q, k, v, repeats)
-    return joint[:, tokens:], joint[:, :tokens]
+    shape = (len(latent) + len(cond), heads, width // heads)
+    targets = [latent.new_empty(shape) for _ in range(3)]
+    streams = [
+        (attention, attention.qkv(stream))
+        for attention, stream in ((block.txt_attn, cond), (block.img_attn, latent))
+    ]
+    outputs: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for half in halves:
+        q, k, v = (_rows(target, half.joint, batch) for target in targets)
+        parts = ((half.condition, 0), (half.latents, half.tokens))
+        for (attention, qkv), (rows, skipped) in zip(streams, parts, strict=True):
+            head_norms(
+                kernels, _rows(qkv, rows, batch), attention.norm.query_norm.scale,
+                attention.norm.key_norm.scale, (q, k, v), skipped,
+            )  # fmt: skip
+        joint = _attend(q, k, v, half.repeats)
+        outputs[0].append(joint[:, half.tokens :].reshape(-1, width))
+        outputs[1].append(joint[:, : half.tokens].reshape(-1, width))
+    return _together(outputs[0]), _together(outputs[1])
+
+
+def _together(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None) -> Tensor:
@@ -116,23 +199,28 @@ def _finish_stream(
     return gated_norm(kernels, x, change, gate2, *following.chunk(6, dim=-1)[:2])
 
 
-def _single(kernels: Kernels, block: Any, normed: Tensor, repeats: Repeats | None) -> Tensor:
-    batch, tokens, width = normed.shape
+def _single(
+    kernels: Kernels, block: Any, normed: Tensor, halves: Sequence[_Half], batch: int
+) -> Tensor:
+    rows, width = normed.shape
     inner, hidden = block.widths
     qkv = F.linear(normed, block.linear1.weight[:inner], _part(block.linear1.bias, 0, inner))
-    shape = (batch, tokens, block.num_heads, width // block.num_heads)
+    shape = (1, rows, block.num_heads, width // block.num_heads)
     q, k = normed.new_empty(shape), normed.new_empty(shape)
     norm = block.norm
-    head_norms(kernels, qkv, norm.query_norm.scale, norm.key_norm.scale, (q, k, None))
-    v = qkv[..., 2 * width :].unflatten(-1, shape[2:])
-    attended = _attend(q, k, v, repeats)
+    head_norms(kernels, qkv[None], norm.query_norm.scale, norm.key_norm.scale, (q, k, None))
+    v = qkv[:, 2 * width :].unflatten(-1, shape[2:])
     rest = linear_gelu(
         normed, block.linear1.weight[inner:], _part(block.linear1.bias, inner, inner + hidden)
     )
     # The product over both inputs side by side, without laying them side by side.
     weight = block.linear2.weight
     change = F.linear(rest, weight[:, width:], block.linear2.bias)
-    change.view(-1, width).addmm_(attended.reshape(-1, width), weight[:, :width].t())
+    for half in halves:
+        attended = _attend(
+            *(_rows(part, half.joint, batch) for part in (q[0], k[0], v)), half.repeats
+        )
+        change[half.joint].addmm_(attended.reshape(-1, width), weight[:, :width].t())
     return change
 
 

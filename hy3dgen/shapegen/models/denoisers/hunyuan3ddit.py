@@ -199,6 +199,8 @@ class Hunyuan3DDiT(nn.Module):
     ckpt_path : weight file to start from: of this network alone, or of a pipeline with it in it
     """
 
+    takes_empty = True  # as a second condition in one call
+
     def __init__(
         self,
         in_channels: int = 64,
@@ -259,26 +261,34 @@ class Hunyuan3DDiT(nn.Module):
 
         Parameters
         ----------
-        contexts : `contexts["main"]` is `(B, Lc, X)`
+        contexts : `contexts["main"]` is `(B, Lc, X)`; with `contexts["empty"] (B, Le, X)` the
+            result has `2 B` rows, those without condition last
         guidance : (B,) raw scale, for models with `guidance_embed` only
         time_values : what `self.time_values` made of `t` and `guidance`, which then do not count
-        condition_repeats : every condition token stands for so many equal ones. Equal tokens stay
-            equal in all blocks, so one of them with a larger weight as a key gives the same.
+        condition_repeats : every condition token, or with an empty condition every one of that,
+            stands for so many equal ones. Equal tokens stay equal in all blocks, so one of them
+            with a larger weight as a key gives the same.
         """
-        cond = contexts["main"]
         if time_values is None:
             time_values = self.time_values(t, guidance, x.dtype)
-        repeats = None
-        if condition_repeats > 1:
-            repeats = Repeats(cond.shape[1], condition_repeats)
-
+        names = ["main", "empty"] if "empty" in contexts else ["main"]
         # Under autocast these casts keep the residual streams in float32; else they do nothing.
         latent = self.latent_in(x).to(x.dtype)
-        cond = self.cond_in(cond).to(x.dtype)
+        conditions = [(self.cond_in(contexts[name]).to(x.dtype), None) for name in names]
+        if condition_repeats > 1:
+            last = conditions[-1][0]
+            conditions[-1] = (last, Repeats(last.shape[1], condition_repeats))
         kernels = kernels_for(self, latent, len(time_values.final))
         if kernels is not None:
-            normed = run_blocks(kernels, self, latent, cond, time_values, repeats)
+            latents = [latent] * len(names)
+            normed = run_blocks(kernels, self, latents, conditions, time_values)
             return self.final_layer.linear(normed)
+        parts = [self._plain(latent, *condition, time_values) for condition in conditions]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def _plain(
+        self, latent: Tensor, cond: Tensor, repeats: Repeats | None, time_values: TimeValues
+    ) -> Tensor:
         for block, values in zip(self.double_blocks, time_values.double, strict=True):
             latent, cond = block(latent, cond, values, repeats)
         joint = torch.cat([cond, latent], dim=1)  # condition first
