@@ -7,6 +7,7 @@ with what the network gives without; from the third on it is replayed. Where any
 fails, or a result differs, those shapes run as always, and the log says why.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,18 +123,16 @@ class Recordings:
 
     def __init__(self) -> None:
         self._networks: dict[nn.Module, GraphedNetwork] = {}
-        self._pool: Any = None
+        self._record: Record | None = None
 
     def of(self, network: nn.Module) -> GraphedNetwork:
         """The network by recordings; the same object at every call."""
+        if self._record is None:
+            pool = torch.cuda.graph_pool_handle()
+            self._record = functools.partial(record_cuda_graph, pool=pool)
         if network not in self._networks:
             self._networks[network] = GraphedNetwork(network, self._record)
         return self._networks[network]
-
-    def _record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
-        return record_cuda_graph(function, self._pool)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Recordings":
         return Recordings()

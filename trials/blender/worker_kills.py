@@ -83,6 +83,8 @@ class Trials:
         words = client.run_job(kind, self._picture)
         ended = time.monotonic()
         fault.end()
+        if fault.at is None:  # the machine is quicker than when it was measured
+            self._typical[kind] *= 0.8
         if words:
             problems += filter(None, [client.wrong_words(words)])
             if client.fingerprint() != before:

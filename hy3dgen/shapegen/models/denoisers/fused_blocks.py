@@ -7,7 +7,8 @@ norm; norms of the heads, written where the joint attention reads them. The tanh
 is computed by the product before it where the library can.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -156,23 +157,68 @@ def _joint_attention(
         (attention, attention.qkv(stream))
         for attention, stream in ((block.txt_attn, cond), (block.img_attn, latent))
     ]
-    outputs: tuple[list[Tensor], list[Tensor]] = ([], [])
     for half in halves:
-        q, k, v = (_rows(target, half.joint, batch) for target in targets)
+        joint = tuple(_rows(target, half.joint, batch) for target in targets)
         parts = ((half.condition, 0), (half.latents, half.tokens))
         for (attention, qkv), (rows, skipped) in zip(streams, parts, strict=True):
             head_norms(
                 kernels, _rows(qkv, rows, batch), attention.norm.query_norm.scale,
-                attention.norm.key_norm.scale, (q, k, v), skipped,
+                attention.norm.key_norm.scale, joint, skipped,
             )  # fmt: skip
-        joint = _attend(q, k, v, half.repeats)
-        outputs[0].append(joint[:, half.tokens :].reshape(-1, width))
-        outputs[1].append(joint[:, : half.tokens].reshape(-1, width))
-    return _together(outputs[0]), _together(outputs[1])
+    attended, _ = _attend_beside(targets, halves, batch, None)
+    outputs = zip(attended, halves, strict=True)
+    latents, conditions = zip(
+        *(
+            (part[:, half.tokens :].reshape(-1, width), part[:, : half.tokens].reshape(-1, width))
+            for part, half in outputs
+        ),
+        strict=True,
+    )
+    return _together(latents), _together(conditions)
 
 
-def _together(parts: list[Tensor]) -> Tensor:
-    return torch.cat(parts) if len(parts) > 1 else parts[0]
+def _attend_beside(
+    targets: Sequence[Tensor],
+    halves: Sequence[_Half],
+    batch: int,
+    meanwhile: Callable[[], Tensor] | None,
+) -> tuple[list[Tensor], Tensor | None]:
+    """Attention of each half, `(B, N, D)`, and what `meanwhile` gives.
+
+    Attention of one half leaves part of a GPU idle towards its end. A recording has the others, and
+    what else does not wait for it, beside it. Every stream waits for the main one before it begins
+    and is waited for in the end, so memory that one of them gives back is free for all.
+    """
+    here = torch.cuda.current_stream(targets[0].device) if _is_recording(targets[0]) else None
+    attended = []
+    streams = []
+    for number, half in enumerate(halves):
+        parts = [_rows(target, half.joint, batch) for target in targets]
+        if here is None or (meanwhile is None and number == 0):
+            attended.append(_attend(*parts, half.repeats))
+            continue
+        stream = _side_stream(here.device.index, number)
+        stream.wait_stream(here)
+        streams.append(stream)
+        with torch.cuda.stream(stream):
+            attended.append(_attend(*parts, half.repeats))
+    other = None if meanwhile is None else meanwhile()
+    for stream in streams:
+        here.wait_stream(stream)
+    return attended, other
+
+
+@functools.cache
+def _side_stream(device: int, number: int) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
+
+
+def _is_recording(x: Tensor) -> bool:
+    return x.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(parts)) if len(parts) > 1 else parts[0]
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None) -> Tensor:
@@ -210,17 +256,17 @@ def _single(
     norm = block.norm
     head_norms(kernels, qkv[None], norm.query_norm.scale, norm.key_norm.scale, (q, k, None))
     v = qkv[:, 2 * width :].unflatten(-1, shape[2:])
-    rest = linear_gelu(
-        normed, block.linear1.weight[inner:], _part(block.linear1.bias, inner, inner + hidden)
-    )
+    attended, rest = _attend_beside(
+        (q[0], k[0], v), halves, batch,
+        lambda: linear_gelu(
+            normed, block.linear1.weight[inner:], _part(block.linear1.bias, inner, inner + hidden)
+        ),
+    )  # fmt: skip
     # The product over both inputs side by side, without laying them side by side.
     weight = block.linear2.weight
     change = F.linear(rest, weight[:, width:], block.linear2.bias)
-    for half in halves:
-        attended = _attend(
-            *(_rows(part, half.joint, batch) for part in (q[0], k[0], v)), half.repeats
-        )
-        change[half.joint].addmm_(attended.reshape(-1, width), weight[:, :width].t())
+    for half, part in zip(halves, attended, strict=True):
+        change[half.joint].addmm_(part.reshape(-1, width), weight[:, :width].t())
     return change
 
 
