@@ -131,11 +131,11 @@ def add_field(geo_decoder: Any) -> None:
     def query(projected: Any, queries: Tensor | None = None, **others: Any) -> Tensor:
         values = asked(projected, queries, **others)
         assert queries is not None
-        x, y, z = queries.float().unbind(-1)
-        bumps = 0.05 * (12 * x).sin() * (12 * y).sin() * (12 * z).sin()
-        distance = 0.75 - (x * x + y * y + z * z).sqrt() + bumps
-        field = (20 * distance).clamp(-1, 1)[..., None].expand_as(values)
-        return (field + 1e-3 * values.float() / math.sqrt(values.numel())).to(values.dtype)
+        points = queries.float()
+        bumps = (12 * points).sin_().prod(dim=-1, keepdim=True)
+        distance = torch.add(0.75 - points.norm(dim=-1, keepdim=True), bumps, alpha=0.05)
+        field = distance.mul_(20).clamp_(-1, 1)
+        return torch.add(field, values, alpha=1e-3 / math.sqrt(values.numel())).to(values.dtype)
 
     geo_decoder.query = query
 

@@ -13,6 +13,7 @@ of scikit-image and the face reduction of the processor. Ratios are plain over o
 import argparse
 import contextlib
 import functools
+import gc
 import json
 import platform
 import statistics
@@ -156,6 +157,7 @@ def main() -> None:
             figures["ratio"] = round(figures["plain"]["seconds"] / figures["ours"]["seconds"], 2)
         results[name] = figures
         del pipeline
+        gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
         _show(name, figures)
