@@ -145,8 +145,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         dual = dual_guidance_scale is not None
         mixed = guidance_scale >= 0 and not self.model.guidance_embed
         mixed = mixed and (dual or guidance_scale != 1)
-        # Before the encoder's work: a copy to a device waits for that, and noise that is drawn on the
-        # CPU should not.
+        # Before the encoder's work: a copy to a device waits for that, and noise drawn on the CPU
+        # should not.
         if sigmas is None:
             sigmas = np.linspace(0, 1, num_inference_steps)
         retrieve_timesteps(self.scheduler, num_inference_steps, self.device, sigmas=sigmas)
