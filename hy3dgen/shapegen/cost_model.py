@@ -18,7 +18,7 @@ DECODERS = ("dense", "coarse_to_fine", "flashvdm")
 REDUCERS = ("quality", "fast")
 DEFAULT_CHUNK = 8000
 MIN_RESOLUTION = 63  # of the coarsest grid, as the decoders have it
-SPARSE_FROM = 512  # from this resolution on only dense decoding makes full grids
+SPARSE_FROM = 384  # from this resolution on only dense decoding makes full grids
 # Faces of a mesh per squared resolution: median of the bundled model's 18 kinds of objects. A
 # pipeline that has made meshes uses what it saw instead.
 TYPICAL_SURFACE = 4.0

@@ -305,7 +305,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         latents : start from these instead of noise
         volume_decoder : 'dense', 'coarse_to_fine', 'flashvdm', or None: what the VAE has been
             given, or if that is the dense default, coarse-to-fine from a resolution of 64 on,
-            without full grids from 512 on
+            without full grids from 384 on
         compatibility : the original's grids, places of vertices and unknown borders instead of the
             true ones: meshes are a little small and off centre, with FlashVDM more so, and may have
             gaps; dense unless the VAE or `volume_decoder` says otherwise

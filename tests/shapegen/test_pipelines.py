@@ -163,7 +163,7 @@ def test_grids_are_sparse_only_for_who_can_take_them():
     own, plain = VanillaVolumeDecoder(), MCSurfaceExtractor()
     flash = FlashVDMVolumeDecoding("merge")
     for chosen, name in ((own, None), (own, "flashvdm"), (flash, None)):
-        assert pick_volume_decoder(chosen, plain, 512, name).sparse_from == 512
+        assert pick_volume_decoder(chosen, plain, 512, name).sparse_from == 384
         for other in (MCSurfaceExtractor(compatibility=True), lambda grids, **_: grids):
             assert pick_volume_decoder(chosen, other, 512, name).sparse_from is None
     assert pick_volume_decoder(flash, plain, 512).topk_mode == "merge"

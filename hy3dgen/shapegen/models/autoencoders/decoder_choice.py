@@ -29,7 +29,7 @@ def pick_volume_decoder(
     own : the VAE's
     extractor : what will get the grids
     name : of `VOLUME_DECODERS`; None: `own`, or if that is the dense default, coarse-to-fine from a
-        resolution of 64 on; without full grids from 512 on, as 'flashvdm' is
+        resolution of 64 on; without full grids from 384 on, as 'flashvdm' is
     compatibility : the published decoders' grids
     """
     sparse = takes_sparse_grids(extractor) and not compatibility
