@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline
+from hy3dgen.shapegen.models.autoencoders.attention_blocks import CrossAttentionDecoder
 from hy3dgen.shapegen.settings import instantiate_from_config
 
 _NETWORKS = ("model", "vae", "conditioner")
@@ -106,7 +107,7 @@ def random_pipeline(
     for part in ("scheduler", "image_processor"):
         parts[part] = instantiate_from_config(sections[part])
     pipeline = Hunyuan3DDiTFlowMatchingPipeline(**parts, device=device, dtype=dtype)
-    add_field(pipeline.vae.geo_decoder)
+    pipeline.vae.geo_decoder.__class__ = BallDecoder
     return pipeline
 
 
@@ -124,20 +125,19 @@ def fill(
     network.load_state_dict(state, assign=True)
 
 
-def add_field(geo_decoder: Any) -> None:
-    """Add a bumpy ball's field, saturated as trained ones are, to what the decoder gives."""
-    asked = geo_decoder.query
+class BallDecoder(CrossAttentionDecoder):
+    """Adds a bumpy ball's field, saturated as trained ones are, to what the decoder gives."""
 
-    def query(projected: Any, queries: Tensor | None = None, **others: Any) -> Tensor:
-        values = asked(projected, queries, **others)
+    def query(
+        self, projected: Any, queries: Tensor | None = None, query_embeddings: Tensor | None = None
+    ) -> Tensor:
+        values = super().query(projected, queries, query_embeddings)
         assert queries is not None
         points = queries.float()
         bumps = (12 * points).sin_().prod(dim=-1, keepdim=True)
         distance = torch.add(0.75 - points.norm(dim=-1, keepdim=True), bumps, alpha=0.05)
         field = distance.mul_(20).clamp_(-1, 1)
         return torch.add(field, values, alpha=1e-3 / math.sqrt(values.numel())).to(values.dtype)
-
-    geo_decoder.query = query
 
 
 def parameters(pipeline: Hunyuan3DDiTFlowMatchingPipeline) -> dict[str, int]:

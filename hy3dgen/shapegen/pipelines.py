@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..gpu.devices import chosen
 from .calibration import machine_costs, model_traits
 from .call_settings import check_settings, warn_of_unknown
 from .cost_model import (
@@ -82,12 +83,13 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         others : the other arguments of `Hunyuan3DDiTFlowMatchingPipeline`
         """
         dual = dual_guidance and isinstance(self.conditioner, DualImageEncoder)
-        return self._image_to_shapes(
-            image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator, box_v,
-            octree_resolution, mc_level, mc_algo, num_chunks, output_type,
-            dual_guidance_scale=dual_guidance_scale if dual else None, enable_pbar=enable_pbar,
-            **others,
-        )  # fmt: skip
+        with chosen(self.device):
+            return self._image_to_shapes(
+                image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator,
+                box_v, octree_resolution, mc_level, mc_algo, num_chunks, output_type,
+                dual_guidance_scale=dual_guidance_scale if dual else None, enable_pbar=enable_pbar,
+                **others,
+            )  # fmt: skip
 
     def _image_to_shapes(
         self,
@@ -323,14 +325,15 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         ------
         InvalidImageError, InvalidSettingError, SurfaceExtractionError
         """
-        return self._image_to_shapes(
-            image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator, box_v,
-            octree_resolution, mc_level, mc_algo, num_chunks, output_type, mask=mask,
-            latents=latents, volume_decoder=volume_decoder, compatibility=compatibility,
-            face_count=face_count, reducer=reducer, step_saving=step_saving, preview=preview,
-            callback=callback, callback_steps=callback_steps, progress=progress,
-            enable_pbar=enable_pbar, **others,
-        )  # fmt: skip
+        with chosen(self.device):
+            return self._image_to_shapes(
+                image, num_inference_steps, timesteps, sigmas, eta, guidance_scale, generator,
+                box_v, octree_resolution, mc_level, mc_algo, num_chunks, output_type, mask=mask,
+                latents=latents, volume_decoder=volume_decoder, compatibility=compatibility,
+                face_count=face_count, reducer=reducer, step_saving=step_saving, preview=preview,
+                callback=callback, callback_steps=callback_steps, progress=progress,
+                enable_pbar=enable_pbar, **others,
+            )  # fmt: skip
 
 
 def _ignore_progress(stage: str, step: int, total: int) -> None:

@@ -117,7 +117,7 @@ def denoise(
     time_values = model.time_values(times, guidance, latents.dtype)
     calls = [(condition, 1)]
     if mix_guidance and dual_guidance_scale is None:
-        together = getattr(model, "takes_empty", False)
+        together = getattr(model, "takes_empty", None)
         calls = _guided_calls(condition, rows, latents, merge_tokens, together)
 
     if progress is not None:
@@ -201,13 +201,17 @@ def _guided_calls(
     rows: int,
     latents: Tensor,
     merge: bool | None,
-    together: bool,
+    together: bool | None,
 ) -> list[tuple[Mapping[str, Tensor], int]]:
-    """The network calls of a step with guidance: contexts, and what one of their tokens counts."""
+    """The network calls of a step with guidance: contexts, and what one of their tokens counts.
+
+    `together` says whether one call can take both conditions; False, that each is wanted apart.
+    """
     tokens = condition["main"]
     if merge is None:
         # Below this a GPU is kept waiting for its next call rather than for arithmetic.
-        merge = latents.device.type == "cpu" or latents.shape[1] + tokens.shape[1] >= _BUSY_GPU
+        busy = latents.shape[1] + tokens.shape[1] >= _BUSY_GPU
+        merge = together is False or latents.device.type == "cpu" or busy
     if merge and set(condition) == {"main"}:
         merged, repeats = merge_equal_tokens(tokens[rows:])
         if repeats > 1 and together:

@@ -23,7 +23,9 @@ def pool():
 
 
 def test_results_are_those_of_one_pipeline_in_order(pool):
-    alone = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(bundled_folder(), subfolder=None)
+    alone = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(
+        bundled_folder(), subfolder=None, device="cpu"
+    )
     seen = []
     seeds = [5, 1, 2, 9]
     results = pool(PICTURES, seeds, lambda done, total: seen.append((done, total)), **SETTINGS)

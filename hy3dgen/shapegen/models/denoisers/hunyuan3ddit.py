@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....errors import InvalidSettingError
+from ....gpu.devices import chosen
 from ....weights import load_strictly, read_part
 from ..attention import Repeats, RMSNorm, attention, split_stacked_heads
 from ..embeddings import timestep_embedding
@@ -281,8 +282,9 @@ class Hunyuan3DDiT(nn.Module):
         kernels = kernels_for(self, latent, len(time_values.final))
         if kernels is not None:
             latents = [latent] * len(names)
-            normed = run_blocks(kernels, self, latents, conditions, time_values)
-            return self.final_layer.linear(normed)
+            with chosen(x.device):
+                normed = run_blocks(kernels, self, latents, conditions, time_values)
+                return self.final_layer.linear(normed)
         parts = [self._plain(latent, *condition, time_values) for condition in conditions]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
