@@ -286,7 +286,7 @@ class PipelineParts:
         if self._second is None or self._offload is not None:
             return first
         where, copied, _decoder = self._second
-        if first is not self.model:
+        if first is not self.model and where.type == "cuda":
             copied = self._second_recordings.of(copied)
         return SpreadDenoiser(first, copied, where)
 

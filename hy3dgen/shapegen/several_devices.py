@@ -41,7 +41,7 @@ class SpreadDenoiser:
 
     def __init__(self, first: Any, second: Any, device: torch.device) -> None:
         self.first, self.second, self.device = first, second, device
-        self._ahead: tuple[Tensor, Tensor] | None = None  # latents here, and on the second device
+        self._ahead: tuple[Tensor, tuple[Tensor, Tensor]] | None = None  # latents; they, time there
         self._moved: dict[int, tuple[Tensor, Tensor]] = {}  # conditions, by what they were
 
     def __getattr__(self, name: str) -> Any:
@@ -64,20 +64,23 @@ class SpreadDenoiser:
         condition_repeats: int = 1,
     ) -> Tensor:
         if condition_repeats == 1:
-            # Before the long call, behind which the copy would wait.
-            self._ahead = (x, x.to(self.device, non_blocking=True))
+            # Before the long call, behind which copies would wait.
+            self._ahead = (x, self._sent(x, t))
             return self.first(
                 x, t, contexts, time_values=time_values.first, condition_repeats=condition_repeats
             )
         if self._ahead is None or self._ahead[0] is not x:
-            self._ahead = (x, x.to(self.device, non_blocking=True))
+            self._ahead = (x, self._sent(x, t))
         there = {name: self._there(tokens) for name, tokens in contexts.items()}
         with chosen(self.device):
             velocity = self.second(
-                self._ahead[1], t.to(self.device, non_blocking=True), there,
-                time_values=time_values.second, condition_repeats=condition_repeats,
+                *self._ahead[1], there, time_values=time_values.second,
+                condition_repeats=condition_repeats,
             )  # fmt: skip
         return velocity.to(x.device, non_blocking=True)
+
+    def _sent(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        return x.to(self.device, non_blocking=True), t.to(self.device, non_blocking=True)
 
     def _there(self, tokens: Tensor) -> Tensor:
         """The condition on the second device; the same at every step."""
