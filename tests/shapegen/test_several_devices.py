@@ -46,8 +46,9 @@ def test_mesh_is_that_of_one_device(first, second):
 
     decoder.query = counted
     got = made(pipeline)
-    assert asked["model"] == 2 and asked["decoder"] > 10_000
-    print(len(got.mesh_v), len(want.mesh_v))
+    # Two steps, one of which is run again to be recorded on a GPU.
+    assert asked["model"] == 2 if second == "cpu" else asked["model"] >= 2
+    assert asked["decoder"] > 10_000
     if first == "cpu":
         assert np.array_equal(got.mesh_f, want.mesh_f)
         assert np.abs(got.mesh_v - want.mesh_v).max() < 1e-3
