@@ -22,7 +22,7 @@ from ..memory import available_bytes, give_back_freed, peak_memory, resident_byt
 from ..mesh import TriangleMesh, reduce_faces
 from ..model_defaults import STANDARD, TURBO, Defaults
 from .cost_model import REDUCERS, MachineCosts, ModelTraits
-from .devices import free_cached_memory
+from .devices import free_cached_memory, usable_memory
 from .models.autoencoders.attention_blocks import KeysValues
 from .models.autoencoders.coarse_to_fine import CoarseToFineVolumeDecoder
 from .models.autoencoders.field import Field, chunk_limit
@@ -86,6 +86,7 @@ def machine_costs(pipeline: Any, traits: ModelTraits) -> MachineCosts:
         pipeline.dtype,
         torch.get_num_threads(),
         pipeline._offload is not None,
+        pipeline.max_memory,
         traits,
         pipeline.vae.latent_shape,
         tuple((type(n).__name__, sum(p.numel() for p in n.parameters())) for n in networks),
@@ -93,6 +94,8 @@ def machine_costs(pipeline: Any, traits: ModelTraits) -> MachineCosts:
     if key not in _known:
         _known[key] = measure_costs(pipeline, traits)
     held, free = _memory_now(pipeline.device)
+    if pipeline.max_memory is not None:
+        free = max(min(free, int(pipeline.max_memory) - held), 0)
     return replace(_known[key], held_bytes=held, free_bytes=free)
 
 
@@ -195,7 +198,7 @@ def _memory_now(device: torch.device) -> tuple[int, int]:
     """(held, still to be had), of a GPU or of this process."""
     if device.type == "cuda":
         free_cached_memory(device)
-        return torch.cuda.memory_allocated(device), torch.cuda.mem_get_info(device)[0]
+        return torch.cuda.memory_allocated(device), usable_memory(device)
     give_back_freed()
     return resident_bytes(), available_bytes()
 

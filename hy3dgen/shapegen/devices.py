@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Picks where a model runs and in which precision."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from ..errors import InvalidSettingError
@@ -52,6 +55,42 @@ def free_cached_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def usable_memory(device: torch.device) -> int:
+    """Bytes that torch can still have of a CUDA device, within what it has been limited to."""
+    held, total = torch.cuda.memory_allocated(device), torch.cuda.mem_get_info(device)[1]
+    idle = torch.cuda.memory_reserved(device) - held
+    limit = int(_allowed_share(device) * total)
+    return max(min(torch.cuda.mem_get_info(device)[0] + idle, limit - held), 0)
+
+
+@contextlib.contextmanager
+def memory_within(device: torch.device, limit: float | None) -> Iterator[None]:
+    """Let torch hold no more than `limit` bytes of a CUDA device; it then gives back what is idle.
+
+    A limit that was set before and is lower stays.
+    """
+    if limit is None or device.type != "cuda":
+        yield
+        return
+    before = _allowed_share(device)
+    wanted = float(limit) / torch.cuda.mem_get_info(device)[1]
+    torch.cuda.set_per_process_memory_fraction(min(wanted, before), _number(device))
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(before, _number(device))
+
+
+def _allowed_share(device: torch.device) -> float:
+    """Of a CUDA device's memory; older versions of torch do not tell and are not asked."""
+    ask = getattr(torch.cuda, "get_per_process_memory_fraction", None)
+    return 1.0 if ask is None else float(ask(_number(device)))
+
+
+def _number(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def pick_dtype(dtype: torch.dtype | None, device: torch.device) -> torch.dtype:

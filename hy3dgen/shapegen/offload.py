@@ -10,6 +10,9 @@ from torch import nn
 class Offload:
     """At most one of the networks is on `device`: the one that was called last."""
 
+    moves = True
+    keeps_denoiser = False  # on the device, so that its calls can be recorded
+
     def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
         self.networks = list(networks)
         self.device = device

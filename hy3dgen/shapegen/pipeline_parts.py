@@ -29,6 +29,7 @@ from ..weights import (
     split_parts,
 )
 from .call_settings import warn_of_unknown
+from .cost_model import SPARSE_FROM
 from .devices import pick_device, pick_dtype
 from .flash_vae import ModelSource, load_flash_vae
 from .log import logger
@@ -37,6 +38,7 @@ from .models.autoencoders.flash_vdm import FlashVDMVolumeDecoding
 from .models.autoencoders.surface_extractors import make_surface_extractor
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
+from .residency import Residency, default_limit, fits, least_limit
 from .sampling import draw_noise
 from .settings import instantiate_from_config
 from .several_devices import SpreadDecoder, SpreadDenoiser, replica
@@ -56,6 +58,7 @@ class PipelineParts:
     ----------
     vae, model, conditioner : networks on `device` in `dtype`, in eval mode
     scheduler, image_processor
+    max_memory : see `set_max_memory`
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class PipelineParts:
         image_processor: Any,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        max_memory: float | None = None,
         **kwargs: Any,
     ) -> None:
+        self.max_memory = max_memory
         self.kwargs = kwargs  # kept for scripts, without effect
         warn_of_unknown(kwargs, type(self).__init__)
         self.vae = vae
@@ -80,7 +85,7 @@ class PipelineParts:
         self.dtype = pick_dtype(dtype, self.device)
         self._source: ModelSource | None = None
         self._own_vae: Any = None  # while another one takes its place
-        self._offload: Offload | None = None
+        self._offload: Offload | Residency | None = None
         self._use_graphs = True
         self._recordings, self._second_recordings = Recordings(), Recordings()
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
@@ -101,6 +106,7 @@ class PipelineParts:
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         use_safetensors: bool | None = None,
+        max_memory: float | None = None,
         **kwargs: Any,
     ) -> _Self:
         """Load a weight file and its config.
@@ -113,6 +119,7 @@ class PipelineParts:
         device : None picks a GPU if there is one, else the CPU
         dtype : None is float16 on a GPU and float32 on the CPU
         use_safetensors : True reads the `.safetensors` file beside a given `.ckpt`
+        max_memory : see `set_max_memory`; a model for which a GPU has not enough gets what is free
         kwargs : go to the constructor, which keeps them
         """
         device = pick_device(device)  # before the slow part
@@ -127,10 +134,14 @@ class PipelineParts:
         )
         with torch.device("meta"):
             parts = {name: instantiate_from_config(config[name]) for name in state}
-        parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype, device)
+        place = device
+        if device.type == "cuda" and "conditioner" in parts:
+            max_memory = _needed_limit([parts[n].to(dtype) for n in _NETWORKS], device, max_memory)
+            place = device if max_memory is None else torch.device("cpu")
+        parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype, place)
         for name in ("model", "conditioner"):
             if name in state:
-                load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, device)
+                load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, place)
         if "conditioner" not in parts:
             parts["conditioner"] = instantiate_from_config(config["conditioner"])
             logger.warning(
@@ -140,7 +151,7 @@ class PipelineParts:
             )
         for name in ("scheduler", "image_processor"):
             parts[name] = instantiate_from_config(config[name])
-        pipeline = cls(**parts, device=device, dtype=dtype, **kwargs)
+        pipeline = cls(**parts, device=device, dtype=dtype, max_memory=max_memory, **kwargs)
         pipeline._folder = Path(config_path).parent
         return pipeline
 
@@ -179,17 +190,65 @@ class PipelineParts:
         self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
     ) -> None:
         """Move the networks; ends `enable_model_cpu_offload`."""
-        if self._offload is not None:
-            self._offload.remove()
-            self._offload = None
+        self._end_offload()
         self._second = None
         self._forget_recordings()
         if device is not None:
             self.device = pick_device(device)
         if dtype is not None:
             self.dtype = pick_dtype(dtype, self.device)
+        limited = self.max_memory is not None and self.device.type == "cuda"
         for network in (self.vae, self.model, self.conditioner):
-            network.to(device=self.device, dtype=self.dtype)
+            network.to(device="cpu" if limited else self.device, dtype=self.dtype)
+        if limited:
+            self._keep_within()
+
+    def set_max_memory(self, max_memory: float | None) -> None:
+        """Hold no more than so many bytes of a CUDA GPU from now on; None: no limit.
+
+        The fastest way within it is taken: weights that a picture needs once come from pinned host
+        memory when they are needed, the encoder's first; with less, the denoiser's blocks are
+        there for the time of denoising only, and with very little some come anew at every step.
+        Results are those without a limit. During calls torch gives back what it keeps for later;
+        what the driver and the libraries hold comes on top, some hundred megabytes. Elsewhere than
+        on a CUDA GPU only `get_optimal_settings` takes notice.
+
+        Raises
+        ------
+        InvalidSettingError
+            The model needs more; the sentence says how much.
+        """
+        if max_memory is not None and not max_memory > 0:
+            raise InvalidSettingError(
+                f"max_memory is {max_memory}; give bytes, such as 4e9, or None for no limit."
+            )
+        before, self.max_memory = self.max_memory, max_memory
+        try:
+            self.to(self.device)
+        except InvalidSettingError:
+            self.max_memory = before
+            self.to(self.device)
+            raise
+
+    def enable_low_memory(self, enabled: bool = True) -> None:
+        """`set_max_memory` with the least that makes no denoising step slower, or without limit."""
+        least = least_limit(self.conditioner, self.model, self.vae)
+        self.set_max_memory(least if enabled else None)
+
+    def _keep_within(self) -> None:
+        networks = (self.conditioner, self.model, self.vae)
+        self._offload = Residency(*networks, self.device, self.max_memory)
+
+    def _end_offload(self) -> None:
+        if self._offload is not None:
+            self._offload.remove()
+            self._offload = None
+            self._forget_recordings()
+
+    def _sparse_from(self) -> int:
+        """The resolution from which on decoding makes no full grids."""
+        limited = isinstance(self._offload, Residency) and not self._offload.plan.full_grids
+        return 0 if limited else SPARSE_FROM
 
     def compile(self) -> None:
         """Compile the networks with torch.compile; the first call then takes a minute or more."""
@@ -233,8 +292,10 @@ class PipelineParts:
     ) -> None:
         """Keep networks in host memory; each moves to the device while it is used.
 
-        Saves device memory at the cost of copying. `to` ends it.
+        Saves device memory at the cost of copying. `to` ends it. It takes the place of a limit;
+        `set_max_memory` copies less and faster.
         """
+        self.max_memory = None
         where = pick_device(device)
         self.device = torch.device(where.type, gpu_id) if gpu_id is not None else where
         self._renew_offload(start=True)
@@ -262,6 +323,11 @@ class PipelineParts:
         if device is None:
             self._second = None
             return
+        if self._offload is not None and self._offload.moves:
+            raise InvalidSettingError(
+                "a second device cannot share the work while weights move between this one and "
+                "host memory; call set_max_memory(None) or to(device) before spread_over."
+            )
         where = pick_device(device)
         self._second = (
             where, replica(self.model, where), replica(self.vae.geo_decoder, where),
@@ -292,23 +358,29 @@ class PipelineParts:
 
     def _recorded(self, network: nn.Module) -> Any:
         """The network by recordings, or itself where those are of no use."""
-        return self._recordings.of(network) if self._graphs_work() else network
+        return self._recordings.of(network) if self._graphs_work(network) else network
 
-    def _graphs_work(self) -> bool:
-        return self.device.type == "cuda" and self._offload is None and self._use_graphs
+    def _graphs_work(self, network: nn.Module) -> bool:
+        if self.device.type != "cuda" or not self._use_graphs:
+            return False
+        if self._offload is None:
+            return True
+        return network is self.model and self._offload.keeps_denoiser
 
     def _forget_recordings(self) -> None:
         self._recordings, self._second_recordings = Recordings(), Recordings()
 
     def maybe_free_model_hooks(self) -> None:
-        """With `enable_model_cpu_offload`: bring all networks back to host memory."""
+        """What only visits the device goes back to host memory."""
         if self._offload is not None:
             self._offload.rest()
 
     def _renew_offload(self, start: bool = False) -> None:
-        if self._offload is not None:
-            self._offload.remove()
-        elif not start:
+        if self._offload is None and not start:
+            return
+        self._end_offload()
+        if self.max_memory is not None:
+            self._keep_within()
             return
         self._offload = Offload((self.conditioner, self.model, self.vae), self.device)
 
@@ -394,7 +466,7 @@ class PipelineParts:
         is that of the picture.
         """
         extras = dict(additional_cond_inputs or {})
-        calls = {"call": self._recorded} if self._graphs_work() else {}
+        calls = {"call": self._recorded} if self.device.type == "cuda" else {}
         condition = self.conditioner(image=image.to(self.device), **calls, **extras)
         if do_classifier_free_guidance:
             empty = self.conditioner.unconditional_embedding(len(image), **extras)
@@ -431,3 +503,17 @@ class PipelineParts:
                 "tokens, channels; pass latents of that shape."
             )
         return latents.to(device, dtype)
+
+
+def _needed_limit(
+    networks: Sequence[Any], device: torch.device, max_memory: float | None
+) -> float | None:
+    """`max_memory`, or without it None where all weights fit, else what is free."""
+    if max_memory is not None:
+        return max_memory
+    free = default_limit(device)
+    model, vae, conditioner = networks
+    if free is None or fits((conditioner, model, vae), free):
+        return None
+    logger.info("The device has %.1f GB free; weights come when they are needed.", free / 1e9)
+    return free

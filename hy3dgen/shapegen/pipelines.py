@@ -28,6 +28,7 @@ from .models.autoencoders.decoder_choice import VOLUME_DECODERS, pick_volume_dec
 from .models.autoencoders.surface_extractors import Latent2MeshOutput, make_surface_extractor
 from .models.conditioner import DualImageEncoder
 from .pipeline_parts import PipelineParts
+from .residency import within_limit
 from .sampling import denoise, retrieve_timesteps
 from .settings import instantiate_from_config
 from .step_saving import Previews, StepSaving, StepWatch, synchronised_clock
@@ -91,6 +92,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
                 **others,
             )  # fmt: skip
 
+    @within_limit
     def _image_to_shapes(
         self,
         image: Any,
@@ -135,8 +137,9 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             own = getattr(extractor, "mc_algo", "mc")
             extractor = make_surface_extractor(mc_algo or own, compatibility)
         decoder = pick_volume_decoder(
-            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility
-        )
+            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility,
+            self._sparse_from(),
+        )  # fmt: skip
         report = progress or (TerminalProgress() if enable_pbar else _ignore_progress)
 
         report("condition", 0, 1)
@@ -175,6 +178,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             return latents
 
         report("decode", 0, 1)
+        self._use(self.vae)
         tokens = self._recorded(self.vae)(latents / self.vae.scale_factor)
         grid = decoder(
             tokens,
@@ -201,6 +205,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             self._surfaces.extend(len(mesh.mesh_f) / octree_resolution**2 for mesh in meshes)
         return export_to_trimesh(meshes) if output_type == "trimesh" else meshes
 
+    @within_limit
     def get_optimal_settings(
         self,
         speed_priority: float = 0.5,
@@ -217,7 +222,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         ----------
         speed_priority : 0.0 is the best that the model gives, 1.0 the fastest
         max_seconds : of the whole call
-        max_memory : bytes; on a GPU of its memory, else of this process; None: what is free now
+        max_memory : bytes; on a GPU of its memory, else of this process; None: the pipeline's own
+            limit (`set_max_memory`), or what is free now
         face_count : reduce to so many faces; is in the result then
 
         Returns
@@ -236,8 +242,9 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         traits = model_traits(self, self._usual_settings())
         costs = machine_costs(self, traits)
         surface = float(np.median(self._surfaces)) if self._surfaces else TYPICAL_SURFACE
+        limit = self.max_memory if max_memory is None else max_memory
         return optimal_settings(
-            costs, traits, speed_priority, max_seconds, max_memory, surface, face_count
+            costs, traits, speed_priority, max_seconds, limit, surface, face_count
         )
 
     def _watchers(self, saving: Any, preview: Any, bounds: Any) -> list[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...devices import free_cached_memory, is_out_of_memory
+from ...devices import free_cached_memory, is_out_of_memory, usable_memory
 from ...log import logger
 from .volume_grids import box_corners
 
@@ -35,9 +35,7 @@ def busy_chunk(geo_decoder: Any, device: torch.device) -> int:
     needed = getattr(geo_decoder, "activation_bytes", None)
     if device.type != "cuda" or needed is None:
         return 0
-    free = torch.cuda.mem_get_info(device)[0]
-    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(_CUDA_CHUNK_BYTES, free // 4) // needed()
+    return min(_CUDA_CHUNK_BYTES, usable_memory(device) // 4) // needed()
 
 
 def power_of_two(count: int) -> int:

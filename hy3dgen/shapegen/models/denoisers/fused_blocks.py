@@ -82,6 +82,7 @@ def run_blocks(
     latent_in = gated_norm(kernels, latent, None, None, *img.chunk(6, dim=-1)[:2])
     cond_in = gated_norm(kernels, cond, None, None, *txt.chunk(6, dim=-1)[:2])
     for number, (block, (img, txt)) in enumerate(doubles):
+        _enter(block)
         following = doubles[number + 1][1] if number + 1 < len(doubles) else None
         latent_out, cond_out = _joint_attention(kernels, block, latent_in, cond_in, halves, batch)
         latent_in = _finish_stream(
@@ -103,6 +104,7 @@ def run_blocks(
     shift, scale, gate = singles[0][1].chunk(3, dim=-1)
     normed = gated_norm(kernels, joint, None, None, shift, scale)
     for number, (block, _values) in enumerate(singles):
+        _enter(block)
         change = _single(kernels, block, normed, halves, batch)
         if number + 1 < len(singles):
             shift, scale, next_gate = singles[number + 1][1].chunk(3, dim=-1)
@@ -138,6 +140,12 @@ def _halves(
 def _rows(stream: Tensor, part: slice, batch: int) -> Tensor:
     """A part of the rows, picture by picture: `(R, ...)` -> `(B, R / B, ...)`."""
     return stream[part].unflatten(0, (batch, -1))
+
+
+def _enter(block: nn.Module) -> None:
+    """What is to happen before a block's call, which is here one of each of its parts."""
+    for hook in block._forward_pre_hooks.values():
+        hook(block, ())
 
 
 def _joint_attention(

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides which weights stay on a device with little memory, and which come when they are needed.
+
+Arithmetic only, in bytes. In the order of what it costs: all weights stay; of those that a picture
+needs once (encoder, modulations of all times, the VAE's blocks) some come from host memory; the
+denoiser's blocks visit for the time of denoising; some of its blocks come anew at every step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import InvalidSettingError
+
+SLOTS = 2  # that passing units of a chain take turns in
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that a picture needs of a device.
+
+    Attributes
+    ----------
+    fixed : weights that always stay
+    once : units of the chains that are used once for a picture, those that should stay first ahead
+    steps : units of the chain that is used at every step
+    condition, denoise, decode : what each stage works with
+    recordings : what recorded calls of the denoiser hold as long as its blocks stay
+    full_grid : what decoding holds on top where it makes full grids
+    """
+
+    fixed: int
+    once: tuple[tuple[int, ...], ...]
+    steps: tuple[int, ...]
+    condition: int
+    denoise: int
+    decode: int
+    recordings: int = 0
+    full_grid: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Numbers of units, chain by chain; what is in none of them stays.
+
+    Attributes
+    ----------
+    passing_once : for each chain of `once`, those that pass through slots
+    visiting, passing : of `steps`, those that are there while denoising, and that pass through
+        slots at every step
+    peak : about what is needed at most
+    full_grids : whether there is memory for them
+    keeps_steps : whether the units of `steps` stay, so that calls can be recorded
+    """
+
+    passing_once: tuple[tuple[int, ...], ...]
+    visiting: tuple[int, ...] = ()
+    passing: tuple[int, ...] = ()
+    peak: int = 0
+    full_grids: bool = True
+    keeps_steps: bool = True
+
+    @property
+    def moves(self) -> bool:
+        """Whether any weight is not always on the device."""
+        return bool(any(self.passing_once) or self.visiting or self.passing)
+
+
+def plan_memory(needs: Needs, limit: float | None) -> Plan:
+    """The plan that costs least time and needs no more than `limit` bytes; None: no limit.
+
+    Raises
+    ------
+    InvalidSettingError
+        Even the plan that needs least does not fit; the sentence says what it needs.
+    """
+    everything = needs.fixed + sum(map(sum, needs.once)) + sum(needs.steps)
+    stay = tuple(() for _ in needs.once)
+    for full_grids in (True, False):
+        peak = everything + _working(needs, full_grids)
+        if limit is None or peak <= limit:
+            return Plan(stay, peak=peak, full_grids=full_grids)
+    spare = limit - least_without_loss(needs)
+    if spare >= 0:
+        return Plan(_passing_once(needs, spare), peak=int(limit), full_grids=False)
+
+    everyone = tuple(tuple(range(len(chain))) for chain in needs.once)
+    base = needs.fixed + _slots(needs)
+    decoding = base + max(needs.decode, needs.condition)
+    room = limit - base - needs.denoise
+    visiting, passing = tuple(range(len(needs.steps))), ()
+    if sum(needs.steps) > room:
+        room -= SLOTS * max(needs.steps)
+        passing = spread_out(needs.steps, sum(needs.steps) - room, even=True)
+        visiting = tuple(number for number in visiting if number not in passing)
+    held = sum(needs.steps[number] for number in visiting)
+    held += SLOTS * max((needs.steps[number] for number in passing), default=0)
+    peak = max(decoding, base + needs.denoise + held)
+    if peak > limit:
+        least = max(decoding, base + needs.denoise + SLOTS * max(needs.steps))
+        raise InvalidSettingError(
+            f"max_memory is {limit / 1e9:.2f} GB, but this model needs about {least / 1e9:.2f} GB "
+            "of "
+            "the device; allow more, or choose a smaller model."
+        )
+    return Plan(everyone, visiting, passing, peak, full_grids=False, keeps_steps=False)
+
+
+def least_without_loss(needs: Needs) -> int:
+    """The smallest limit with which no denoising step is slower than without one."""
+    return needs.fixed + sum(needs.steps) + _slots(needs) + _working(needs, full_grids=False)
+
+
+def spread_out(sizes: Sequence[int], wanted: float, even: bool = False) -> tuple[int, ...]:
+    """Numbers of units with at least `wanted` bytes together, far from each other; or all.
+
+    Parameters
+    ----------
+    even : their count is even, unless all of an odd number are needed
+    """
+    share = min(max(wanted / max(sum(sizes), 1), 0.0), 1.0)
+    chosen, owed = [], 0.0
+    for number, size in enumerate(sizes):
+        owed += share * size
+        if owed > size / 2:
+            chosen.append(number)
+            owed -= size
+    others = [number for number in range(len(sizes)) if number not in chosen]
+    while others and (sum(sizes[n] for n in chosen) < wanted or (even and len(chosen) % 2)):
+        chosen.append(others.pop(len(others) // 2))
+    return tuple(sorted(chosen))
+
+
+def _working(needs: Needs, full_grids: bool) -> int:
+    """The most that a stage works with, where the denoiser's blocks stay."""
+    decode = needs.decode + (needs.full_grid if full_grids else 0)
+    return max(needs.condition, needs.denoise, decode) + needs.recordings
+
+
+def _slots(needs: Needs) -> int:
+    """Of the chains used once, which are in use one at a time."""
+    return SLOTS * max((max(chain, default=0) for chain in needs.once), default=0)
+
+
+def _passing_once(needs: Needs, spare: float) -> tuple[tuple[int, ...], ...]:
+    """What passes of each chain when `spare` bytes of units may stay, first chains first."""
+    passing = []
+    for chain in needs.once:
+        passing.append(spread_out(chain, sum(chain) - spare))
+        spare -= sum(size for number, size in enumerate(chain) if number not in passing[-1])
+    return tuple(passing)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps a shape model's weights and work within a limit of device memory.
+
+What is where is decided by `memory_plan`, moved by `moving_weights`; this module knows the
+networks: what their units are and about how much their stages work with. Every estimate of a
+stage's work was compared with a GPU's count, see `tests/gpu/test_memory_limits.py`.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..gpu.copies import DeviceCopies
+from .devices import free_cached_memory, memory_within, usable_memory
+from .memory_plan import Needs, Plan, least_without_loss, plan_memory
+from .models.conditioner import ImageEncoder
+from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT, Modulation
+from .moving_weights import Chain, Unit
+
+_LIBRARIES = 192 << 20  # what products and attention ask for beside their results
+# Tensors of the tokens' size that a stage holds at a time.
+_ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS = 20, 40, 16
+_FULL_GRID_BYTES = 13  # a point, beside what decoding near the surface takes
+_NEAR_SURFACE_BYTES = 2000  # a squared cell of resolution
+_CHUNK = 256 << 20
+
+
+class Residency:
+    """The networks' weights where a plan wants them, until `remove`.
+
+    Parameters
+    ----------
+    conditioner, model, vae : in host memory, or where they were
+    limit : bytes of the device
+    copies : a double for tests
+    """
+
+    def __init__(
+        self,
+        conditioner: nn.Module,
+        model: nn.Module,
+        vae: nn.Module,
+        device: torch.device,
+        limit: float | None,
+        copies: Any = None,
+    ) -> None:
+        networks = (conditioner, model, vae)
+        once, steps = units_of(*networks)
+        self.device, self.limit = device, limit
+        self.plan: Plan = plan_memory(needs_of(conditioner, model, vae, once, steps), limit)
+        moving = [
+            units[number]
+            for units, numbers in (
+                *zip(once, self.plan.passing_once, strict=True),
+                (steps, (*self.plan.visiting, *self.plan.passing)),
+            )
+            for number in numbers
+        ]
+        _move_others(networks, moving, device)
+        self._model, self._vae = model, vae
+        self._chains: list[Chain] = []
+        if moving:
+            copies = copies or DeviceCopies(device)
+            for units, numbers in zip(once, self.plan.passing_once, strict=True):
+                if numbers:
+                    self._chains.append(Chain(units, (), numbers, copies, once=True))
+        self._steps = None
+        if not self.plan.keeps_steps:
+            self._steps = Chain(steps, self.plan.visiting, self.plan.passing, copies, once=False)
+
+    @property
+    def moves(self) -> bool:
+        """Whether any weights come and go."""
+        return self.plan.moves
+
+    @property
+    def keeps_denoiser(self) -> bool:
+        """Whether its blocks stay where they are, so that calls can be recorded."""
+        return self.plan.keeps_steps
+
+    def use(self, network: nn.Module) -> None:
+        """Begin to bring what the stage of a network needs; what only others need goes."""
+        if self._steps is None:
+            return
+        if network is self._model:
+            free_cached_memory(self.device)
+            self._steps.begin()
+        else:
+            self._steps.end()
+
+    def rest(self) -> None:
+        """Take back all that only visits the device."""
+        if not self.moves:
+            return
+        for chain in (*self._chains, *([] if self._steps is None else [self._steps])):
+            chain.end()
+        free_cached_memory(self.device)
+
+    def remove(self) -> None:
+        """Stop watching; weights that moved are in host memory then."""
+        for chain in (*self._chains, *([] if self._steps is None else [self._steps])):
+            chain.remove()
+        self._chains, self._steps = [], None
+
+
+def fits(networks: tuple[nn.Module, nn.Module, nn.Module], limit: float) -> bool:
+    """Whether all weights of conditioner, model and VAE can stay within `limit` bytes."""
+    return not plan_memory(needs_of(*networks, *units_of(*networks)), limit).moves
+
+
+def least_limit(conditioner: nn.Module, model: nn.Module, vae: nn.Module) -> int:
+    """Bytes with which no denoising step is slower than without a limit."""
+    return least_without_loss(needs_of(conditioner, model, vae, *units_of(conditioner, model, vae)))
+
+
+def units_of(
+    conditioner: nn.Module, model: nn.Module, vae: nn.Module
+) -> tuple[list[list[Unit]], list[Unit]]:
+    """Chains of units that a picture needs once, and the chain of every denoising step.
+
+    Modulations depend on times alone and are asked once for all of them; they are a chain apart.
+    """
+    modulations = [module for module in model.modules() if isinstance(module, Modulation)]
+    blocks = [block for blocks in _block_lists(model) for block in blocks]
+    steps = [Unit(block, modulations) for block in blocks]
+    decoder = vae.get_submodule("transformer")
+    rest = (
+        [] if getattr(vae, "encoder", None) is None else _block_lists(vae.get_submodule("encoder"))
+    )
+    lists = [*_block_lists(decoder), modulations, *_block_lists(conditioner), *rest]
+    return [[Unit(block) for block in blocks] for blocks in lists if len(blocks)], steps
+
+
+def _block_lists(network: nn.Module) -> list[nn.ModuleList]:
+    """The outermost lists of a network's blocks, in their order."""
+    if isinstance(network, nn.ModuleList):
+        return [network]
+    return [found for child in network.children() for found in _block_lists(child)]
+
+
+def needs_of(
+    conditioner: nn.Module,
+    model: nn.Module,
+    vae: Any,
+    once: list[list[Unit]],
+    steps: list[Unit],
+    octree_resolution: int = 384,
+) -> Needs:
+    """What a picture needs of a device, as these networks are made."""
+    weights = sum(
+        value.numel() * value.element_size()
+        for network in (conditioner, model, vae)
+        for value in (*network.parameters(), *network.buffers())
+    )
+    moveable = sum(unit.size for units in (*once, steps) for unit in units)
+    item = next(model.parameters()).element_size()
+    encoders = [part for part in conditioner.modules() if isinstance(part, ImageEncoder)]
+    tokens = sum(encoder.num_patches for encoder in encoders)
+    widest = max((encoder.model.config.hidden_size for encoder in encoders), default=0)
+    latents = vae.latent_shape[0]
+    first = (
+        model.latent_in if isinstance(model, Hunyuan3DDiT) else model.get_submodule("x_embedder")
+    )
+    row = (latents + tokens) * first.out_features * item
+    surface = _NEAR_SURFACE_BYTES * octree_resolution**2
+    return Needs(
+        fixed=max(weights - moveable, 0),
+        once=tuple(tuple(unit.size for unit in units) for units in once),
+        steps=tuple(unit.size for unit in steps),
+        condition=_ENCODER_TENSORS * tokens * widest * item + _LIBRARIES,
+        denoise=_STEP_TENSORS * row + _LIBRARIES,
+        decode=surface + _CHUNK,
+        recordings=2 * _RECORDED_TENSORS * row if isinstance(model, Hunyuan3DDiT) else 0,
+        full_grid=_FULL_GRID_BYTES * (octree_resolution + 1) ** 3,
+    )
+
+
+def _move_others(networks: tuple[nn.Module, ...], moving: list[Unit], device: torch.device) -> None:
+    """Bring to the device what always stays there."""
+    names = set().union(*(unit.names() for unit in moving)) if moving else set()
+    with torch.inference_mode(False):
+        for owner in (module for network in networks for module in network.modules()):
+            for name, value in owner._parameters.items():
+                if value is not None and (id(owner), name) not in names:
+                    moved = value.detach().to(device)
+                    owner._parameters[name] = nn.Parameter(moved, requires_grad=False)
+            for name, buffer in owner._buffers.items():
+                if buffer is not None and (id(owner), name) not in names:
+                    owner._buffers[name] = buffer.to(device)
+
+
+def within_limit(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A pipeline's method that keeps to its limit, and after which no weights are visiting."""
+
+    @wraps(method)
+    def limited(pipeline: Any, *arguments: Any, **options: Any) -> Any:
+        with memory_within(pipeline.device, pipeline.max_memory):
+            try:
+                return method(pipeline, *arguments, **options)
+            finally:
+                pipeline.maybe_free_model_hooks()
+
+    return limited
+
+
+def default_limit(device: torch.device) -> float | None:
+    """What a CUDA device can still give, less a little for others; None elsewhere."""
+    return 0.95 * usable_memory(device) if device.type == "cuda" else None

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stays on a device and what comes and goes, for limits from plenty to too little."""
+
+from itertools import pairwise
+
+import pytest
+
+from hy3dgen.errors import InvalidSettingError
+from hy3dgen.shapegen.memory_plan import (
+    SLOTS,
+    Needs,
+    least_without_loss,
+    plan_memory,
+    spread_out,
+)
+
+MB = 1 << 20
+NEEDS = Needs(
+    fixed=100 * MB,
+    once=((25 * MB,) * 16, (57 * MB,) * 40, (12 * MB,) * 16),
+    steps=(48 * MB,) * 16 + (24 * MB,) * 32,
+    condition=250 * MB, denoise=550 * MB, decode=600 * MB, recordings=300 * MB,
+    full_grid=700 * MB,
+)  # fmt: skip
+ALL = NEEDS.fixed + sum(map(sum, NEEDS.once)) + sum(NEEDS.steps)
+
+
+def peak(plan, needs=NEEDS):
+    """The most that a plan takes, reckoned anew from what it moves."""
+    moving = [
+        sum(chain[n] for n in numbers)
+        for chain, numbers in zip(needs.once, plan.passing_once, strict=True)
+    ]
+    steps_moving = sum(needs.steps[n] for n in (*plan.visiting, *plan.passing))
+    stays = needs.fixed + sum(map(sum, needs.once)) - sum(moving) + sum(needs.steps) - steps_moving
+    slots = max(
+        (SLOTS * max(chain) for chain, n in zip(needs.once, plan.passing_once, strict=True) if n),
+        default=0,
+    )
+    visiting = sum(needs.steps[n] for n in plan.visiting)
+    visiting += SLOTS * max((needs.steps[n] for n in plan.passing), default=0)
+    recordings = needs.recordings if plan.keeps_steps else 0
+    grid = needs.full_grid if plan.full_grids else 0
+    stages = (needs.condition, needs.denoise + visiting, needs.decode + grid)
+    return stays + slots + recordings + max(stages)
+
+
+def test_without_a_limit_all_stays():
+    plan = plan_memory(NEEDS, None)
+    assert not plan.moves and plan.full_grids and plan.keeps_steps
+
+
+def test_full_grids_go_first():
+    plan = plan_memory(NEEDS, ALL + NEEDS.decode + NEEDS.recordings)
+    assert not plan.moves and not plan.full_grids
+
+
+@pytest.mark.parametrize("gigabytes", [1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7])
+def test_a_plan_keeps_its_limit(gigabytes):
+    plan = plan_memory(NEEDS, gigabytes * 1e9)
+    assert peak(plan) <= gigabytes * 1e9
+    assert plan.peak <= gigabytes * 1e9
+
+
+def test_what_is_used_once_goes_before_what_every_step_needs():
+    plan = plan_memory(NEEDS, least_without_loss(NEEDS))
+    assert plan.keeps_steps and not plan.visiting and not plan.passing
+    assert all(len(n) == len(chain) for n, chain in zip(plan.passing_once, NEEDS.once, strict=True))
+    tighter = plan_memory(NEEDS, least_without_loss(NEEDS) - 1)
+    assert not tighter.keeps_steps and len(tighter.visiting) == len(NEEDS.steps)
+
+
+def test_a_little_too_little_moves_a_little():
+    wanted = ALL + NEEDS.recordings + NEEDS.decode
+    plan = plan_memory(NEEDS, wanted - 300 * MB)
+    vae, encoder, times = plan.passing_once
+    assert not vae and 0 < len(encoder) < 8 and len(times) >= 15
+
+
+def test_with_very_little_some_blocks_pass_at_every_step():
+    plan = plan_memory(NEEDS, 1.5e9)
+    assert plan.visiting and plan.passing and len(plan.passing) % 2 == 0
+    assert sorted((*plan.visiting, *plan.passing)) == list(range(len(NEEDS.steps)))
+
+
+def test_too_little_says_what_is_needed():
+    with pytest.raises(InvalidSettingError, match=r"max_memory is 0\.60 GB.* 0\.9\d GB") as error:
+        plan_memory(NEEDS, 0.6e9)
+    least = float(str(error.value).split("about ")[1].split(" GB")[0]) + 0.01
+    assert plan_memory(NEEDS, least * 1e9).passing
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 30, 59, 60, 99, 100, 1000])
+@pytest.mark.parametrize("even", [False, True])
+def test_units_are_taken_far_apart(wanted, even):
+    sizes = [10] * 10
+    chosen = spread_out(sizes, wanted, even)
+    assert 10 * len(chosen) >= min(wanted, 100) and len(set(chosen)) == len(chosen)
+    assert not even or len(chosen) % 2 == 0
+    if wanted == 30 and not even:
+        assert min(b - a for a, b in pairwise(chosen)) >= 2
