@@ -99,8 +99,7 @@ def settled(pipeline: Any, limit: float | str | None) -> dict[str, Any]:
         "passing_once": [len(numbers) for numbers in plan.passing_once],
         "visiting": len(plan.visiting),
         "passing": len(plan.passing),
-        "full_grids": plan.full_grids,
-        "recorded": plan.keeps_steps,
+        "recorded": plan.recorded,
     }
 
 

@@ -11,6 +11,7 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -143,7 +144,7 @@ def record_cuda_graph(
 ) -> tuple[Callable[[], None], Tensor]:
     """A CUDA graph of `function`, which must have run once before; `pool` has memory for it."""
     graph = torch.cuda.CUDAGraph()
-    side = torch.cuda.Stream()
+    side = _side_stream(torch.cuda.current_device())
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.no_grad():
         function()  # libraries make their workspaces for a stream when it is first used
@@ -152,6 +153,12 @@ def record_cuda_graph(
     with torch.no_grad(), recording:
         output = function()
     return graph.replay, output
+
+
+@cache
+def _side_stream(_device: int) -> torch.cuda.Stream:
+    """One for all recordings: libraries keep a workspace for every stream that they have seen."""
+    return torch.cuda.Stream()
 
 
 def _run(recording: _Recording, tensors: list[Tensor]) -> Tensor:

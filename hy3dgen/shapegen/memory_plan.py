@@ -3,15 +3,18 @@
 
 Arithmetic only, in bytes. In the order of what it costs: all weights stay; of those that a picture
 needs once (encoder, modulations of all times, the VAE's blocks) some come from host memory; the
-denoiser's blocks visit for the time of denoising; some of its blocks come anew at every step.
+denoiser's calls are not recorded; its blocks visit for the time of denoising; some of them come
+anew at every step.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidSettingError
 
 SLOTS = 2  # that passing units of a chain take turns in
+_FILLED = 0.94  # of a limit; the rest is lost between what torch's allocator has handed out
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,7 @@ class Needs:
     once : units of the chains that are used once for a picture, those that should stay first ahead
     steps : units of the chain that is used at every step
     condition, denoise, decode : what each stage works with
-    recordings : what recorded calls of the denoiser hold as long as its blocks stay
-    full_grid : what decoding holds on top where it makes full grids
+    recordings : what recorded calls of the denoiser hold
     """
 
     fixed: int
@@ -35,7 +37,6 @@ class Needs:
     denoise: int
     decode: int
     recordings: int = 0
-    full_grid: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,14 @@ class Plan:
     visiting, passing : of `steps`, those that are there while denoising, and that pass through
         slots at every step
     peak : about what is needed at most
-    full_grids : whether there is memory for them
-    keeps_steps : whether the units of `steps` stay, so that calls can be recorded
+    recorded : whether the units of `steps` stay and there is memory for recorded calls
     """
 
     passing_once: tuple[tuple[int, ...], ...]
     visiting: tuple[int, ...] = ()
     passing: tuple[int, ...] = ()
     peak: int = 0
-    full_grids: bool = True
-    keeps_steps: bool = True
+    recorded: bool = True
 
     @property
     def moves(self) -> bool:
@@ -74,19 +73,19 @@ def plan_memory(needs: Needs, limit: float | None) -> Plan:
         Even the plan that needs least does not fit; the sentence says what it needs.
     """
     everything = needs.fixed + sum(map(sum, needs.once)) + sum(needs.steps)
-    stay = tuple(() for _ in needs.once)
-    for full_grids in (True, False):
-        peak = everything + _working(needs, full_grids)
-        if limit is None or peak <= limit:
-            return Plan(stay, peak=peak, full_grids=full_grids)
-    spare = limit - least_without_loss(needs)
-    if spare >= 0:
-        return Plan(_passing_once(needs, spare), peak=int(limit), full_grids=False)
+    peak = everything + _working(needs) + needs.recordings
+    if limit is None or peak <= limit * _FILLED:
+        return Plan(tuple(() for _ in needs.once), peak=int(peak))
+    within = limit * _FILLED
+    base = needs.fixed + _slots(needs)
+    keeping = base + sum(needs.steps) + _working(needs)
+    for recorded in (True, False):
+        spare = within - keeping - (needs.recordings if recorded else 0)
+        if spare >= 0:
+            return Plan(_passing_once(needs, spare), peak=int(within), recorded=recorded)
 
     everyone = tuple(tuple(range(len(chain))) for chain in needs.once)
-    base = needs.fixed + _slots(needs)
-    decoding = base + max(needs.decode, needs.condition)
-    room = limit - base - needs.denoise
+    room = within - base - needs.denoise
     visiting, passing = tuple(range(len(needs.steps))), ()
     if sum(needs.steps) > room:
         room -= SLOTS * max(needs.steps)
@@ -94,20 +93,21 @@ def plan_memory(needs: Needs, limit: float | None) -> Plan:
         visiting = tuple(number for number in visiting if number not in passing)
     held = sum(needs.steps[number] for number in visiting)
     held += SLOTS * max((needs.steps[number] for number in passing), default=0)
-    peak = max(decoding, base + needs.denoise + held)
-    if peak > limit:
-        least = max(decoding, base + needs.denoise + SLOTS * max(needs.steps))
+    others = base + max(needs.decode, needs.condition)
+    peak = max(others, base + needs.denoise + held)
+    if peak > within:
+        least = max(others, base + needs.denoise + SLOTS * max(needs.steps)) / _FILLED
         raise InvalidSettingError(
             f"max_memory is {limit / 1e9:.2f} GB, but this model needs about {least / 1e9:.2f} GB "
-            "of "
-            "the device; allow more, or choose a smaller model."
+            "of the device; allow more, or choose a smaller model."
         )
-    return Plan(everyone, visiting, passing, peak, full_grids=False, keeps_steps=False)
+    return Plan(everyone, visiting, passing, peak, recorded=False)
 
 
-def least_without_loss(needs: Needs) -> int:
-    """The smallest limit with which no denoising step is slower than without one."""
-    return needs.fixed + sum(needs.steps) + _slots(needs) + _working(needs, full_grids=False)
+def least_without_moving_steps(needs: Needs) -> int:
+    """The smallest limit with which what every step needs stays."""
+    needed = needs.fixed + _slots(needs) + sum(needs.steps) + _working(needs)
+    return math.ceil(needed / _FILLED) + 1
 
 
 def spread_out(sizes: Sequence[int], wanted: float, even: bool = False) -> tuple[int, ...]:
@@ -130,10 +130,9 @@ def spread_out(sizes: Sequence[int], wanted: float, even: bool = False) -> tuple
     return tuple(sorted(chosen))
 
 
-def _working(needs: Needs, full_grids: bool) -> int:
-    """The most that a stage works with, where the denoiser's blocks stay."""
-    decode = needs.decode + (needs.full_grid if full_grids else 0)
-    return max(needs.condition, needs.denoise, decode) + needs.recordings
+def _working(needs: Needs) -> int:
+    """The most that a stage works with."""
+    return max(needs.condition, needs.denoise, needs.decode)
 
 
 def _slots(needs: Needs) -> int:

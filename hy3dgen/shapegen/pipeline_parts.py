@@ -29,7 +29,6 @@ from ..weights import (
     split_parts,
 )
 from .call_settings import warn_of_unknown
-from .cost_model import SPARSE_FROM
 from .devices import pick_device, pick_dtype
 from .flash_vae import ModelSource, load_flash_vae
 from .log import logger
@@ -207,11 +206,12 @@ class PipelineParts:
         """Hold no more than so many bytes of a CUDA GPU from now on; None: no limit.
 
         The fastest way within it is taken: weights that a picture needs once come from pinned host
-        memory when they are needed, the encoder's first; with less, the denoiser's blocks are
-        there for the time of denoising only, and with very little some come anew at every step.
+        memory when they are needed, the encoder's first; with less, the denoiser is not recorded
+        (`enable_cuda_graphs`), then its blocks are there for the time of denoising only, and with
+        very little some come anew at every step. Reckoned for one picture at a resolution of 384.
         Results are those without a limit. During calls torch gives back what it keeps for later;
-        what the driver and the libraries hold comes on top, some hundred megabytes. Elsewhere than
-        on a CUDA GPU only `get_optimal_settings` takes notice.
+        what the driver itself holds comes on top, some hundred megabytes. Elsewhere than on a CUDA
+        GPU only `get_optimal_settings` takes notice.
 
         Raises
         ------
@@ -231,7 +231,7 @@ class PipelineParts:
             raise
 
     def enable_low_memory(self, enabled: bool = True) -> None:
-        """`set_max_memory` with the least that makes no denoising step slower, or without limit."""
+        """`set_max_memory` with the least that keeps the denoiser's blocks there, or no limit."""
         least = least_limit(self.conditioner, self.model, self.vae)
         self.set_max_memory(least if enabled else None)
 
@@ -244,11 +244,6 @@ class PipelineParts:
             self._offload.remove()
             self._offload = None
             self._forget_recordings()
-
-    def _sparse_from(self) -> int:
-        """The resolution from which on decoding makes no full grids."""
-        limited = isinstance(self._offload, Residency) and not self._offload.plan.full_grids
-        return 0 if limited else SPARSE_FROM
 
     def compile(self) -> None:
         """Compile the networks with torch.compile; the first call then takes a minute or more."""

@@ -137,9 +137,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             own = getattr(extractor, "mc_algo", "mc")
             extractor = make_surface_extractor(mc_algo or own, compatibility)
         decoder = pick_volume_decoder(
-            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility,
-            self._sparse_from(),
-        )  # fmt: skip
+            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility
+        )
         report = progress or (TerminalProgress() if enable_pbar else _ignore_progress)
 
         report("condition", 0, 1)

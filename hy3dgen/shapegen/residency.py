@@ -15,17 +15,16 @@ from torch import nn
 
 from ..gpu.copies import DeviceCopies
 from .devices import free_cached_memory, memory_within, usable_memory
-from .memory_plan import Needs, Plan, least_without_loss, plan_memory
+from .memory_plan import Needs, Plan, least_without_moving_steps, plan_memory
 from .models.conditioner import ImageEncoder
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT, Modulation
 from .moving_weights import Chain, Unit
 
-_LIBRARIES = 192 << 20  # what products and attention ask for beside their results
-# Tensors of the tokens' size that a stage holds at a time.
-_ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS = 20, 40, 16
-_FULL_GRID_BYTES = 13  # a point, beside what decoding near the surface takes
-_NEAR_SURFACE_BYTES = 2000  # a squared cell of resolution
-_CHUNK = 256 << 20
+_LIBRARIES = 160 << 20  # workspaces of products and attention, which stay
+_SMALL = 64 << 20  # whatever else a stage needs for a moment
+# Tensors of the tokens' size that a stage holds at a time, and a recorded call for good.
+_ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS = 20, 44, 28
+_DECODED_BYTES = 14  # a point of a full grid
 
 
 class Residency:
@@ -59,6 +58,7 @@ class Residency:
             )
             for number in numbers
         ]
+        free_cached_memory(device)
         _move_others(networks, moving, device)
         self._model, self._vae = model, vae
         self._chains: list[Chain] = []
@@ -68,7 +68,7 @@ class Residency:
                 if numbers:
                     self._chains.append(Chain(units, (), numbers, copies, once=True))
         self._steps = None
-        if not self.plan.keeps_steps:
+        if self.plan.visiting or self.plan.passing:
             self._steps = Chain(steps, self.plan.visiting, self.plan.passing, copies, once=False)
 
     @property
@@ -78,8 +78,8 @@ class Residency:
 
     @property
     def keeps_denoiser(self) -> bool:
-        """Whether its blocks stay where they are, so that calls can be recorded."""
-        return self.plan.keeps_steps
+        """Whether its blocks stay where they are, and calls can be recorded."""
+        return self.plan.recorded
 
     def use(self, network: nn.Module) -> None:
         """Begin to bring what the stage of a network needs; what only others need goes."""
@@ -112,8 +112,9 @@ def fits(networks: tuple[nn.Module, nn.Module, nn.Module], limit: float) -> bool
 
 
 def least_limit(conditioner: nn.Module, model: nn.Module, vae: nn.Module) -> int:
-    """Bytes with which no denoising step is slower than without a limit."""
-    return least_without_loss(needs_of(conditioner, model, vae, *units_of(conditioner, model, vae)))
+    """The smallest limit with which the denoiser's blocks stay on the device."""
+    networks = conditioner, model, vae
+    return least_without_moving_steps(needs_of(*networks, *units_of(*networks)))
 
 
 def units_of(
@@ -165,16 +166,14 @@ def needs_of(
         model.latent_in if isinstance(model, Hunyuan3DDiT) else model.get_submodule("x_embedder")
     )
     row = (latents + tokens) * first.out_features * item
-    surface = _NEAR_SURFACE_BYTES * octree_resolution**2
     return Needs(
-        fixed=max(weights - moveable, 0),
+        fixed=max(weights - moveable, 0) + _LIBRARIES,
         once=tuple(tuple(unit.size for unit in units) for units in once),
         steps=tuple(unit.size for unit in steps),
-        condition=_ENCODER_TENSORS * tokens * widest * item + _LIBRARIES,
-        denoise=_STEP_TENSORS * row + _LIBRARIES,
-        decode=surface + _CHUNK,
+        condition=_ENCODER_TENSORS * tokens * widest * item + _SMALL,
+        denoise=_STEP_TENSORS * row + _SMALL,
+        decode=_DECODED_BYTES * (octree_resolution + 1) ** 3,
         recordings=2 * _RECORDED_TENSORS * row if isinstance(model, Hunyuan3DDiT) else 0,
-        full_grid=_FULL_GRID_BYTES * (octree_resolution + 1) ** 3,
     )
 
 

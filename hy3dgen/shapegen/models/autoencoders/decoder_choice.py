@@ -21,7 +21,6 @@ def pick_volume_decoder(
     octree_resolution: int,
     name: str | None = None,
     compatibility: bool = False,
-    sparse_from: int = SPARSE_FROM,
 ) -> Any:
     """The decoder for a call.
 
@@ -30,12 +29,11 @@ def pick_volume_decoder(
     own : the VAE's
     extractor : what will get the grids
     name : of `VOLUME_DECODERS`; None: `own`, or if that is the dense default, coarse-to-fine from a
-        resolution of 64 on; without full grids from `sparse_from` on, as 'flashvdm' is
+        resolution of 64 on; without full grids from 512 on, as 'flashvdm' is
     compatibility : the published decoders' grids
-    sparse_from : from this resolution on no full grids, which gives the same meshes
     """
     sparse = takes_sparse_grids(extractor) and not compatibility
-    sparse_from = sparse_from if sparse else None
+    sparse_from = SPARSE_FROM if sparse else None
     if name == "dense":
         return VanillaVolumeDecoder()
     if name == "flashvdm":

@@ -31,7 +31,10 @@ def chunk_limit(device: torch.device) -> int:
 
 
 def busy_chunk(geo_decoder: Any, device: torch.device) -> int:
-    """Points that keep a CUDA GPU busy within a bounded share of its free memory; else 0."""
+    """Points that keep a CUDA GPU busy within a bounded share of its free memory; else 0.
+
+    At least two pieces, which fit nearly everywhere.
+    """
     needed = getattr(geo_decoder, "activation_bytes", None)
     if device.type != "cuda" or needed is None:
         return 0
@@ -121,6 +124,8 @@ class Field:
                 if stop - start < _LEAST_CHUNK or not is_out_of_memory(error):
                     raise
                 self.num_chunks = (stop - start) // 2
+                if self.num_chunks > _CUDA_PIECE:
+                    self.num_chunks = self.num_chunks // _CUDA_PIECE * _CUDA_PIECE
             else:
                 parts.append(values)
                 self.count(stop - start)
