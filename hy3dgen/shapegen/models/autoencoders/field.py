@@ -124,8 +124,6 @@ class Field:
                 if stop - start < _LEAST_CHUNK or not is_out_of_memory(error):
                     raise
                 self.num_chunks = (stop - start) // 2
-                if self.num_chunks > _CUDA_PIECE:
-                    self.num_chunks = self.num_chunks // _CUDA_PIECE * _CUDA_PIECE
             else:
                 parts.append(values)
                 self.count(stop - start)
