@@ -246,7 +246,7 @@ def _finish_stream(
     """Adds what attention and MLP give to `x`, and gives the next block's modulated norm."""
     _shift, _scale, gate1, shift2, scale2, gate2 = values.chunk(6, dim=-1)
     inner = gated_norm(kernels, x, attention.proj(attended), gate1, shift2, scale2)
-    change = mlp[2](linear_gelu(inner, mlp[0].weight, mlp[0].bias))
+    change = mlp[2](_gelu_layer(mlp[0], inner))
     if following is None:
         gated_norm(kernels, x, change, gate2, None, None)
         return None
@@ -258,24 +258,40 @@ def _single(
 ) -> Tensor:
     rows, width = normed.shape
     inner, hidden = block.widths
-    qkv = F.linear(normed, block.linear1.weight[:inner], _part(block.linear1.bias, 0, inner))
+    whole = not isinstance(block.linear1, nn.Linear)  # not to be cut: its weights are quantised
+    if whole:
+        qkv, rest = block.linear1(normed).split(block.widths, dim=-1)
+    else:
+        qkv = F.linear(normed, block.linear1.weight[:inner], _part(block.linear1.bias, 0, inner))
     shape = (1, rows, block.num_heads, width // block.num_heads)
     q, k = normed.new_empty(shape), normed.new_empty(shape)
     norm = block.norm
     head_norms(kernels, qkv[None], norm.query_norm.scale, norm.key_norm.scale, (q, k, None))
     v = qkv[:, 2 * width :].unflatten(-1, shape[2:])
-    attended, rest = _attend_beside(
-        (q[0], k[0], v), halves, batch,
-        lambda: linear_gelu(
+
+    def activated() -> Tensor:
+        if whole:
+            return F.gelu(rest, approximate="tanh")
+        return linear_gelu(
             normed, block.linear1.weight[inner:], _part(block.linear1.bias, inner, inner + hidden)
-        ),
-    )  # fmt: skip
+        )
+
+    attended, rest = _attend_beside((q[0], k[0], v), halves, batch, activated)
+    if whole:
+        joint = _together([part.reshape(-1, width) for part in attended])
+        return block.linear2(torch.cat([joint, rest], dim=-1))
     # The product over both inputs side by side, without laying them side by side.
     weight = block.linear2.weight
     change = F.linear(rest, weight[:, width:], block.linear2.bias)
     for half, part in zip(halves, attended, strict=True):
         change[half.joint].addmm_(part.reshape(-1, width), weight[:, :width].t())
     return change
+
+
+def _gelu_layer(layer: nn.Module, x: Tensor) -> Tensor:
+    if isinstance(layer, nn.Linear):
+        return linear_gelu(x, layer.weight, layer.bias)
+    return F.gelu(layer(x), approximate="tanh")
 
 
 def _part(bias: Tensor | None, start: int, stop: int) -> Tensor | None:
