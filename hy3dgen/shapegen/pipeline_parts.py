@@ -239,8 +239,8 @@ class PipelineParts:
     def quantize(self, kind: str, networks: Sequence[str] = ("model",)) -> None:
         """Give the blocks of networks weights of eight bits, for as long as the pipeline lives.
 
-        Shapes change a little; `benchmarks/results/quantised.json` has how much for the bundled
-        model.
+        Shapes change a little; `python -m benchmarks.quantised --quality` says how much for the
+        bundled model.
 
         Parameters
         ----------
