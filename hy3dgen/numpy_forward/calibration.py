@@ -19,9 +19,9 @@ from ..shapegen.cost_model import (
     DECODERS,
     DEFAULT_CHUNK,
     REDUCERS,
-    SPARSE_FROM,
     MachineCosts,
     count_points,
+    sparse_from,
 )
 from .autoencoder import GeometryDecoder, decode_tokens
 from .denoiser import denoise, draw_noise
@@ -143,7 +143,8 @@ def _surface_costs(
     mesh = TriangleMesh(*meshes[0])
     decode_bytes = max(decoded.bytes / cells, 4.0)
     # A full grid is made at every resolution.
-    side, asked = SPARSE_FROM + 1, count_points("coarse_to_fine", SPARSE_FROM)
+    resolution = sparse_from("cpu")
+    side, asked = resolution + 1, count_points("coarse_to_fine", resolution)
     return {
         "cells": decoded.seconds / cells,
         "extract": extract,

@@ -137,8 +137,9 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             own = getattr(extractor, "mc_algo", "mc")
             extractor = make_surface_extractor(mc_algo or own, compatibility)
         decoder = pick_volume_decoder(
-            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility
-        )
+            self.vae.volume_decoder, extractor, octree_resolution, volume_decoder, compatibility,
+            self.device.type,
+        )  # fmt: skip
         report = progress or (TerminalProgress() if enable_pbar else _ignore_progress)
 
         report("condition", 0, 1)
@@ -313,7 +314,7 @@ class Hunyuan3DDiTFlowMatchingPipeline(Hunyuan3DDiTPipeline):
         latents : start from these instead of noise
         volume_decoder : 'dense', 'coarse_to_fine', 'flashvdm', or None: what the VAE has been
             given, or if that is the dense default, coarse-to-fine from a resolution of 64 on,
-            without full grids from 384 on
+            without full grids from 384 on, on a GPU from 512 on
         compatibility : the original's grids, places of vertices and unknown borders instead of the
             true ones: meshes are a little small and off centre, with FlashVDM more so, and may have
             gaps; dense unless the VAE or `volume_decoder` says otherwise

@@ -4,7 +4,7 @@
 from copy import copy
 from typing import Any
 
-from ...cost_model import SPARSE_FROM
+from ...cost_model import sparse_from
 from .coarse_to_fine import CoarseToFineVolumeDecoder
 from .flash_vdm import FlashVDMVolumeDecoding
 from .hierarchical import HierarchicalVolumeDecoding
@@ -21,6 +21,7 @@ def pick_volume_decoder(
     octree_resolution: int,
     name: str | None = None,
     compatibility: bool = False,
+    device: str = "cpu",
 ) -> Any:
     """The decoder for a call.
 
@@ -29,19 +30,21 @@ def pick_volume_decoder(
     own : the VAE's
     extractor : what will get the grids
     name : of `VOLUME_DECODERS`; None: `own`, or if that is the dense default, coarse-to-fine from a
-        resolution of 64 on; without full grids from 512 on, as 'flashvdm' is
+        resolution of 64 on; without full grids from
+        `cost_model.sparse_from` on, as 'flashvdm' is
     compatibility : the published decoders' grids
+    device : where the grids will be
     """
     sparse = takes_sparse_grids(extractor) and not compatibility
-    sparse_from = SPARSE_FROM if sparse else None
+    first_sparse = sparse_from(device) if sparse else None
     if name == "dense":
         return VanillaVolumeDecoder()
     if name == "flashvdm":
-        return FlashVDMVolumeDecoding("mean", compatibility, sparse_from)
+        return FlashVDMVolumeDecoding("mean", compatibility, first_sparse)
     if name is None and isinstance(own, FlashVDMVolumeDecoding):
         own = copy(own)
         own.compatibility |= compatibility
-        own.sparse_from = None if own.compatibility else sparse_from
+        own.sparse_from = None if own.compatibility else first_sparse
         return own
     if compatibility:
         if name == "coarse_to_fine" or isinstance(own, HierarchicalVolumeDecoding):
@@ -49,5 +52,5 @@ def pick_volume_decoder(
         return own
     fine = type(own) is VanillaVolumeDecoder and octree_resolution >= _COARSE_TO_FINE_FROM
     if name == "coarse_to_fine" or fine:
-        return CoarseToFineVolumeDecoder(sparse_from)
+        return CoarseToFineVolumeDecoder(first_sparse)
     return own

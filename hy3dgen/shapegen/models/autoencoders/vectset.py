@@ -169,6 +169,7 @@ class VectsetVAE(nn.Module):
             extractor = make_surface_extractor(getattr(extractor, "mc_algo", "mc"), True)
         resolution = kwargs.setdefault("octree_resolution", 384)
         decoder = pick_volume_decoder(
-            self.volume_decoder, extractor, resolution, compatibility=compatibility
-        )
+            self.volume_decoder, extractor, resolution, compatibility=compatibility,
+            device=latents.device.type,
+        )  # fmt: skip
         return extractor(decoder(latents, self.geo_decoder, **kwargs), **kwargs)
