@@ -27,7 +27,7 @@ constexpr double MAX_TURN = 0.5;       // cosine a face may turn by
 constexpr float PAYS = 1.1f;           // what a split must gain for each unit of a collapse's cost
 constexpr size_t MEASURED_PART = 16;   // one in so many faces is measured as a candidate
 constexpr double FAR = 3.0;            // average distances from which on a sample counts for more
-constexpr double FAR_WEIGHT = 1.5;
+constexpr double FAR_WEIGHT = 0.5;
 
 struct Edge {
     int32_t f, g;        // the faces at the edge from a to b

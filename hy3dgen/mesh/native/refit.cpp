@@ -6,8 +6,9 @@
 // source find their closest points on the reduced mesh. Then, in each round,
 //   - edges are flipped where that brings the samples of their two faces closer,
 //   - faces are moved from where they do little to where they do much (exchange.cpp), and
-//   - a few sweeps of block Gauss-Seidel over the vertices lower the samples' weighted squared
-//     distance, measured along normals between the source's and the mesh's (systems.h).
+//   - a sweep of block Gauss-Seidel over the vertices lowers the samples' weighted squared
+//     distance, measured along normals between the source's and the mesh's (systems.h). A second
+//     one changes nothing that the next round does not find as well (measured).
 // A step is kept only where it helped: a vertex goes back if its samples did not come closer, or if
 // it left the source by more than that; so do the vertices of a face that turned, or that would face
 // away from the source around. As in Levenberg's method, what went back takes shorter steps in the
@@ -29,9 +30,8 @@ namespace {
 // Rounds: half as many as there are source faces to each that is left, within these limits; then they
 // take about as long as the collapse and some more. Edges are exchanged in some of the first: what
 // comes new has to settle.
-constexpr size_t MIN_ROUNDS = 8, MAX_ROUNDS = 12;
+constexpr size_t MIN_ROUNDS = 6, MAX_ROUNDS = 8;
 constexpr size_t FIRST_EXCHANGE = 1, LAST_EXCHANGE = 3;
-constexpr int SWEEPS = 3;  // over the vertices, in a round
 // Pull to the old place, relative to the normal matrix: at first, its limits, and what it is
 // multiplied by where a step did not help and where it did.
 constexpr float STAY = 0.001f, MIN_STAY = 5e-5f, MAX_STAY = 0.3f, SHORTER = 8, LONGER = 0.3f;
@@ -60,8 +60,8 @@ public:
         if (!before_.resize(vertex_count) || !flags_.resize(vertex_count) ||
             !changed_.resize_zeroed(vertex_count) || !error_before_.resize(vertex_count) ||
             !error_after_.resize(vertex_count) || !stay_.resize(vertex_count) ||
-            !face_errors_.resize(face_count) || !systems_.resize(face_count) ||
-            !worthwhile_.resize(3 * face_count) ||
+            !face_errors_.resize(face_count) || !squares_.resize(face_count) || !systems_.resize(face_count) ||
+            !worthwhile_.resize(3 * face_count) || !turned_.resize(face_count) ||
             !colour_.resize(vertex_count) || !by_colour_.resize(vertex_count))
             return HY3D_OUT_OF_MEMORY;
         for (size_t v = 0; v < vertex_count; v++) stay_[v] = STAY;
@@ -108,9 +108,23 @@ private:
         int32_t a, b, c, d;  // c is the third vertex of f, d that of g
     };
 
+    struct Squares {
+        double sum, weight;  // of a face's squared distances by the area they stand for, and of that
+    };
+
     Status flip_edges() {
         int32_t cancelled = 0;
         worthwhile_.zero();
+        for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
+            for (size_t f = begin; f < end; f++) {
+                Squares squares = {0, 0};
+                for_each_on(static_cast<int32_t>(f), [&](const Sample& sample) {
+                    squares.sum += static_cast<double>(sample.weight * sample.distance2);
+                    squares.weight += static_cast<double>(sample.weight);
+                });
+                squares_[f] = squares;
+            }
+        });
         for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB, [&](size_t begin, size_t end) {
             if (!progress_.report(done_)) __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
             if (__atomic_load_n(&cancelled, __ATOMIC_RELAXED)) return;
@@ -203,13 +217,12 @@ private:
     bool is_worthwhile(const Pair& pair) {
         const int32_t faces[2] = {pair.f, pair.g};
         double now = 0, weight = 0;
-        int count = 0;
-        for (const int32_t face : faces)
-            for_each_on(face, [&](const Sample& sample) {
-                now += static_cast<double>(sample.weight * sample.distance2);
-                weight += static_cast<double>(sample.weight);
-                count++;
-            });
+        uint32_t count = 0;
+        for (const int32_t face : faces) {
+            now += squares_[face].sum;
+            weight += squares_[face].weight;
+            count += samples_.row[static_cast<size_t>(face) + 1] - samples_.row[face];
+        }
         if (count < 4 || now < least_flip_ * least_flip_ * weight) return false;
         const Flipped then(mesh_.positions, pair);
         for (const int32_t face : faces)
@@ -293,18 +306,17 @@ private:
         sum_errors(error_before_);
         colour_vertices();
         if (!progress_.report(done_)) return HY3D_CANCELLED;
-        for (int sweep = 0; sweep < SWEEPS; sweep++)
-            for (size_t colour = 0; colour <= COLOURS; colour++) {
-                const size_t begin = colour_begin_[colour];
-                const size_t count = colour_begin_[colour + 1] - begin;
-                // The last holds what found no colour.
-                for_each_range(colour == COLOURS ? 1 : threads_, count, VERTICES_PER_JOB,
-                               [&](size_t from, size_t to) {
-                                   for (size_t i = from; i < to; i++)
-                                       move_vertex(by_colour_[begin + i]);
-                               });
-                if (!progress_.report(done_)) return HY3D_CANCELLED;
-            }
+        for (size_t colour = 0; colour <= COLOURS; colour++) {
+            const size_t begin = colour_begin_[colour];
+            const size_t count = colour_begin_[colour + 1] - begin;
+            // The last holds what found no colour.
+            for_each_range(colour == COLOURS ? 1 : threads_, count, VERTICES_PER_JOB,
+                           [&](size_t from, size_t to) {
+                               for (size_t i = from; i < to; i++)
+                                   move_vertex(by_colour_[begin + i]);
+                           });
+            if (!progress_.report(done_)) return HY3D_CANCELLED;
+        }
         flags_.zero();
         undo_turns();
         Status status = samples_.find_closest(done_, nullptr);
@@ -463,25 +475,31 @@ private:
         return now < MIN_UPRIGHT && now < samples_.agreement(old_normal, face);
     }
 
+    bool turned(const Face& face) const {
+        const int32_t* v = face.v;
+        const Vec3 old_normal = cross(before_[v[1]] - before_[v[0]], before_[v[2]] - before_[v[0]]);
+        const Vec3 normal =
+            cross(corner(face, 1) - corner(face, 0), corner(face, 2) - corner(face, 0));
+        const double turn = dot(old_normal, normal);
+        return !(turn > 0 &&
+                 turn * turn >= MAX_TURN * MAX_TURN * squared(old_normal) * squared(normal)) ||
+               falls_over(face, old_normal, normal);
+    }
+
     // Puts vertices back until no face has turned; ends, as each goes back once.
     void undo_turns() {
         for (bool again = true; again;) {
             again = false;
-            for (const Face* face = mesh_.faces.data();
-                 face != mesh_.faces.data() + mesh_.faces.size(); face++) {
-                const int32_t* v = face->v;
-                const Vec3 old_normal =
-                    cross(before_[v[1]] - before_[v[0]], before_[v[2]] - before_[v[0]]);
-                const Vec3 normal =
-                    cross(corner(*face, 1) - corner(*face, 0), corner(*face, 2) - corner(*face, 0));
-                const double turn = dot(old_normal, normal);
-                if (turn > 0 &&
-                    turn * turn >= MAX_TURN * MAX_TURN * squared(old_normal) * squared(normal) &&
-                    !falls_over(*face, old_normal, normal))
-                    continue;
-                for (int i = 0; i < 3; i++)
-                    if (!flags_[v[i]]) {
-                        put_back(v[i]);
+            for_each_range(threads_, mesh_.faces.size(), FACES_PER_JOB,
+                           [&](size_t begin, size_t end) {
+                               for (size_t f = begin; f < end; f++)
+                                   turned_[f] = turned(mesh_.faces[f]);
+                           });
+            for (size_t f = 0; f < mesh_.faces.size(); f++) {
+                if (!turned_[f]) continue;
+                for (const int32_t v : mesh_.faces[f].v)
+                    if (!flags_[v]) {
+                        put_back(v);
                         again = true;
                     }
             }
@@ -496,10 +514,12 @@ private:
     Array<Vec3> before_;
     Array<System> systems_;  // per face
     Array<FaceError> face_errors_;
+    Array<Squares> squares_;  // per face
     Array<double> error_before_, error_after_;
     Array<float> stay_;
     // Per vertex: its faces were flipped, or it was put back. Per face corner: flip the edge there.
     Array<uint8_t> flags_, changed_, worthwhile_, colour_;
+    Array<uint8_t> turned_;  // per face
     Array<int32_t> by_colour_;
     uint32_t colour_begin_[COLOURS + 2] = {};
     double done_ = 0;

@@ -9,6 +9,10 @@ namespace hy3d {
 namespace {
 
 constexpr size_t SAMPLES_PER_FACE = 40;
+// What a face's corners weigh beside its middle: at a third, squares of what is linear over the face
+// are integrated exactly. Much more fits the corners' noise (5 % more mean error at 1); a little more
+// helps the largest errors.
+constexpr double AT_CORNERS = 0.4;
 constexpr size_t SAMPLES_PER_JOB = 4096, FACES_PER_JOB = 16384, FACES_PER_DESCENT = 512;
 constexpr size_t PER_REPORT = 65536;  // faces or vertices between two looks at the progress
 
@@ -47,7 +51,7 @@ Status Samples::take(const Source& source) {
         const double length = sqrt(squared(normal_sums[v]));
         if (!(length > 0)) continue;
         if (!add(source.position(static_cast<int32_t>(v)), (1 / length) * normal_sums[v],
-                 static_cast<double>(areas[v]) / 3, static_cast<int32_t>(v)))
+                 AT_CORNERS * static_cast<double>(areas[v]) / 3, static_cast<int32_t>(v)))
             return HY3D_OUT_OF_MEMORY;
     }
     return HY3D_OK;
@@ -146,13 +150,24 @@ void Samples::sum_ups() {
 }
 
 double Samples::average_distance() const {
-    double sum = 0, weight = 0;
-    for (size_t i = 0; i < all.size(); i++) {
-        if (all[i].face < 0) continue;
-        sum += static_cast<double>(all[i].weight * sqrtf(all[i].distance2));
-        weight += static_cast<double>(all[i].weight);
+    struct Sum {
+        double distance = 0, weight = 0;
+    } sums[PARTS];
+    for_each_job(threads_, PARTS, [&](size_t part) {
+        Sum sum;
+        for (size_t i = begin_of(part); i < begin_of(part + 1); i++) {
+            if (all[i].face < 0) continue;
+            sum.distance += static_cast<double>(all[i].weight * sqrtf(all[i].distance2));
+            sum.weight += static_cast<double>(all[i].weight);
+        }
+        sums[part] = sum;
+    });
+    Sum total;
+    for (const Sum& sum : sums) {
+        total.distance += sum.distance;
+        total.weight += sum.weight;
     }
-    return weight > 0 ? sum / weight : 0;
+    return total.weight > 0 ? total.distance / total.weight : 0;
 }
 
 void Samples::descend(Sample& sample) const {
@@ -178,12 +193,23 @@ void Samples::descend(Sample& sample) const {
     if (sample.face >= 0) try_face(sample.face);
     if (best_face < 0) try_around(sample.start);
     for (int step = 0; step < 8 && best_face >= 0; step++) {
-        // Inside a face no neighbour is closer; on its rim, one around that rim may be.
+        // Inside a face no neighbour is closer; on an edge, the one beyond it may be; at a corner, any
+        // around it.
         const int32_t from = best_face;
-        const double w[3] = {weights[0], weights[1], weights[2]};
-        for (int i = 0; i < 3; i++)
-            if (w[i] > 0 && (w[(i + 1) % 3] <= 0 || w[(i + 2) % 3] <= 0))
-                try_around(mesh_.faces[from].v[i]);
+        const int32_t* corners = mesh_.faces[from].v;
+        const bool on[3] = {weights[0] > 0, weights[1] > 0, weights[2] > 0};
+        const int count = on[0] + on[1] + on[2];
+        if (count == 3) break;
+        const int32_t first = on[0] ? corners[0] : on[1] ? corners[1] : corners[2];
+        if (count == 1) {
+            try_around(first);
+        } else {
+            const int32_t second = on[2] ? corners[2] : corners[1];
+            for (uint32_t k = 0; k < around.degree[first]; k++) {
+                const int32_t f = around.incident[around.first[first] + k];
+                if (f != from && mesh_.faces[f].has(second)) try_face(f);
+            }
+        }
         if (best_face == from) break;
     }
     sample.face = best_face;
@@ -199,13 +225,31 @@ void Samples::attach(Sample& sample, int32_t face, const double weights[3],
 
 bool Samples::group() {
     const size_t face_count = mesh_.faces.size();
-    if (!row.resize_zeroed(face_count + 2) || !order.resize(all.size())) return false;
-    for (size_t i = 0; i < all.size(); i++)
-        if (all[i].face >= 0) row[static_cast<size_t>(all[i].face) + 2]++;
-    for (size_t f = 0; f < face_count; f++) row[f + 2] += row[f + 1];
-    for (size_t i = 0; i < all.size(); i++)
-        if (all[i].face >= 0)
-            order[row[static_cast<size_t>(all[i].face) + 1]++] = static_cast<uint32_t>(i);
+    // A counting sort whose parts count, and then place, by themselves.
+    if (!row.resize(face_count + 1) || !order.resize(all.size()) ||
+        !places_.resize_zeroed(PARTS * face_count))
+        return false;
+    for_each_job(threads_, PARTS, [&](size_t part) {
+        uint32_t* const counts = places_.data() + part * face_count;
+        for (size_t i = begin_of(part); i < begin_of(part + 1); i++)
+            if (all[i].face >= 0) counts[all[i].face]++;
+    });
+    uint32_t next = 0;
+    for (size_t f = 0; f < face_count; f++) {
+        row[f] = next;
+        for (size_t part = 0; part < PARTS; part++) {
+            uint32_t& place = places_[part * face_count + f];
+            const uint32_t count = place;
+            place = next;
+            next += count;
+        }
+    }
+    row[face_count] = next;
+    for_each_job(threads_, PARTS, [&](size_t part) {
+        uint32_t* const places = places_.data() + part * face_count;
+        for (size_t i = begin_of(part); i < begin_of(part + 1); i++)
+            if (all[i].face >= 0) order[places[all[i].face]++] = static_cast<uint32_t>(i);
+    });
     return true;
 }
 

@@ -8,9 +8,9 @@ namespace hy3d {
 namespace {
 
 constexpr double OWN_NORMAL = 0.25;  // part of the mesh's normal in the one that is measured along
-// A sample weighs the less the farther it is, so that about the power 1.5 of the distances is lowered, not
-// their squares; and more again far out, for the largest errors' sake. In average distances:
-constexpr double LEAST = 0.5, FAR = 3.0, FAR_WEIGHT = 2.0;
+// A sample weighs the less the farther it is, so that about the distances are lowered, not their squares;
+// and a little more again far out, for the largest errors' sake. In average distances:
+constexpr double LEAST = 0.5, FAR = 3.0, FAR_WEIGHT = 1.7;
 constexpr size_t FACES_PER_JOB = 1024;
 
 void sum_system(const ReducedMesh& mesh, const Samples& samples, size_t f, double typical,
@@ -34,7 +34,7 @@ void sum_system(const ReducedMesh& mesh, const Samples& samples, size_t f, doubl
         const double distance = sqrt(static_cast<double>(sample.distance2));
         const double weight_of_sample = static_cast<double>(sample.weight) *
                                         (distance > FAR * typical ? FAR_WEIGHT : 1) /
-                                        sqrt(distance + LEAST * typical);
+                                        (distance + LEAST * typical);
         for (int i = 0; i < 3; i++) {
             const double weight = weight_of_sample * shares[i];
             if (!(weight > 0)) continue;
