@@ -2,7 +2,7 @@
 """Workers and Blenders are killed at random moments; figures as JSON (Linux).
 
     python -m trials.kills --bpy PYTHON_WITH_BPY --zip EXTENSION_ZIP [--workers 1000]
-        [--blenders 200] [--minutes M] [--json FILE]
+        [--blenders 200] [--minutes M] [--json FILE] [--lines FILE]
 
 What happens inside Blender is in `trials/blender`, run there as programs.
 """
@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,15 @@ class Blender:
                         found.append(int(folder.name))
         return found
 
+    def stop_workers(self) -> int:
+        """SIGSTOP to each; how many got it."""
+        stopped = 0
+        for worker in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGSTOP)
+                stopped += 1
+        return stopped
+
     def kill(self) -> float | None:
         """SIGKILL; the seconds until its last worker had ended, None if that took too long."""
         self.process.kill()
@@ -169,15 +179,15 @@ def kill_blenders(where: Place, count: int, seed: int, until: float) -> list[dic
             problems = [f"{path} was not swept at the next start" for path in dead if path.exists()]
             time.sleep(chance.uniform(0.0, 5.0))
             busy = len(blender.workers())
+            stopped = blender.stop_workers() if number % 3 == 2 else 0
             seconds = blender.kill()
             if seconds is None:
                 problems.append(f"processes {blender.workers()} live on")
             if any(not path.is_dir() for path in onlooker.folders):
                 problems.append("files of another running Blender are gone")
             dead = where.shared_folders() - onlooker.folders
-            found.append(
-                {"workers": busy, "seconds": seconds, "left": len(dead), "problems": problems}
-            )
+            trial = {"workers": busy, "stopped": stopped, "seconds": seconds, "left": len(dead)}
+            found.append({**trial, "problems": problems})
             if number % 10 == 9 or number == count - 1:
                 words = onlooker.wait_for_words(1)
                 onlooker.process.stdin.write(b"job\n")
@@ -213,6 +223,7 @@ def figures(workers: list[dict], blenders: list[dict]) -> dict:
         "blenders": {
             "killed": len(blenders),
             "with a worker": sum(trial["workers"] > 0 for trial in blenders),
+            "with a stopped worker": sum(trial["stopped"] > 0 for trial in blenders),
             "most seconds a worker lived on": round(max(gone, default=0.0), 2),
             "left something to sweep": sum(trial["left"] > 0 for trial in blenders),
             "trials with problems": sum(bool(trial["problems"]) for trial in blenders),
@@ -234,6 +245,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6, help="start nothing later than that")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="where the figures go")
+    parser.add_argument("--lines", type=Path, help="where each trial goes, as a line of JSON")
     options = parser.parse_args()
     if not sys.platform.startswith("linux"):
         raise SystemExit("signals and /proc are Linux's; this trial runs there only")
@@ -242,6 +254,8 @@ def main() -> None:
         blenders = kill_blenders(where, options.blenders, options.seed, until)
     with place(options.bpy, options.zip) as where:
         workers = kill_workers(where, options.workers, options.seed, until)
+    if options.lines:
+        options.lines.write_text("".join(f"{json.dumps(one)}\n" for one in (*blenders, *workers)))
     found = figures(workers, blenders)
     text = json.dumps(found, indent=1)
     if options.json:

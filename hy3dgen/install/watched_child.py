@@ -18,10 +18,14 @@ from pathlib import Path
 from hy3dgen.errors import SetupError
 
 # Prepended to what the child runs. It ends its whole group, because what it started would go on,
-# and without a word, because the main thread may be deep in a C function.
+# and without a word, because the main thread may be deep in a C function. On Linux the parent's
+# death also lets it go on if a signal holds it (prctl 1 is PR_SET_PDEATHSIG).
 WATCH_PARENT = """
 import os, signal, sys, threading, time
 def _watch(parent):
+    if sys.platform.startswith("linux"):
+        import ctypes
+        ctypes.CDLL(None).prctl(1, int(signal.SIGCONT), 0, 0, 0)
     while os.getppid() == parent:
         time.sleep(0.5)
     if os.getpgrp() == os.getpid():

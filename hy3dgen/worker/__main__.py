@@ -5,6 +5,8 @@ import os
 import sys
 from typing import NoReturn
 
+from hy3dgen.worker.process import die_at_once_with_parent
+
 # How OpenMP's threads wait for each other: GNU's library and Intel's. By default they spin, and
 # when another program uses the same cores (Blender, for one) all of torch then slows down tenfold:
 # measured on 2 busy cores, picture to mesh 41 s spinning and 2.8 s sleeping.
@@ -19,6 +21,7 @@ def main() -> NoReturn:
         sys.exit("a worker is started by a program; use hy3dgen.worker.client.WorkerClient")
     for name, value in {**_WAITING, **_ONE_THREAD}.items():
         os.environ.setdefault(name, value)
+    die_at_once_with_parent()  # what is imported next can take seconds; the server cleans up later
     # Now, because numpy and torch read these when they are imported.
     from hy3dgen.worker import tasks
     from hy3dgen.worker.server import Server

@@ -40,7 +40,7 @@ from hy3dgen.worker.process import (
     ChildProcess,
     child_environment,
     describe_exit,
-    end_stopped_forks,
+    end_start,
 )
 from hy3dgen.worker.protocol import (
     CancelledEvent,
@@ -54,6 +54,8 @@ from hy3dgen.worker.protocol import (
 from hy3dgen.worker.shared_arrays import SharedArrays
 
 __all__ = ["WorkerClient", "worker_command"]
+
+_EXEC_PATIENCE = 10.0  # seconds until a child is another program; not until that says something
 
 
 class WorkerClient:
@@ -138,6 +140,10 @@ class WorkerClient:
                 f"the worker's log {self._log_path} cannot be written ({error.strerror}); "
                 "choose another file"
             ) from error
+        except RuntimeError as error:
+            self.close()
+            words = f"no thread for the worker could be started ({error}); close other programs"
+            raise WorkerStartError(words) from error
         except BaseException:
             self.close()
             raise
@@ -150,7 +156,9 @@ class WorkerClient:
             self._closing = True
             self._changed.notify_all()
         with self._ending:
-            if self._process is not None:
+            if self._process is None:
+                self._end_start(only_if_stopped=False)
+            else:
                 assert self._outbox
                 with contextlib.suppress(WorkerDiedError):
                     self._outbox.put(protocol.encode(protocol.Close()))
@@ -285,12 +293,27 @@ class WorkerClient:
         Being its parent as Linux sees it, this thread must live as long as the worker.
         """
         try:
-            process = ChildProcess(self._command, self._environment)
+            reason = self._attend(ChildProcess(self._command, self._environment), log)
         except WorkerStartError as error:
-            with self._changed:
-                self._gone = error
-                self._changed.notify_all()
-            return
+            reason = error
+        except Exception as error:  # no thread could be started, for one; nobody may wait for ever
+            words = f"the worker could not be looked after ({error}); close other programs"
+            reason = WorkerDiedError(words) if self._hello else WorkerStartError(words)
+            if self._process is not None:
+                self._process.end(patience=0.0)
+                with contextlib.suppress(OSError):  # there may be no thread that would write
+                    self._process.stdin.close()
+        self._settle(reason)
+        if self._process is not None:
+            self._process.close_pipes()
+
+    def _end_start(self, only_if_stopped: bool) -> None:
+        live = self._threads[0] if self._threads else None
+        if live is not None and live.is_alive() and live.native_id:
+            end_start(live.native_id, only_if_stopped)
+
+    def _attend(self, process: ChildProcess, log: BoundedLog) -> WorkerError | None:
+        """Take its messages until its end; what was wrong, if anything was."""
         with self._changed:
             self._outbox = Outbox(process.stdin)
             self._process = process
@@ -298,17 +321,18 @@ class WorkerClient:
         if closing:
             process.end(patience=0.0)
         over = threading.Event()
-        writer = self._start_thread(self._write_requests, process, self._outbox)
-        pump = self._start_thread(self._pump_log, process, log)
-        self._start_thread(self._watch_for_stops, process, over)
-        reason = self._read_messages(process) or self._verdict
-        over.set()
-        self._outbox.finish()
+        try:
+            writer = self._start_thread(self._write_requests, process, self._outbox)
+            pump = self._start_thread(self._pump_log, process, log)
+            self._start_thread(self._watch_for_stops, process, over)
+            reason = self._read_messages(process) or self._verdict
+        finally:
+            over.set()
+            self._outbox.finish()
         process.end(patience=1.0 if reason is None else 0.0)
         pump.join(1.0)  # the log's last words
         writer.join(1.0)
-        self._settle(process, reason)
-        process.close_pipes()
+        return reason
 
     @staticmethod
     def _write_requests(process: ChildProcess, outbox: Outbox) -> None:
@@ -375,8 +399,9 @@ class WorkerClient:
                         f"the worker did not answer within {timeout:g} s{self._last_words()}; "
                         "is its Python very slow to start, or something else than Python?"
                     )
-                if self._process is None and time.monotonic() - began > STOPPED_PATIENCE:
-                    end_stopped_forks()
+                waited = time.monotonic() - began
+                if self._process is None and waited > STOPPED_PATIENCE:
+                    self._end_start(only_if_stopped=waited < _EXEC_PATIENCE)
                 self._changed.wait(min(left, 0.2))
             if self._closing:
                 raise WorkerStartError("the worker was closed while it started")
@@ -395,15 +420,15 @@ class WorkerClient:
                     self._send(protocol.Release(block))
         self._inbox.deliver(event)
 
-    def _settle(self, process: ChildProcess, reason: WorkerError | None) -> None:
+    def _settle(self, reason: WorkerError | None) -> None:
         """The worker has ended: free its blocks, end open requests."""
         assert self._arrays
         self._arrays.release_all("w")
         started = self._hello is not None
         if reason is None:
-            words = f"the worker ended with {describe_exit(process.exit_code())}"
-            words += self._last_words()
-            if process.exit_code() == -9:
+            code = self._process.exit_code() if self._process else None
+            words = f"the worker ended with {describe_exit(code)}{self._last_words()}"
+            if code == -9:
                 words += "; the system may have run out of memory, so close other programs"
             reason = (
                 WorkerDiedError(f"{words}; start again") if started else WorkerStartError(words)

@@ -3,7 +3,7 @@
 
 Three nets, because each has a hole: the child's standard input ends when the parent does (not if
 another process inherited the pipe), the parent's id changes (POSIX only, needs a thread that gets
-to run), and the system kills the child (Linux: a signal at the parent's death; Windows: a job
+to run), and the system kills the child (Linux: signals at the parent's death; Windows: a job
 object). Knows nothing of messages.
 """
 
@@ -51,6 +51,7 @@ class ChildProcess:
             options = {
                 "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
             }
+        program = command[0] if command else ""
         try:
             process = subprocess.Popen(
                 list(command),
@@ -62,12 +63,15 @@ class ChildProcess:
                 **options,
             )
         except (OSError, ValueError) as error:
-            program = command[0] if command else ""
             reason = getattr(error, "strerror", None) or error
             scarce = getattr(error, "errno", None) in _SCARCE
             raise WorkerStartError(
                 f"the worker's program '{program}' could not be started ({reason}); "
                 + ("close other programs" if scarce else "choose a Python interpreter that exists")
+            ) from error
+        except subprocess.SubprocessError as error:  # something else wrote into its pipe of errors
+            raise WorkerStartError(
+                f"the worker's program '{program}' was disturbed while it started; start again"
             ) from error
         self._process = cast("subprocess.Popen[bytes]", process)
         self.pid = process.pid
@@ -92,14 +96,7 @@ class ChildProcess:
 
         A debugger that holds it is another matter: the system tells that to the debugger alone.
         """
-        if not sys.platform.startswith("linux"):
-            return False
-        # WNOWAIT: its exit code remains for whoever asks for that.
-        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        try:
-            return os.waitid(os.P_PID, self.pid, flags) is not None
-        except ChildProcessError:  # ended
-            return False
+        return _is_stopped(self.pid)
 
     def wait_until_stopped(self, over: threading.Event) -> bool:
         """Whether it was stopped for STOPPED_PATIENCE seconds at a stretch, before `over`."""
@@ -151,20 +148,34 @@ class ChildProcess:
             os.killpg(self.pid, number)
 
 
-def end_stopped_forks() -> None:
-    """Kill children that a signal holds before they became another program (Linux).
+def end_start(thread: int, only_if_stopped: bool) -> None:
+    """Kill what this thread of ours starts and therefore waits for (Linux).
 
-    Whoever starts such a child waits for it without an end. It still bears our command line.
+    It waits without an end for a child that a signal holds before it became another program, and
+    for one that goes on although its pipe of errors was disturbed.
+
+    Parameters
+    ----------
+    thread : the system's number for it
     """
+    children = ""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/self/task/{thread}/children").read_text()
+    for child in map(int, children.split()):
+        if _is_stopped(child) or not only_if_stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+
+def _is_stopped(child: int) -> bool:
     if not sys.platform.startswith("linux"):
-        return
-    ours = Path("/proc/self/cmdline").read_bytes()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            same = (folder / "cmdline").read_bytes() == ours
-            if state == "T" and int(parent) == os.getpid() and same:
-                os.kill(int(folder.name), signal.SIGKILL)
+        return False
+    # WNOWAIT: its exit code remains for whoever asks for that.
+    flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+    try:
+        return os.waitid(os.P_PID, child, flags) is not None
+    except ChildProcessError:  # ended
+        return False
 
 
 def describe_exit(code: int | None) -> str:
@@ -182,12 +193,16 @@ def describe_exit(code: int | None) -> str:
 
 
 def watch_parent(on_gone: Callable[[], None], interval: float = 0.25) -> None:
-    """Call `on_gone` from a thread soon after the parent has ended (POSIX)."""
+    """Call `on_gone` from a thread soon after the parent has ended (POSIX).
+
+    Linux: also if a signal holds us by then. SIGCONT lets a process go on, whoever handles it.
+    """
     if os.name == "nt":
         return
     parent = os.getppid()
 
     def watch() -> None:
+        _ask_for_signal(signal.SIGCONT)
         while os.getppid() == parent:
             time.sleep(interval)
         on_gone()
@@ -195,15 +210,22 @@ def watch_parent(on_gone: Callable[[], None], interval: float = 0.25) -> None:
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
+def die_at_once_with_parent() -> None:
+    """Linux: be killed at the parent's death. For a beginning that has nothing to clean up yet.
+
+    The kernel signals at the death of the *thread* that started us, so the parent must start its
+    children from a thread that outlives them.
+    """
+    _ask_for_signal(signal.SIGKILL)
+
+
 def die_with_parent() -> None:
     """Linux: be killed one second after the parent's death, even where no thread gets to run.
 
     That happens while a C function computes without letting go of Python's lock; otherwise
-    `watch_parent` and the end of standard input are quicker and clean up.
-
-    The kernel signals at the death of the *thread* that started us, so the parent must start its
-    children from a thread that outlives them. The handler must run without Python: SIGHUP has the
-    number 1, and libc's `alarm`, called as its handler, so means "SIGALRM in one second".
+    `watch_parent` and the end of standard input are quicker and clean up. The handler must run
+    without Python: SIGHUP has the number 1, and libc's `alarm`, called as its handler, so means
+    "SIGALRM in one second".
     """
     if not sys.platform.startswith("linux"):
         return
@@ -212,8 +234,14 @@ def die_with_parent() -> None:
     libc.signal.restype = ctypes.c_void_p
     libc.signal(signal.SIGHUP, ctypes.cast(libc.alarm, ctypes.c_void_p))
     libc.signal(signal.SIGALRM, None)  # the default action, which ends us
-    PR_SET_PDEATHSIG = 1
-    libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGHUP), 0, 0, 0)
+    _ask_for_signal(signal.SIGHUP)
+
+
+def _ask_for_signal(number: signal.Signals) -> None:
+    """Linux: the process gets this signal when its parent dies. Each thread may ask for one."""
+    if sys.platform.startswith("linux"):
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 # --- Windows --------------------------------------------------------------------------------------

@@ -356,6 +356,36 @@ def test_a_killed_client_takes_along_a_worker_that_holds_pythons_lock(roots):
     assert left_in(roots) == []
 
 
+@linux
+@pytest.mark.parametrize("task", ["steps", "stubborn"])
+def test_a_killed_client_takes_along_a_worker_that_a_signal_holds(roots, task):
+    process, pid, _ = start_client(roots, task, 60)
+    os.kill(pid, signal.SIGSTOP)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not is_running(pid), 2)
+    if task == "steps":
+        assert list(roots[0].iterdir()) == [], "it went on to clean up"
+
+
+@linux
+def test_a_killed_client_takes_along_a_worker_stopped_before_it_said_hello(tmp_path):
+    """The real one, held while it imports numpy."""
+    (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\n")
+    code = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], stdin=-1, stdout=-1); "
+    code += "print(p.pid, flush=True); p.wait()"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    command = [sys.executable, "-c", code, sys.executable, "-P", "-m", "hy3dgen.worker"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    pid = int(process.stdout.readline())
+    wait_until(
+        lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", 20
+    )
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not is_running(pid), 2)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="forks")
 def test_a_killed_client_takes_its_worker_along_although_a_fork_holds_the_pipe(roots):
     process, pid, fork = start_client(roots, "steps", 10, "forked")

@@ -1,40 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Children that cannot be started, or that a signal holds before they are programs."""
+"""Children that cannot be started, and those that a signal holds."""
 
 import errno
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from worker_helpers import wait_until
 
 from hy3dgen.errors import WorkerStartError
-from hy3dgen.worker.process import ChildProcess, end_stopped_forks
+from hy3dgen.worker.process import ChildProcess
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks in /proc")
-
-
-@linux
-def test_a_stopped_fork_is_ended_and_a_stopped_program_is_not():
-    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    fork = os.fork()
-    if fork == 0:
-        os.kill(os.getpid(), signal.SIGSTOP)
-        os._exit(0)
-    try:
-        time.sleep(0.1)  # it has its own command line by then
-        program.send_signal(signal.SIGSTOP)
-        flags = os.WSTOPPED | os.WNOWAIT
-        assert os.waitid(os.P_PID, fork, flags) and os.waitid(os.P_PID, program.pid, flags)
-        end_stopped_forks()
-        assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == -signal.SIGKILL
-        assert program.poll() is None
-    finally:
-        program.kill()
-        program.wait()
 
 
 @linux

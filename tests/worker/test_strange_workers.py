@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that are no workers, or pretend to be: refused in words, nothing left running."""
 
+import contextlib
 import json
+import os
+import signal
 import sys
 import threading
 import time
@@ -74,6 +77,86 @@ def test_a_program_that_says_nothing(roots):
     start = time.monotonic()
     said = refused(strange("print('loading', file=sys.stderr); time.sleep(30)"), timeout=0.5)
     assert "did not answer within 0.5 s" in said and time.monotonic() - start < 5
+
+
+@pytest.fixture
+def disturbed_start(monkeypatch):
+    """Something writes into the pipe in which a child tells why it could not become its program."""
+    make_pipe, made = os.pipe, []
+
+    def pipe():
+        made.append(make_pipe())
+        if len(made) == 4:  # after those for its input, output and errors
+            os.write(made[-1][1], b"x" * 200)
+        return made[-1]
+
+    monkeypatch.setattr(os, "pipe", pipe)
+
+
+def children():
+    """Ids of living processes that this one started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state != "Z":
+                found.append(int(stat.parent.name))
+    return set(found)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks in /proc")
+@pytest.mark.parametrize("code", ["time.sleep(60)", "os.kill(os.getpid(), 19)", "sys.exit(3)"])
+def test_a_start_that_something_disturbed(roots, disturbed_start, monkeypatch, code):
+    """The child is the wanted program all the same, and whoever started it waits for its end."""
+    monkeypatch.setattr("hy3dgen.worker.client._EXEC_PATIENCE", 3.0)
+    others, began = children(), time.monotonic()
+    said = refused(strange(code))
+    assert "was disturbed while it started; start again" in said
+    assert time.monotonic() - began < 10
+    assert children() == others and left_in(roots) == []
+    assert not [t for t in threading.enumerate() if t.name.startswith("hy3dgen-")]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks in /proc")
+def test_a_child_that_is_stopped_before_it_is_the_program(roots):
+    """Its parent, a thread, is held by the system until it goes on or ends."""
+    others, stopped, over = children(), set(), threading.Event()
+
+    def stop():
+        while not over.is_set():
+            for pid in children() - others - stopped:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.add(pid)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        for _ in range(2):  # some are a program already
+            began = time.monotonic()
+            with pytest.raises(WorkerStartError, match="stopped by a signal|SIGKILL|disturbed"):
+                strange("").start(20)
+            assert time.monotonic() - began < 10
+    finally:
+        over.set()
+        stopper.join()
+    assert stopped and children() == others and left_in(roots) == []
+
+
+@pytest.mark.parametrize("which", ["live", "write_requests", "pump_log", "watch_for_stops"])
+def test_no_thread_is_left_for_a_worker(roots, monkeypatch, which):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == f"hy3dgen-{which}":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    began = time.monotonic()
+    said = refused(strange("hello(); time.sleep(60)"))
+    assert "can't start new thread" in said and "close other" in said
+    assert time.monotonic() - began < 10 and left_in(roots) == []
 
 
 @pytest.mark.parametrize("fields", ['version="9.9"', "protocol=99, colour=1"])
