@@ -64,14 +64,25 @@ def only_one(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
     While another process has it, `waiting` is called again and again; raising there gives up.
     """
     make_folder(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while not try_lock(handle):
+                waiting()
+                time.sleep(_LOCK_INTERVAL)
+            if _is_still(handle, path):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    """Whether an open file is the one of that name; who had its lock before may have removed it."""
     try:
-        while not try_lock(handle):
-            waiting()
-            time.sleep(_LOCK_INTERVAL)
-        yield
-    finally:
-        os.close(handle)
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

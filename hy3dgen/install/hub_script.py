@@ -8,8 +8,10 @@ The last line of output is one JSON object: the answer, or an `error` with its `
 sent one. Imports nothing of hy3dgen, which that Python may not have.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -80,7 +82,12 @@ def fetch(repository: str, revision: str, file: str, folder: str, size: str) -> 
 
 
 def _end_with_parent() -> None:
+    """Also if a signal holds us: Linux then sends another one that lets us go on."""
+
     def watch(parent: int) -> None:
+        if sys.platform.startswith("linux"):
+            PR_SET_PDEATHSIG = 1
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
         while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)

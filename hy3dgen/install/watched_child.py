@@ -71,7 +71,7 @@ def run_child(
     SilenceError
         It was silent for too long.
     """
-    options: dict = {"start_new_session": True}
+    options: dict = {"process_group": 0}
     if os.name == "nt":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         options = {"creationflags": flags}

@@ -43,10 +43,14 @@ def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 class ChildProcess:
-    """A running command with three unbuffered pipes, in a session (Windows: a job) of its own."""
+    """A running command with three unbuffered pipes, in a group (Windows: a job) of its own.
+
+    Not in a session of its own: if a signal holds the group when its parent, of the same session,
+    ends, POSIX has it told (SIGHUP) and let go on (SIGCONT). That holds from the first moment on.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        options: dict = {"start_new_session": True}
+        options: dict = {"process_group": 0}
         if os.name == "nt":
             options = {
                 "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

@@ -16,7 +16,7 @@ from hub_stand_in import HubStandIn
 from stand_in_packages import LIBRARIES, write_packages, write_required
 
 from hy3dgen.errors import SetupError
-from hy3dgen.install import models
+from hy3dgen.install import hub_script, models
 from hy3dgen.install.download import download_model
 from hy3dgen.install.environment import READY, UNFINISHED, Environment, Recipe
 from hy3dgen.install.pip_run import Index
@@ -170,6 +170,38 @@ def test_a_killed_worker_leaves_no_child_and_the_next_one_goes_on(hub, tmp_path)
     assert done.values["name"] == MODEL.name
     assert [start > 2_000_000 for start in hub.sent_ranges()] == [True], "it went on"
     assert (Path(done.values["folder"]) / "model.fp16.safetensors").read_bytes() == WEIGHTS
+
+
+RUN_CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from hy3dgen.install import watched_child
+from hy3dgen.worker.process import child_environment
+code = watched_child.WATCH_PARENT + "print(os.getpid(), flush=True); time.sleep(60)"
+command = sys.argv[3:] or [sys.executable, "-I", "-c", code, sys.argv[2]]
+said = lambda line: print(line, flush=True)
+watched_child.run_child(command, child_environment(), said, lambda: None, lambda: 60.0)
+"""
+
+
+@linux
+@pytest.mark.parametrize("what", ["pip", "hub"])
+def test_what_a_killed_worker_started_ends_even_if_a_signal_holds_it(hub, tmp_path, what):
+    """As the worker starts pip and the hub's library; all of them name `tmp_path`."""
+    hub.faults["swallow"] = True
+    fetch = [sys.executable, "-I", Path(hub_script.__file__), "fetch", MODEL.repository, "main"]
+    fetch += ["config.yaml", str(tmp_path), "9"]
+    command = [sys.executable, "-c", RUN_CHILD, Path(__file__).parents[2], tmp_path]
+    worker = subprocess.Popen(command + (fetch if what == "hub" else []), stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while len(found := set(processes_about(tmp_path)) - {worker.pid}) < 1:
+        assert time.monotonic() < deadline
+    time.sleep(2.0 if what == "hub" else 0.5)  # it watches by then
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    worker.kill()
+    worker.communicate()
+    assert_nobody_is_left(tmp_path)
 
 
 def wait_for(client, condition):
