@@ -97,10 +97,11 @@ def _common_pipes(worker: int, our_end: int) -> list[str]:
             target = os.readlink(f"/proc/self/fd/{entry.name}")
             if access == our_end and target.startswith("pipe:"):
                 ours[target] = f"/proc/self/fd/{entry.name}"
-    found = []
+    log = os.readlink(f"/proc/{worker}/fd/2")  # takes anything
+    found = set()
     for entry in Path(f"/proc/{worker}/fd").iterdir():
         with contextlib.suppress(OSError):
-            # Its standard error shares the log's pipe, which takes anything.
-            if int(entry.name) > 2 and os.readlink(entry) in ours:
-                found.append(ours[os.readlink(entry)])
-    return found
+            target = os.readlink(entry)
+            if target in ours and target != log:
+                found.add(ours[target])
+    return sorted(found)
