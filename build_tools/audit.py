@@ -30,8 +30,8 @@ NAMES = {
     "BSD License": "BSD-3-Clause",
     "MIT License": "MIT",
 }
-# Torch for NVIDIA's GPUs brings their libraries, under their own terms. Whoever makes an environment
-# gets them from the index; nothing of ours hands them on.
+# Torch for NVIDIA's GPUs brings their libraries, under their own terms. Whoever makes an
+# environment gets them from the index; nothing of ours hands them on.
 NVIDIAS = ("nvidia-", "cuda-")
 # First version without the hole, and which one that was. Only what can reach us is worth a line:
 # readers of models and pictures, what talks to the hub, what unpacks wheels.
