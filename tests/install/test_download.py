@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Downloads through the real huggingface_hub from a stand-in hub that cuts, lies and stalls."""
 
+import os
 import random
 import sys
 import threading
@@ -74,6 +75,18 @@ def test_one_format_with_its_licence_arrives_whole(hub, fetch, tmp_path):
     assert stages[-1] == "check model.fp16.safetensors"
     assert all(0 <= step <= total for _, step, total in seen)
     assert models.look_up(MODEL, tmp_path / "models").folder == folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows forbids")
+@pytest.mark.parametrize(
+    "name", ['it\'s "a" folder; $HOME & %TEMP% ümläut 日本語', "x" * 200 + "/" + "ü" * 75]
+)
+def test_a_models_folder_under_any_path(hub, tmp_path, name):
+    folder = tmp_path / name
+    made = download_model(MODEL, Path(sys.executable), lambda *_: None, models=folder)
+    assert (made / "model.fp16.safetensors").read_bytes() == WEIGHTS
+    assert models.look_up(MODEL, folder).folder == made
+    assert not [path for path in files_below(folder) if "unfinished" in path or ".part" in path]
 
 
 def test_what_is_there_is_not_fetched_again(hub, fetch):

@@ -126,6 +126,23 @@ def test_a_file_gives_the_same_as_an_array(worker, model, tmp_path):
     np.testing.assert_array_equal(from_file.arrays["vertices"], from_array.arrays["vertices"])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows forbids")
+@pytest.mark.parametrize(
+    "name", ['it\'s "a" folder; $HOME & %TEMP% ümläut 日本語', "x" * 200 + "/" + "ü" * 75]
+)
+def test_model_and_picture_under_any_path(worker, model, tmp_path, name):
+    from PIL import Image
+
+    folder = tmp_path / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    expected = generate(worker, model)
+    model.rename(folder)
+    picture = folder / "it's 100% {me}.png"
+    Image.fromarray(disc()).save(picture)
+    made = generate(worker, folder, picture=str(picture))
+    np.testing.assert_array_equal(made.arrays["vertices"], expected.arrays["vertices"])
+
+
 def test_cancel_while_denoising_takes_less_than_half_a_second(worker, model):
     times = []
 
