@@ -127,7 +127,10 @@ class _Subject:
             )
             return [("WARNING", text.format(name=self.name))]
         uvs = result.arrays["uvs"] if self.new_uvs else None
-        replaced = texture_write.put_on(obj, result.arrays["colour"], self.loops, uvs, folder)
+        replaced = texture_write.put_on(
+            obj, result.arrays["colour"], self.loops, uvs, folder,
+            result.arrays.get("metallic_roughness"),
+        )  # fmt: skip
         return [*_told(obj, replaced, result), _summary(obj, result)]
 
     def _unchanged(self, mesh: bpy.types.Mesh) -> bool:

@@ -34,11 +34,14 @@ def put_on(
     loops: np.ndarray,
     uvs: np.ndarray | None = None,
     folder: Path | None = None,
+    metallic_roughness: np.ndarray | None = None,
 ) -> list[str]:
     """A texture (H, W, 3) uint8 as the object's only material; the names of its earlier ones.
 
     Parameters
     ----------
+    metallic_roughness : (H, W, 3) uint8, linear, as in glTF: green roughness, blue
+        metallic
     loops, uvs : see `write_uvs`; without `uvs` the active UV map is used
     folder : where the image becomes a file; None packs it
     """
@@ -46,6 +49,10 @@ def put_on(
         write_uvs(obj.data, loops, uvs)
     image = make_image(f"{obj.name} colour", colour, folder)
     material = make_material(f"{obj.name} texture", image, obj.data.uv_layers.active.name)
+    if metallic_roughness is not None:
+        name = f"{obj.name} metal and roughness"
+        surface = make_image(name, metallic_roughness, folder, "Non-Color")
+        add_metallic_roughness(material, surface)
     return give_material(obj, material)
 
 
@@ -71,11 +78,13 @@ def write_uvs(mesh: bpy.types.Mesh, loops: np.ndarray, uvs: np.ndarray) -> None:
     layer.active_render = True
 
 
-def make_image(name: str, colour: np.ndarray, folder: Path | None) -> bpy.types.Image:
-    """A new sRGB image from (H, W, 3) uint8, row 0 at the top; packed, or a new PNG in `folder`."""
+def make_image(
+    name: str, colour: np.ndarray, folder: Path | None, space: str = "sRGB"
+) -> bpy.types.Image:
+    """A new image from (H, W, 3) uint8, row 0 at the top; packed, or a new PNG in `folder`."""
     height, width = colour.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=False)
-    image.colorspace_settings.name = "sRGB"
+    image.colorspace_settings.name = space
     pixels = np.ones((height, width, 4), np.float32)
     np.multiply(colour[::-1], np.float32(1 / 255), out=pixels[..., :3])
     image.pixels.foreach_set(pixels.ravel())
@@ -114,7 +123,7 @@ def make_material(name: str, image: bpy.types.Image, uv_name: str) -> bpy.types.
         material.use_nodes = True
     material[MARK] = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
-    shader = nodes["Principled BSDF"]
+    shader = _node(material, "BSDF_PRINCIPLED")
     shader.inputs["Metallic"].default_value = 0.0
     shader.inputs["Roughness"].default_value = 0.8
     texture = nodes.new("ShaderNodeTexImage")
@@ -125,6 +134,29 @@ def make_material(name: str, image: bpy.types.Image, uv_name: str) -> bpy.types.
     links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     nodes.active = texture  # what "Solid" shading in texture colours shows
     return material
+
+
+def _node(material: bpy.types.Material, kind: str) -> bpy.types.Node:
+    """The first of a kind; names are no help, Blender may translate them."""
+    return next(node for node in material.node_tree.nodes if node.type == kind)
+
+
+def add_metallic_roughness(material: bpy.types.Material, image: bpy.types.Image) -> None:
+    """Let an image in glTF's order, green roughness and blue metallic, say both.
+
+    Wired as Blender's exporter for glTF expects it, which then writes the image as it is.
+    """
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader, uv_map = _node(material, "BSDF_PRINCIPLED"), _node(material, "UVMAP")
+    texture = nodes.new("ShaderNodeTexImage")
+    texture.image, texture.location = image, (-520, -40)
+    uv_map.location = (-760, 80)
+    channels = nodes.new("ShaderNodeSeparateColor")
+    channels.location = (-220, -40)
+    links.new(uv_map.outputs["UV"], texture.inputs["Vector"])
+    links.new(texture.outputs["Color"], channels.inputs["Color"])
+    links.new(channels.outputs["Green"], shader.inputs["Roughness"])
+    links.new(channels.outputs["Blue"], shader.inputs["Metallic"])
 
 
 def give_material(obj: bpy.types.Object, material: bpy.types.Material) -> list[str]:

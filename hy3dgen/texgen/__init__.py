@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Hunyuan3DPaintPipeline": ".pipelines",
         "Hunyuan3DTexGenConfig": ".config",
         "MeshRender": ".mesh_render",
+        "bake_materials": ".material_bake",
     },
 )

@@ -4,7 +4,7 @@
 glTF takes a material without a metallic factor for pure metal, so ours always writes one.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     import trimesh
 
 ROUGHNESS = 0.9  # of a painted texture without a roughness map
+
+
+class TextureMaps(NamedTuple):
+    """What a painted surface looks like, on its texture.
+
+    Parameters
+    ----------
+    colour : (S, S, 3) uint8, sRGB
+    metallic_roughness : (S, S, 3) uint8, linear: red metallic, green roughness, as 2.1 paints it;
+        None for a surface that is not metallic and equally rough everywhere
+    """
+
+    colour: np.ndarray
+    metallic_roughness: np.ndarray | None = None
 
 
 def textured_trimesh(

@@ -1,40 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way from a mesh and a picture to a textured mesh, stage by stage."""
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import Cancelled, InvalidImageError, InvalidSettingError
+from ..errors import Cancelled
 from ..mesh import TriangleMesh, reduce_faces
 from ..mesh.native.loader import March
-from ..mesh.uv_map import UVMap, from_corners
-from ..model_folders import locate_folders
-from ..pictures import load_picture
-from ..shapegen.devices import default_dtype, pick_device
+from ..shapegen.devices import pick_device
 from ..shapegen.offload import Offload
-from ..worker.unwrap import SECONDS, unwrap
+from ..worker.unwrap import SECONDS
 from . import cameras
+from .charts import charts_of
 from .config import TURBO_FOLDER, Hunyuan3DTexGenConfig
 from .delight import LightShadowRemover
 from .hunyuanpaint.pipeline import GUIDANCE, STEPS, HunyuanPaintPipeline
 from .inpaint import fill_along_mesh, fill_rest, way_to_fill
-from .materials import set_texture
+from .material_bake import ALBEDO, METALLIC_ROUGHNESS, bake_materials
+from .materials import TextureMaps, set_texture
 from .mesh_render import MeshRender
-from .reference_image import recenter_image
+from .model_loading import load_models, locate_model
+from .published_methods import PublishedMethods
+from .reference_image import references_of
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
 from .super_resolution import SuperResolution
 from .transfer import to_full_detail
-from .uv_overlap import NOTICED, overlapping_share, sentence
 from .views_on_device import (
     Baking,
     ViewsOnDevice,
@@ -43,18 +41,10 @@ from .views_on_device import (
     plan_baking,
 )
 
-logger = logging.getLogger(__name__)
-
 Progress = Callable[[str, int, int], object]
-DELIGHT_FOLDER = "hunyuan3d-delight-v2-0"
-# Never read, and large.
-_SKIP = (
-    *("*.py", "*.ckpt", "*/image_encoder/*", "hunyuan3d-paint*/text_encoder/*"),
-    *("*/unet/*.bin", "hunyuan3d-delight*/*.bin"),
-)
 
 
-class Hunyuan3DPaintPipeline:
+class Hunyuan3DPaintPipeline(PublishedMethods):
     """Paints a mesh in the colours of a picture.
 
     Attributes
@@ -83,7 +73,7 @@ class Hunyuan3DPaintPipeline:
         self.super_resolution: SuperResolution | None = None
         self._offload: Offload | None = None
         self._weights = (str(config.light_remover_ckpt_path), str(config.multiview_ckpt_path))
-        self.models = models if models is not None else self._load(dtype)
+        self.models = load_models(config, self.device, dtype) if models is None else models
 
     @classmethod
     def from_pretrained(
@@ -105,25 +95,9 @@ class Hunyuan3DPaintPipeline:
         dtype : None is float16 on a GPU and float32 on the CPU
         local_files_only : never download
         """
-        Hunyuan3DTexGenConfig("", "", subfolder)  # an unknown name is told before any download
-        delight, paint = locate_folders(
-            model_path,
-            (DELIGHT_FOLDER, subfolder),
-            local_files_only=local_files_only,
-            skip=_SKIP,
-        )
-        config = Hunyuan3DTexGenConfig(delight, paint, subfolder)
+        config = locate_model(model_path, subfolder, local_files_only)
         config.device = str(pick_device(device))
         return cls(config, dtype=dtype)
-
-    def _load(self, dtype: torch.dtype | None) -> dict[str, Any]:
-        dtype = dtype or default_dtype(self.device)
-        turbo = self.config.pipe_name.endswith("turbo")
-        delight, paint = (Path(path) for path in self._weights)
-        return {
-            "delight_model": LightShadowRemover.from_folder(delight, self.device, dtype),
-            "multiview_model": HunyuanPaintPipeline.from_folder(paint, turbo, self.device, dtype),
-        }
 
     def enable_model_cpu_offload(
         self, gpu_id: int | None = None, device: str | torch.device = "cuda"
@@ -180,36 +154,47 @@ class Hunyuan3DPaintPipeline:
         preview : called with each painted view, a PIL image
         """
         report = progress or (lambda stage, step, total: None)
-        pictures = self._references(image)
+        pictures = references_of(image)
         target = mesh.to_mesh() if hasattr(mesh, "geometry") else mesh
         work = TriangleMesh(np.asarray(target.vertices), np.asarray(target.faces))
         work.require_faces("painting")
-        original = work
+        original, own_uvs = work, getattr(target.visual, "uv", None)
         if face_count is not None and len(work.faces) > face_count and unwrap_method != "keep":
             work = reduce_faces(work, face_count, "quality")
         with _beside(
-            lambda check: self._unwrap(target, work, unwrap_method, unwrap_seconds, check)
+            lambda check: charts_of(work, own_uvs, unwrap_method, unwrap_seconds, self.cache, check)
         ) as unwrapped:
             references = [self.delight(one, report) for one in pictures] if delight else pictures
             report("unwrap", 0, 1)
             uv_map = unwrapped.result()
         vertices = work.vertices[uv_map.vertices]
-        texture = self.paint(
+        maps = self.paint_maps(
             vertices, uv_map.faces, uv_map.uvs, references,
             seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
             progress=report, preview=preview,
         )  # fmt: skip
         if full_detail and work is not original:
-            texture, uv_map = to_full_detail(
-                work, uv_map, texture, original, lambda done: report("transfer", done, 100)
+            maps, uv_map = to_full_detail(
+                work, uv_map, maps, original, lambda done: report("transfer", done, 100)
             )
             vertices = original.vertices[uv_map.vertices]
         target.vertices = vertices
         target.faces = uv_map.faces
-        set_texture(target, uv_map.uvs, texture)
+        set_texture(target, uv_map.uvs, *maps)
         return target
 
     def paint(
+        self,
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        uvs: np.ndarray,
+        references: Sequence[Any],
+        **settings: Any,
+    ) -> np.ndarray:
+        """(S, S, 3) uint8, the colours alone of what `paint_maps` gives."""
+        return self.paint_maps(vertices, faces, uvs, references, **settings).colour
+
+    def paint_maps(
         self,
         vertices: np.ndarray,
         faces: np.ndarray,
@@ -222,10 +207,12 @@ class Hunyuan3DPaintPipeline:
         texture_size: int | None = None,
         progress: Progress | None = None,
         preview: Callable[[Any], None] | None = None,
-    ) -> np.ndarray:
-        """(S, S, 3) uint8, the texture of a mesh whose vertices have one UV each.
+    ) -> TextureMaps:
+        """The texture, S pixels a side, of a mesh whose vertices have one UV each.
 
-        `references` are RGB PIL images with light and shadow gone.
+        `references` are RGB PIL images with light and shadow gone. A model that gives a picture of
+        each view has colours only; one that gives {"albedo": pictures, "mr": pictures} has metallic
+        and roughness too.
         """
         config = self.config
         report = progress or (lambda stage, step, total: None)
@@ -241,7 +228,11 @@ class Hunyuan3DPaintPipeline:
                 num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
             )  # fmt: skip
             report("bake", 0, 1)
-            texture, painted = self._bake(views, pictures, baking, size)
+            if METALLIC_ROUGHNESS in pictures:
+                return bake_materials(
+                    self.render.prepared, pictures, self._views(), size, config.bake_exp, report
+                )
+            texture, painted = self._bake(views, pictures[ALBEDO], baking, size)
             report("fill", 0, 100)
             filled = fill_along_mesh(
                 texture,
@@ -249,19 +240,15 @@ class Hunyuan3DPaintPipeline:
                 *self.render.get_mesh(),
                 lambda fraction: report("fill", round(50 * fraction), 100),
             )
-            return fill_rest(
-                *filled,
-                lambda fraction: report("fill", round(50 + 50 * fraction), 100),
-                way.result(),
+            return TextureMaps(
+                fill_rest(
+                    *filled,
+                    lambda fraction: report("fill", round(50 + 50 * fraction), 100),
+                    way.result(),
+                )
             )
 
     # --- the stages -------------------------------------------------------------------------------
-
-    def _references(self, image: Any) -> list[Any]:
-        pictures = list(image) if isinstance(image, (list, tuple)) else [image]
-        if not pictures or any(picture is None for picture in pictures):
-            raise InvalidImageError("no picture was given; pass a path, a PIL image or an array")
-        return [self.recenter_image(_as_pil(picture)) for picture in pictures]
 
     def delight(self, picture: Any, progress: Progress | None = None) -> Any:
         """A recentred PIL picture in RGB with light and shadow gone, or what is kept of that."""
@@ -274,32 +261,6 @@ class Hunyuan3DPaintPipeline:
             digest("delight", self._weights[0], pixels),
             lambda: model(picture, **options),
             lambda result: np.asarray(result).nbytes,
-        )
-
-    def _unwrap(
-        self,
-        target: Any,
-        work: TriangleMesh,
-        method: str,
-        seconds: float,
-        check: Callable[[], None],
-    ) -> UVMap:
-        if method == "keep":
-            uvs = getattr(target.visual, "uv", None)
-            if uvs is None:
-                raise InvalidSettingError(
-                    'the mesh has no UVs to keep; choose unwrap_method="auto"'
-                )
-            from_corners(np.asarray(uvs)[work.faces.ravel()], work.faces)  # raises if they don't do
-            share = overlapping_share(np.clip(uvs, 0, 1), work.faces)
-            if share > NOTICED:
-                logger.warning(sentence(share))
-            everyone = np.arange(len(work.vertices), dtype=np.int32)
-            return UVMap(np.asarray(uvs, np.float32), work.faces, everyone)
-        return self.cache.get(
-            digest("unwrap", method, work.vertices, work.faces),
-            lambda: unwrap(work, method, seconds, lambda fraction: check())[0],
-            lambda found: found.uvs.nbytes + found.faces.nbytes + found.vertices.nbytes,
         )
 
     def _draw(
@@ -367,8 +328,8 @@ class Hunyuan3DPaintPipeline:
         report: Progress,
         preview: Callable[[Any], None] | None,
         **settings: Any,
-    ) -> list[np.ndarray]:
-        """Each view's picture, (S, S, 3) uint8; for baking in arrays as large as the view."""
+    ) -> dict[str, list[np.ndarray]]:
+        """Each material's views, (S, S, 3) uint8; for baking in arrays as large as the view."""
         from PIL import Image
 
         model = self.models["multiview_model"]
@@ -378,84 +339,25 @@ class Hunyuan3DPaintPipeline:
             settings |= {"progress": report, "preview": preview}
         else:
             settings = {}  # a model of the caller's has the published arguments only
-        pictures = model(list(references), controls, numbers, **settings)
-        if self.super_resolution is not None:
-            pictures = [
-                Image.fromarray(self.super_resolution(np.asarray(picture.convert("RGB"))))
-                for picture in pictures
-            ]
-        if isinstance(views, ViewsOnDevice):
-            return [np.asarray(picture.convert("RGB")) for picture in pictures]
-        side = (self.config.render_size,) * 2
-        return [np.asarray(picture.resize(side).convert("RGB")) for picture in pictures]
+        painted = model(list(references), controls, numbers, **settings)
+        materials = painted if isinstance(painted, dict) else {ALBEDO: painted}
+
+        def finish(picture: Any) -> np.ndarray:
+            picture = picture.convert("RGB")
+            if self.super_resolution is not None:
+                picture = Image.fromarray(self.super_resolution(np.asarray(picture)))
+            if isinstance(views, ViewsOnDevice) and len(materials) == 1:
+                return np.asarray(picture)  # is made larger on the device
+            return np.asarray(picture.resize((self.config.render_size,) * 2))
+
+        return {name: [finish(one) for one in pictures] for name, pictures in materials.items()}
+
+    def _views(self) -> list[cameras.View]:
+        settings = zip(*self._cameras(), self.config.candidate_view_weights, strict=True)
+        return [cameras.View(*one) for one in settings]
 
     def _cameras(self) -> tuple[list[float], list[float]]:
         return self.config.candidate_camera_elevs, self.config.candidate_camera_azims
-
-    # --- the published methods --------------------------------------------------------------------
-
-    @staticmethod
-    def recenter_image(image: Any, border_ratio: float = 0.2) -> Any:
-        """See `reference_image.recenter_image`."""
-        return recenter_image(image, border_ratio)
-
-    def render_normal_multiview(
-        self,
-        camera_elevs: Sequence[float],
-        camera_azims: Sequence[float],
-        use_abs_coor: bool = True,
-    ) -> list[Any]:
-        """PIL images of the normals of the mesh that `render` holds."""
-        return [
-            self.render.render_normal(
-                elevation, azimuth, use_abs_coor=use_abs_coor, return_type="pl"
-            )
-            for elevation, azimuth in zip(camera_elevs, camera_azims, strict=True)
-        ]
-
-    def render_position_multiview(
-        self, camera_elevs: Sequence[float], camera_azims: Sequence[float]
-    ) -> list[Any]:
-        """PIL images of the positions of the mesh that `render` holds."""
-        return [
-            self.render.render_position(elevation, azimuth, return_type="pl")
-            for elevation, azimuth in zip(camera_elevs, camera_azims, strict=True)
-        ]
-
-    def bake_from_multiview(
-        self,
-        views: Sequence[Any],
-        camera_elevs: Sequence[float],
-        camera_azims: Sequence[float],
-        view_weights: Sequence[float],
-        method: str = "fast",
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Texture (H, W, 3) float32 and where it is painted, (H, W, 1) bool."""
-        if method != "fast":
-            raise InvalidSettingError(f"the merge method is '{method}'; only 'fast' exists")
-        textures, cosines = [], []
-        for view, elevation, azimuth, weight in zip(
-            views, camera_elevs, camera_azims, view_weights, strict=True
-        ):
-            texture, seen, _ = self.render.back_project(view, elevation, azimuth)
-            textures.append(texture)
-            power = seen.astype(np.float64) ** self.config.bake_exp
-            cosines.append(np.float32(weight) * power.astype(np.float32))
-        return self.render.fast_bake_texture(textures, cosines)
-
-    def texture_inpaint(self, texture: Any, mask: Any) -> np.ndarray:
-        """(H, W, 3) float32 in 0..1 without gaps; `mask` is 255 where it is painted."""
-        return self.render.uv_inpaint(texture, mask).astype(np.float32) / np.float32(255)
-
-
-def _as_pil(picture: Any) -> Any:
-    """A PIL image; paths and arrays are read as every picture here, PIL images stay."""
-    from PIL import Image
-
-    if isinstance(picture, Image.Image):
-        return picture
-    pixels = load_picture(picture)
-    return Image.fromarray(pixels if (pixels[..., 3] < 255).any() else pixels[..., :3].copy())
 
 
 @contextmanager

@@ -6,12 +6,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidImageError
+from ..pictures import load_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SIZE = 512  # pixels a side that the networks see
 _MEAN_SHARE = 0.95  # of the target's mean that is taken over
+
+
+def references_of(image: Any) -> list["Image.Image"]:
+    """One picture or a list of them, each a path, an array or a PIL image, on its square."""
+    pictures = list(image) if isinstance(image, (list, tuple)) else [image]
+    if not pictures or any(picture is None for picture in pictures):
+        raise InvalidImageError("no picture was given; pass a path, a PIL image or an array")
+    return [recenter_image(_as_pil(picture)) for picture in pictures]
+
+
+def _as_pil(picture: Any) -> Any:
+    """A PIL image; paths and arrays are read as every picture here, PIL images stay."""
+    from PIL import Image
+
+    if isinstance(picture, Image.Image):
+        return picture
+    pixels = load_picture(picture)
+    return Image.fromarray(pixels if (pixels[..., 3] < 255).any() else pixels[..., :3].copy())
 
 
 def recenter_image(image: "Image.Image", border_ratio: float = 0.2) -> "Image.Image":

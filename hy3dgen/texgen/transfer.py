@@ -11,6 +11,7 @@ from ..mesh.nearest import NearestFaces
 from ..mesh.uv_map import UVMap
 from . import inpaint
 from .back_sampling import sample_bilinearly
+from .materials import TextureMaps
 from .rasterizer import interpolate
 from .render import prepare_mesh, uv_raster
 
@@ -20,20 +21,22 @@ Progress = Callable[[float], object]
 def to_full_detail(
     reduced: TriangleMesh,
     reduced_uvs: UVMap,
-    texture: np.ndarray,
+    maps: TextureMaps,
     original: TriangleMesh,
     progress: Callable[[int], object],
-) -> tuple[np.ndarray, UVMap]:
-    """The texture of a reduced mesh for the original, which gets UVs from six sides.
+) -> tuple[TextureMaps, UVMap]:
+    """The textures of a reduced mesh for the original, which gets UVs from six sides.
 
     `progress` gets the percent done.
     """
     uv_map = box_unwrap(original, progress=lambda done: progress(round(30 * done)))
+    stacked = np.concatenate([one for one in maps if one is not None], axis=-1)
     moved = transfer_texture(
-        reduced, reduced_uvs, texture, original, uv_map,
+        reduced, reduced_uvs, stacked, original, uv_map,
         progress=lambda done: progress(round(30 + 70 * done)),
     )  # fmt: skip
-    return moved, uv_map
+    parts = np.split(moved, moved.shape[-1] // 3, axis=-1)
+    return TextureMaps(*map(np.ascontiguousarray, parts)), uv_map
 
 
 def transfer_texture(
@@ -45,13 +48,13 @@ def transfer_texture(
     texture_size: int | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """(S, S, 3) uint8, the texture of `target` in the colours of `source`.
+    """(S, S, C) uint8, the texture of `target` in the colours of `source`.
 
     Each texel of the target takes the colour of the closest place of the source's surface.
 
     Parameters
     ----------
-    texture : (H, W, 3) uint8, row 0 at the top
+    texture : (H, W, C) uint8, row 0 at the top
     texture_size : S; None for the source's height
     progress : gets the fraction done; what it raises ends the work
     """
@@ -72,7 +75,7 @@ def transfer_texture(
     uvs = np.einsum("nk,nkc->nc", shares, source_uvs.uvs[source_uvs.faces[faces]])
     height, width = texture.shape[:2]
     columns, rows = uvs[:, 0] * (width - 1), (1 - uvs[:, 1]) * (height - 1)
-    pixels = np.zeros((size, size, 3), np.uint8)
+    pixels = np.zeros((size, size, texture.shape[2]), np.uint8)
     pixels[inside] = np.rint(sample_bilinearly(texture, columns, rows) * 255).astype(np.uint8)
     report(0.95)
     return inpaint.fill_smoothly(pixels, inside)

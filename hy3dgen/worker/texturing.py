@@ -20,6 +20,7 @@ from hy3dgen.worker.stages import Stages, Views, choose_picture
 if TYPE_CHECKING:
     from hy3dgen.texgen.find_view import FoundView
     from hy3dgen.texgen.from_picture import Painted
+    from hy3dgen.texgen.materials import TextureMaps
 
 Arrays = dict[str, np.ndarray]
 Values = dict[str, Any]
@@ -63,7 +64,9 @@ class Texturer:
         in `polygons` (F,) int32; polygons stay whole.
 
         With a `model` its network paints six views; without, the picture is laid onto the mesh as
-        it is. Previews (see `stages.Views`) show the cut-out picture and each painted view.
+        it is. A network that paints them gives `metallic_roughness` (H, W, 3) uint8 too, linear
+        and as in glTF: green roughness, blue metallic. Previews (see `stages.Views`) show the
+        cut-out picture and each painted view.
 
         What depends on mesh or picture alone is kept for a second texture of the same.
         """
@@ -82,13 +85,18 @@ class Texturer:
         if how == "keep":
             values["overlapping_uvs"] = round(_overlap(uv_map), 4)
         if settings["model"] is not None:
-            colour = self._painter(mesh, uv_map, picture, settings, stages, views)
+            maps = self._painter(mesh, uv_map, picture, settings, stages, views)
             values |= {
                 "stages": stages.finish(),
                 "seed": settings["seed"],
                 "peak_memory": peak_memory_mb(),
             }
-            return values, {"uvs": uv_map.corners, "colour": colour}
+            found = {"uvs": uv_map.corners, "colour": maps.colour}
+            if maps.metallic_roughness is not None:
+                from hy3dgen.texgen.materials import as_gltf
+
+                found["metallic_roughness"] = as_gltf(maps.metallic_roughness)
+            return values, found
         view = settings["elevation"], settings["azimuth"]
         size = settings["texture_size"]
         painted = _paint(mesh, uv_map, picture, size, stages, *view, self.cache)
@@ -130,8 +138,8 @@ class Painter:
         settings: Values,
         stages: Stages,
         views: Views,
-    ) -> np.ndarray:
-        """(S, S, 3) uint8, the texture."""
+    ) -> "TextureMaps":
+        """The texture, S pixels a side."""
         stages.progress("load model", 0, 1)
         pipeline = self._load(settings)
         from PIL import Image
@@ -147,7 +155,7 @@ class Painter:
             for name in ("num_inference_steps", "guidance_scale")
             if settings[name] is not None
         }
-        return pipeline.paint(
+        return pipeline.paint_maps(
             mesh.vertices[uv_map.vertices],
             uv_map.faces,
             uv_map.uvs,

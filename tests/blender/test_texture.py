@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`hunyuan3d.texture`: what a painted object carries, and what it keeps."""
 
+import importlib
 import time
 
 import numpy as np
@@ -223,3 +224,32 @@ def wait(done, queue):
         assert time.monotonic() < deadline
         queue.pump()
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_metal_and_roughness_come_from_one_image(extension, scene, tmp_path, beside):
+    texture_write = importlib.import_module(f"{extension.__name__}.texture_write")
+    cube = add_sphere("Coin", subdivisions=2)
+    loops = np.arange(len(cube.data.loops))
+    surface = np.zeros((64, 64, 3), np.uint8)
+    surface[..., 1], surface[..., 2] = 50, 200
+    colour = np.full((64, 64, 3), 90, np.uint8)
+    folder = tmp_path if beside else None
+    texture_write.put_on(cube, colour, loops, np.zeros((len(loops), 2)), folder, surface)
+    (material,) = cube.data.materials
+    shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    metallic, roughness = (shader.inputs[n].links[0] for n in ("Metallic", "Roughness"))
+    assert (metallic.from_socket.name, roughness.from_socket.name) == ("Blue", "Green")
+    image = metallic.from_node.inputs["Color"].links[0].from_node.image
+    assert image.colorspace_settings.name == "Non-Color"
+    assert bool(image.packed_file) is not beside
+    assert np.allclose(image.pixels[:4], [0, 50 / 255, 200 / 255, 1], atol=0.003)
+    base = shader.inputs["Base Color"].links[0].from_node.image
+    assert base.colorspace_settings.name == "sRGB" and bool(base.packed_file) is not beside
+
+    # Painted again without them, neither the material nor its images are left.
+    texture_write.put_on(cube, colour, loops, None)
+    assert [i.name for i in bpy.data.images if i.name.startswith("Coin metal")] == []
+    shader = next(n for n in cube.data.materials[0].node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    assert not shader.inputs["Metallic"].is_linked
+    assert shader.inputs["Metallic"].default_value == 0

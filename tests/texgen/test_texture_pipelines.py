@@ -270,3 +270,23 @@ def test_views_can_be_made_larger_first(folder):
     pipeline(mesh, picture(), unwrap_method="box")
     assert sizes == [(64, 64, 3)] * 6
     assert not np.asarray(mesh.visual.material.baseColorTexture).any(), "all from black views"
+
+
+def test_a_model_of_two_materials_makes_a_surface(folder):
+    """As that of 2.1 gives its views; its factors are written, so that glTF does not guess."""
+    pipeline = load_small(folder)
+    colour, surface = (Image.new("RGB", (64, 64), one) for one in ((10, 200, 30), (255, 90, 0)))
+    pipeline.models["multiview_model"] = lambda references, controls, numbers: {
+        "albedo": [colour] * len(numbers),
+        "mr": [surface] * len(numbers),
+    }
+    for options in ({}, {"face_count": 100, "full_detail": True}):
+        mesh = ball()
+        pipeline(mesh, picture(), unwrap_method="box", delight=False, **options)
+        material = mesh.visual.material
+        assert (material.metallicFactor, material.roughnessFactor) == (1, 1)
+        painted = np.asarray(material.baseColorTexture).reshape(-1, 3).astype(int)
+        assert np.abs(painted - [10, 200, 30]).max() <= 1
+        packed = np.asarray(material.metallicRoughnessTexture).reshape(-1, 3).astype(int)
+        assert np.abs(packed - [0, 90, 255]).max() <= 1
+        assert len(mesh.faces) == len(ball().faces) or not options

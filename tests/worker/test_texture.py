@@ -205,6 +205,18 @@ def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
     monkeypatch.setattr(Hunyuan3DPaintPipeline, "from_pretrained", None)  # it stays loaded
     again = texturer({**params, "low_memory": False}, request(), told)[1]
     assert np.array_equal(again["colour"], arrays["colour"])
+    assert "metallic_roughness" not in arrays
+
+    from PIL import Image
+
+    metal = Image.new("RGB", (64, 64), (255, 90, 0))
+    models = texturer._painter._pipeline.models
+    models["multiview_model"] = lambda references, controls, numbers: {
+        name: [metal] * len(numbers) for name in ("albedo", "mr")
+    }
+    found = texturer(params, request(), told)[1]["metallic_roughness"]
+    assert found.shape == (256, 256, 3)
+    assert np.abs(found.astype(int) - [0, 90, 255]).max() <= 1
 
 
 def test_a_model_that_is_not_there_is_told(worker, tmp_path):
