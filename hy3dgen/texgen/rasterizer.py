@@ -21,6 +21,7 @@ FACE_LIMIT = 2**31 - 1  # a pixel's key is depth * FACE_LIMIT + face number
 DEPTH_STEPS = 262144
 MAX_SIDE = 16384
 BACKENDS = ("native", "numpy", "torch")
+WORK_LIMIT = 20_000_000_000  # pixels looked at, of all faces; half a minute on two cores
 _CANDIDATES = 1 << 21  # pixels that the numpy version looks at in one go
 
 
@@ -50,7 +51,8 @@ def rasterize(
     Raises
     ------
     InvalidMeshError
-        A face names a vertex that does not exist.
+        A face names a vertex that does not exist, or the faces' boxes cover more than `WORK_LIMIT`
+        pixels together: thousands of faces on top of each other.
     """
     height, width = (int(side) for side in size)
     if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
@@ -107,11 +109,36 @@ def _rasterize_arrays(points, faces, prior, size, backend) -> tuple[np.ndarray, 
             f"faces name vertices {faces.min()} to {faces.max()}, but there are {len(points)}; "
             "was the vertex list filtered without remapping faces?"
         )
+    if len(faces) * size[0] * size[1] > WORK_LIMIT:
+        check_work(_candidates(points, faces, size), size)
     if prior is not None:
         prior = np.ascontiguousarray(prior, np.float32).reshape(size)
     if backend == "native" or (backend is None and kernel.native_available()):
         return kernel.rasterize(points, faces, size, prior)
     return rasterize_with_numpy(points, faces, size, prior)
+
+
+def check_work(candidates: int, size: tuple[int, int]) -> None:
+    """InvalidMeshError if faces have so many candidate pixels that drawing them would not end."""
+    if candidates > WORK_LIMIT:
+        times = candidates // (size[0] * size[1])
+        raise InvalidMeshError(
+            f"the faces cover a picture of {size[1]} x {size[0]} pixels {times:,} times over, too "
+            "often to draw in time; if it is their UVs that lie on top of each other, make new "
+            "ones, or else reduce the mesh or choose a smaller texture"
+        )
+
+
+def _candidates(points: np.ndarray, faces: np.ndarray, size: tuple[int, int]) -> int:
+    """Pixels in the boxes around all faces, cut to the picture."""
+    height, width = size
+    with np.errstate(all="ignore"):  # points at infinity draw nothing
+        flat = np.nan_to_num(_on_screen(points, height, width)[:, :2])
+    boxes = []
+    for axis, side in enumerate((width, height)):
+        corners = [np.clip(flat[faces[:, i], axis], 0, side) for i in range(3)]
+        boxes.append(np.maximum.reduce(corners) - np.minimum.reduce(corners) + 1)
+    return int(np.dot(boxes[0].astype(np.float64), boxes[1].astype(np.float64)))
 
 
 def rasterize_with_numpy(

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-from .rasterizer import DEPTH_STEPS, FACE_LIMIT
+from .rasterizer import DEPTH_STEPS, FACE_LIMIT, check_work
 
 _NOTHING = torch.iinfo(torch.int64).max
 _CANDIDATES = 1 << 22  # pixels looked at in one go; about 200 bytes each
@@ -39,6 +39,8 @@ def rasterize_tensors(
     spans = (last - first).clamp(min=0)
     counts = spans[:, 0] * spans[:, 1]
     ends = counts.cumsum(0).cpu()
+    if len(ends):
+        check_work(int(ends[-1]), size)
 
     keys = torch.full((height * width,), _NOTHING, device=points.device)
     start, done = 0, 0

@@ -9,6 +9,9 @@ SIZE = 1024  # texels a side that are looked at
 NOTICED = 0.01  # share of the charts' area from which it is worth a word
 
 
+_CERTAIN = 20  # times the whole texture
+
+
 def overlapping_share(uvs: np.ndarray, faces: np.ndarray) -> float:
     """How much of the faces' area on the texture, 0..1, lies on other faces.
 
@@ -24,6 +27,8 @@ def overlapping_share(uvs: np.ndarray, faces: np.ndarray) -> float:
     texels = area * (SIZE - 1) ** 2
     if texels < 1:
         return 0.0
+    if texels > _CERTAIN * SIZE**2:  # drawing them would take long and tell the same
+        return 1 - SIZE**2 / texels
     places = np.zeros((len(uvs), 4), np.float32)
     places[:, :2] = uvs * 2 - 1
     places[:, 3] = 1

@@ -5,6 +5,7 @@ from texture_golden import load
 
 from hy3dgen.errors import InvalidMeshError
 from hy3dgen.mesh.native.loader import native_available
+from hy3dgen.texgen import rasterizer
 from hy3dgen.texgen.rasterizer import interpolate, rasterize
 
 BACKENDS = ["numpy", "torch"] + (["native"] if native_available() else [])
@@ -70,3 +71,19 @@ def test_no_faces_give_background(backend):
 def test_a_face_without_its_vertex_is_told():
     with pytest.raises(InvalidMeshError, match="was the vertex list filtered"):
         rasterize(np.zeros((2, 4), np.float32), np.int32([[0, 1, 2]]), (4, 4))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_faces_on_top_of_each_other_end_in_a_sentence(backend, monkeypatch):
+    """A budget of work, not of time: it ends alike on every machine."""
+    monkeypatch.setattr(rasterizer, "WORK_LIMIT", 2_000_000)
+    points = np.float32([[-1, -1, 0, 1], [1, -1, 0, 1], [-1, 1, 0, 1]])
+    for count, fits in ((100, True), (300, False)):
+        faces = np.tile(np.int32([[0, 1, 2]]), (count, 1))
+        if fits:
+            assert np.asarray(rasterize(points, faces, (100, 100), backend=backend)[0]).any()
+            continue
+        with pytest.raises(InvalidMeshError, match=r"100 x 100 pixels 30\d times over.*new ones"):
+            rasterize(points, faces, (100, 100), backend=backend)
+    tiny = np.float32([[0, 0, 0, 1], [0.001, 0, 0, 1], [0, 0.001, 0, 1]])
+    assert rasterize(tiny, faces, (100, 100), backend=backend) is not None

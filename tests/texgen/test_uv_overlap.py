@@ -29,3 +29,9 @@ def test_a_tenth_on_top_is_noticed():
 
 def test_everything_in_one_place_is_no_overlap():
     assert overlapping_share(np.full((3, 2), 0.5), np.int32([[0, 1, 2]])) == 0
+
+
+def test_very_many_on_top_are_told_without_drawing():
+    uvs = np.float32([[0, 0], [1, 0], [1, 1]])
+    faces = np.tile(np.int32([[0, 1, 2]]), (2_000_000, 1))
+    assert overlapping_share(uvs, faces) > 0.999
