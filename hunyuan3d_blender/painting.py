@@ -15,11 +15,13 @@ from hy3dgen.errors import (
     InvalidMeshError,
     InvalidSettingError,
 )
+from hy3dgen.install import models
 from hy3dgen.worker.protocol import Result
 
 from . import (
     environment,
     mesh_layers,
+    model_source,
     picture_read,
     placing,
     scene_read,
@@ -37,7 +39,7 @@ class Wish:
     """How to paint; `uvs` and `storage` are the operator's choices."""
 
     picture: str
-    model: str = ""  # folder of a painting model; empty: from the picture only
+    model: str = ""  # folder or name of a painting model; empty: from the picture only
     seed: int = 0
     texture_size: int = 1024
     uvs: str = "AUTO"
@@ -66,7 +68,7 @@ def make_job(context: bpy.types.Context, objects: Sequence[bpy.types.Object], wi
     params = {"texture_size": wish.texture_size}
     worker = environment.mesh_worker()
     if wish.model:
-        params |= {"model": _model(wish.model), "seed": wish.seed}
+        params |= {**_model(context, wish.model), "seed": wish.seed}
         worker = environment.generation_worker(context)
 
     def finish(results: list[Result]) -> list[Report]:
@@ -209,14 +211,26 @@ def _picture(filepath: str) -> Path:
     return picture
 
 
-def _model(name: str) -> str:
+def _model(context: bpy.types.Context, name: str) -> dict[str, str]:
+    """The parameters `model` and `subfolder` of a folder, or of a model that is here by name."""
+    for known in models.known_as(name, models.TEXTURE_MODELS)[:1]:
+        found = models.look_up(known, model_source.kept_folder(context))
+        if found.folder is None:
+            raise CheckpointNotFoundError(
+                f"the model {known.name} is not on this machine; download it in the extension's "
+                "preferences, or leave the model empty to paint from the picture only"
+            )
+        return {"model": str(found.folder.parent), "subfolder": known.subfolder}
     folder = Path(bpy.path.abspath(name)).absolute()
     if not folder.is_dir():
         raise CheckpointNotFoundError(
             f"model folder {folder} does not exist; choose another one, or leave the model empty "
             "to paint from the picture only"
         )
-    return str(folder)
+    for known in models.TEXTURE_MODELS:
+        if known.needs and folder.name == known.subfolder:
+            return {"model": str(folder.parent), "subfolder": known.subfolder}
+    return {"model": str(folder)}
 
 
 def _folder() -> Path:

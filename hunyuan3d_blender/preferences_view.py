@@ -143,7 +143,12 @@ def _draw_models(
 
     layout.separator(factor=0.5)
     layout.label(text="The marked model is used wherever none is named.", icon="RADIOBUT_ON")
-    for model in models.MODELS:
+    layout.separator(factor=0.5)
+    layout.label(text="For textures; choose one under Texture from Picture", icon="TEXTURE")
+    rows = layout.column()
+    for model in models.TEXTURE_MODELS:
+        _draw_model(rows, context, model, None, not obstacle)
+    for model in models.ALL_MODELS:
         _draw_job(layout, setup_jobs.latest(model.key), width)
     if obstacle:
         draw_text(layout, obstacle, width, "INFO")
@@ -188,18 +193,23 @@ def _draw_model(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
     model: models.KnownModel,
-    chosen: str,
+    chosen: str | None,
     can_download: bool,
 ) -> None:
+    """A row of the table; `chosen` None: none of these can be marked."""
     name, size, memory, licence, state = _cells(layout)
     found = setup_facts.model_on_disk(context, model)
-    if found.folder is not None:
+    if found.folder is not None and chosen is not None:
         _draw_choice(name, model.name, model.key, chosen in (model.key, model.name))
     else:
         name.label(text=model.name, icon="BLANK1")
     size.label(text=gigabytes(model.download))
     # The weights alone take what their file does, if the publisher does not tell more.
-    memory.label(text=gigabytes(model.memory or model.download) + ("" if model.memory else " +"))
+    if model.memory or chosen is not None:
+        more = "" if model.memory else " +"
+        memory.label(text=gigabytes(model.memory or model.download) + more)
+    else:
+        memory.label(text="—")
     row = licence.row()
     row.alignment = "LEFT"
     icon = "CHECKMARK" if setup_facts.licence_accepted(model.licence) else "URL"

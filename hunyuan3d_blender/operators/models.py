@@ -24,9 +24,10 @@ _MODEL = "Name of a published model, as in the preferences: 2mini Turbo, for exa
 
 def _known(name: str) -> models.KnownModel:
     if not name:
-        names = ", ".join(model.name for model in models.MODELS)
+        names = ", ".join(model.name for model in models.ALL_MODELS)
         raise InvalidSettingError(f"no model is named; choose one of {names}")
-    return models.known_as(name)[0] if models.known_as(name) else models.find_known(name)
+    found = models.known_as(name, models.ALL_MODELS)
+    return found[0] if found else models.find_known(name)
 
 
 class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
@@ -44,7 +45,7 @@ class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        known = models.known_as(self.model)
+        known = models.known_as(self.model, models.ALL_MODELS)
         if not known or models.accepted(known[0].licence):
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(
@@ -57,11 +58,16 @@ class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
     def draw(self, context: bpy.types.Context) -> None:
         known, layout = _known(self.model), self.layout
         free = setup_facts.free_space(model_source.kept_folder(context))
+        size = known.download + sum(
+            model.download
+            for model in models.needed_by(known)
+            if setup_facts.model_on_disk(context, model).folder is None
+        )
         layout.label(
             text=_("Download {size}; {free} are free").format(
-                size=gigabytes(known.download), free=gigabytes(free)
+                size=gigabytes(size), free=gigabytes(free)
             ),
-            icon="DISK_DRIVE" if free > known.download else "ERROR",
+            icon="DISK_DRIVE" if free > size else "ERROR",
         )
         box = layout.box()
         row = box.row()
@@ -72,9 +78,11 @@ class HY3D_OT_download_model(JobOperator, bpy.types.Operator):
         layout.prop(self, "accept_licence")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        for model in models.known_as(self.model)[:1]:
-            found = models.look_up(model, model_source.kept_folder(context))
-            if found.folder is not None:
+        for model in models.known_as(self.model, models.ALL_MODELS)[:1]:
+            kept = model_source.kept_folder(context)
+            found = models.look_up(model, kept)
+            needed = models.needed_by(model)
+            if found.folder is not None and all(models.look_up(m, kept).folder for m in needed):
                 self.report(
                     {"INFO"},
                     _("{name} is here already, in {folder}").format(

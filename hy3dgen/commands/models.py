@@ -5,7 +5,7 @@ import argparse
 from typing import Any
 
 from hy3dgen.commands.terminal import tell
-from hy3dgen.install.models import LICENCES, MODELS, look_up
+from hy3dgen.install.models import LICENCES, MODELS, TEXTURE_MODELS, look_up
 from hy3dgen.install.places import models_folder
 from hy3dgen.worker.model_cache import BUNDLED, bundled_folder
 
@@ -24,17 +24,21 @@ def run(options: argparse.Namespace) -> int:
     models = [
         {
             "name": BUNDLED, "model": BUNDLED, "subfolder": None,
-            "about": "bundled; toy-like objects of 18 kinds", "licence": "Apache-2.0",
+            "kind": "shape", "about": "bundled; toy-like objects of 18 kinds",
+            "licence": "Apache-2.0", "memory_bytes": None,
             "download_bytes": 0, "folder": str(bundled_folder()),
         }
     ]  # fmt: skip
-    for known in MODELS:
+    for kind, known in [
+        *(("shape", model) for model in MODELS),
+        *(("texture", model) for model in TEXTURE_MODELS),
+    ]:
         found = look_up(known)
         models.append(
             {
                 "name": known.name, "model": known.repository, "subfolder": known.subfolder,
-                "about": known.about, "licence": known.licence.name,
-                "download_bytes": known.download,
+                "kind": kind, "about": known.about, "licence": known.licence.name,
+                "download_bytes": known.download, "memory_bytes": known.memory,
                 "folder": None if found.folder is None else str(found.folder),
             }
         )  # fmt: skip
@@ -43,11 +47,14 @@ def run(options: argparse.Namespace) -> int:
             tell(model)
         return 0
     for model in models:
+        if model["name"] == TEXTURE_MODELS[0].name:
+            print("\nFor textures:")  # noqa: T201
         size = f"{model['download_bytes'] / 1e9:.1f} GB" if model["download_bytes"] else "bundled"
-        print(f"{model['name']:12} {size:>8}  {model['about']}")  # noqa: T201
+        print(f"{model['name']:15} {size:>8}  {model['about']}")  # noqa: T201
         if model["subfolder"]:
-            print(f"{'':22} --model {model['model']} --subfolder {model['subfolder']}")  # noqa: T201
-            print(f"{'':22} {model['folder'] or 'not on this machine'}")  # noqa: T201
+            if model["kind"] == "shape":
+                print(f"{'':25} --model {model['model']} --subfolder {model['subfolder']}")  # noqa: T201
+            print(f"{'':25} {model['folder'] or 'not on this machine'}")  # noqa: T201
     print(f"\nModels are kept in {models_folder()} (HY3DGEN_MODELS) or the hub's cache.")  # noqa: T201
     for licence in LICENCES.values():
         print(f"\n{licence.name}: {licence.address}")  # noqa: T201

@@ -19,11 +19,8 @@ from pathlib import Path
 from hy3dgen.errors import SetupError
 from hy3dgen.install import disk
 from hy3dgen.install.models import (
-    CONFIG_NAME,
     RECORD,
-    WEIGHT_NAMES,
     KnownModel,
-    is_model_folder,
     look_up,
     unfinished_folder,
 )
@@ -108,7 +105,7 @@ def download_model(
     hub = _Hub(python, patience)
     try:
         with disk.only_one(lock, lambda: report("wait for another Blender that fetches it", 0, 1)):
-            if not is_model_folder(target):  # the other one may have done it
+            if not model.is_in(target):  # the other one may have done it
                 _fetch(model, hub, staging, target, report)
             lock.unlink(missing_ok=True)
     except OSError as error:
@@ -148,18 +145,17 @@ def _fetch(model: KnownModel, hub: "_Hub", staging: Path, target: Path, report: 
 
 
 def _choose(model: KnownModel, listing: dict) -> list[_File]:
-    """What to fetch of the repository: the papers, the config, and one file of weights."""
+    """What to fetch of the repository: the papers, and of each needed file the best kind."""
     known = {name: _File(name, **facts) for name, facts in listing["files"].items()}
-    inside = [f"{model.subfolder}/{name}" for name in WEIGHT_NAMES]
-    weights = [name for name in inside if name in known]
-    config = f"{model.subfolder}/{CONFIG_NAME}"
-    if config not in known or not weights:
+    wanted = [[f"{model.subfolder}/{name}" for name in names] for names in model.files]
+    needed = [next((name for name in names if name in known), None) for names in wanted]
+    if None in needed:
         raise SetupError(
             f"the hub's repository {model.repository} has no {model.subfolder} any more; get a "
             "newer version of this extension, or use a local folder"
         )
     papers = [name for name in known if any(fnmatch(name, pattern) for pattern in _PAPERS)]
-    chosen = [known[name] for name in (*sorted(papers), config, weights[0])]
+    chosen = [known[name] for name in (*sorted(papers), *needed)]
     if any(not isinstance(file.size, int) or file.size < 0 for file in chosen):
         raise SetupError(f"the hub does not say how large {model.name} is; try again later")
     return chosen
@@ -210,7 +206,7 @@ def _put_in_place(
     record = {
         "repository": model.repository,
         "revision": revision,
-        "sha256": {Path(f.name).name: f.sha256 for f in files if f.sha256},
+        "sha256": {f.name.removeprefix(f"{model.subfolder}/"): f.sha256 for f in files if f.sha256},
     }
     disk.write_json(staging / model.subfolder / RECORD, record)
     for file in files:
@@ -219,9 +215,15 @@ def _put_in_place(
     if not target.exists():
         os.replace(staging / model.subfolder, target)
     else:  # somebody's incomplete copy; the config last, without it a folder is no model
-        arrived = sorted((staging / model.subfolder).iterdir(), key=lambda p: p.name == CONFIG_NAME)
+        inside = staging / model.subfolder
+        arrived = sorted(
+            (path for path in inside.rglob("*") if path.is_file()),
+            key=lambda path: path.name == Path(model.files[0][0]).name,
+        )
         for path in arrived:
-            os.replace(path, target / path.name)
+            place = target / path.relative_to(inside)
+            place.parent.mkdir(exist_ok=True)
+            os.replace(path, place)
     disk.remove_tree(staging)
 
 

@@ -3,11 +3,15 @@
 
 Facts only: what is not known for certain is None and is not shown. Sizes are those of the weight
 file that is fetched: seen in listings for 2.0, 2mini, 2mini-turbo, 2mv and 2.1, for the others
-counted from the parameters, which gives the seen sizes exactly. Memory: the publisher's figures.
+counted from the parameters, which gives the seen sizes exactly. Memory: the publisher's figures; of
+texture models what was measured here, see docs/textures.md.
+
+Models for shapes are `MODELS`, those for textures `TEXTURE_MODELS`.
 """
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +68,13 @@ LICENCES = {
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model on the hub; `download` and `memory` (of a graphics card) in bytes."""
+    """A model on the hub; `download` and `memory` (of a graphics card) in bytes.
+
+    Parameters
+    ----------
+    files : what must be there, below `subfolder`; of each entry one name, best first
+    needs : subfolders of the same repository that it cannot do without
+    """
 
     name: str
     repository: str
@@ -73,10 +83,16 @@ class KnownModel:
     download: int
     memory: int | None
     about: str
+    files: tuple[tuple[str, ...], ...] = ((CONFIG_NAME,), WEIGHT_NAMES)
+    needs: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         return f"{self.repository}/{self.subfolder}"
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether all of it is in `folder`."""
+        return all(any((folder / name).is_file() for name in names) for names in self.files)
 
 
 def _known(
@@ -103,26 +119,79 @@ MODELS = (
     _known("2mv", "Hunyuan3D-2mv", "mv", 4_928_151_562, _VIEWS + _PLAIN),
     _known("2.1", "Hunyuan3D-2.1", "1", 7_366_389_768, _PLAIN, memory=10_000_000_000),
 )
-BY_KEY = {model.key: model for model in MODELS}
+
+
+def _component(name: str, weights: str = "diffusion_pytorch_model") -> tuple[tuple[str, ...], ...]:
+    # Both formats are published; of the paint models' autoencoders only the older one for turbo.
+    older = "pytorch_model.bin" if weights == "model" else f"{weights}.bin"
+    return ((f"{name}/config.json",), (f"{name}/{weights}.safetensors", f"{name}/{older}"))
+
+
+_SCHEDULER = ("scheduler/scheduler_config.json",)
+_PAINT = (*_component("unet"), *_component("vae"), _SCHEDULER)
+_DELIGHT = (
+    *(*_component("unet"), *_component("vae"), *_component("text_encoder", "model"), _SCHEDULER),
+    *(("tokenizer/vocab.json",), ("tokenizer/special_tokens_map.json",)),
+)
+DELIGHT_FOLDER = "hunyuan3d-delight-v2-0"
+
+
+def _texture(
+    name: str, subfolder: str, download: int, memory: int | None, about: str, **parts: tuple
+) -> KnownModel:
+    licence = LICENCES["tencent-hunyuan3d-2.0"]
+    return KnownModel(
+        name, "tencent/Hunyuan3D-2", subfolder, licence, download, memory, about, **parts
+    )
+
+
+# Downloads of these are estimates: the network from its parameters in half precision, the rest from
+# what others tell. The hub says it exactly before anything is fetched.
+TEXTURE_MODELS = (
+    _texture(
+        *("2.0 Paint Turbo", "hunyuan3d-paint-v2-0-turbo", 4_000_000_000, 7_100_000_000),
+        "paints six views in 10 steps; comes with 2.0 Delight",
+        files=_PAINT,
+        needs=(DELIGHT_FOLDER,),
+    ),
+    _texture(
+        *("2.0 Paint", "hunyuan3d-paint-v2-0", 4_000_000_000, 7_100_000_000),
+        "paints six views in 30 guided steps; comes with 2.0 Delight",
+        files=_PAINT,
+        needs=(DELIGHT_FOLDER,),
+    ),
+    _texture(
+        *("2.0 Delight", DELIGHT_FOLDER, 2_600_000_000, None),
+        "takes light and shadow out of the picture before painting",
+        files=_DELIGHT,
+    ),
+)
+ALL_MODELS = MODELS + TEXTURE_MODELS
+
+
+def needed_by(model: KnownModel) -> list[KnownModel]:
+    """The models that `model` cannot do without."""
+    wanted = [(model.repository, subfolder) for subfolder in model.needs]
+    return [other for other in ALL_MODELS if (other.repository, other.subfolder) in wanted]
 
 
 def find_known(model: str, subfolder: str | None = None) -> KnownModel:
     """The known model called `model`: its key, its name, or its repository with `subfolder`."""
-    for known in MODELS:
+    for known in ALL_MODELS:
         if model in (known.key, known.name) or (model, subfolder) == (
             known.repository,
             known.subfolder,
         ):
             return known
     raise SetupError(
-        f"there is no known model '{model[:80]}'; known are {', '.join(m.key for m in MODELS)}"
+        f"there is no known model '{model[:80]}'; known are {', '.join(m.key for m in ALL_MODELS)}"
     )
 
 
-def known_as(name: str) -> list[KnownModel]:
+def known_as(name: str, among: Sequence[KnownModel] = MODELS) -> list[KnownModel]:
     """The known models that `name` can mean, best first: a key, a name, or a whole repository."""
-    exact = [known for known in MODELS if name in (known.key, known.name)]
-    inside = [known for known in MODELS if known.repository == name]
+    exact = [known for known in among if name in (known.key, known.name)]
+    inside = [known for known in among if known.repository == name]
     return exact or sorted(inside, key=lambda known: len(known.subfolder))  # the plain one first
 
 
@@ -143,11 +212,11 @@ def look_up(model: KnownModel, models: Path | None = None) -> OnDisk:
     """Whether `model` is on this machine: in the models folder, then in the hub's cache."""
     models = models_folder() if models is None else models
     folder = models / model.repository / model.subfolder
-    if is_model_folder(folder):
+    if model.is_in(folder):
         return OnDisk(folder, _size(folder))
     with contextlib.suppress(OSError):
         for snapshot in sorted(_snapshots(model.repository).iterdir()):
-            if is_model_folder(snapshot / model.subfolder):
+            if model.is_in(snapshot / model.subfolder):
                 return OnDisk(snapshot / model.subfolder, _size(snapshot / model.subfolder), True)
     return OnDisk(None, unfinished=disk.size_of(unfinished_folder(model, models)))
 
@@ -212,8 +281,11 @@ def remove(model: KnownModel, models: Path | None = None) -> int:
     disk.remove_tree(unfinished)
     while (found := look_up(model, models)).folder is not None:
         freed += found.size
-        for path in sorted(found.folder.iterdir()):
+        for path in sorted(found.folder.rglob("*"), reverse=True):  # what is in a folder first
             try:
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                    continue
                 # In the hub's cache a file is a link to where its bytes are.
                 if found.in_hub_cache and path.is_symlink():
                     path.resolve().unlink(missing_ok=True)
@@ -230,9 +302,10 @@ def remove(model: KnownModel, models: Path | None = None) -> int:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.iterdir():
+    for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
-            total += path.stat().st_size  # through links: the cache's files are links
+            if path.is_file():
+                total += path.stat().st_size  # through links: the cache's files are links
     return total
 
 

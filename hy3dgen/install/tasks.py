@@ -87,7 +87,7 @@ def remove_environment(
 
 
 def fetch_model(params: Values, arrays: Arrays, context: TaskContext) -> tuple[Values, Arrays]:
-    """The known model `model` is on this machine, in `folder`."""
+    """The known model `model` is on this machine, in `folder`, and so is what it needs."""
     settings = check_parameters(params, _DOWNLOAD)
     check_arrays(arrays, ())
     model = models.find_known(settings["model"])
@@ -99,12 +99,13 @@ def fetch_model(params: Values, arrays: Arrays, context: TaskContext) -> tuple[V
             f"it at {model.licence.address}"
         )
     kept = settings["models_folder"]
-    folder = download_model(
-        model,
-        find_python(settings["python"]),
-        context.progress,
-        models=Path(kept) if kept else None,
-    )
+    for one in (*models.needed_by(model), model):
+        folder = download_model(
+            one,
+            find_python(settings["python"]),
+            context.progress,
+            models=Path(kept) if kept else None,
+        )
     return {"folder": str(folder), "name": model.name}, {}
 
 

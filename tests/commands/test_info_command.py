@@ -10,7 +10,7 @@ import pytest
 
 import hy3dgen
 from hy3dgen.cli import main
-from hy3dgen.install.models import MODELS
+from hy3dgen.install.models import ALL_MODELS, MODELS, TEXTURE_MODELS
 from hy3dgen.worker.model_cache import bundled_folder
 
 trimesh = pytest.importorskip("trimesh")
@@ -64,11 +64,15 @@ def test_models_are_listed_with_where_they_lie(tmp_path, capsys, monkeypatch):
     bundled, first, *others = told(capsys)
     assert Path(bundled["folder"]) == bundled_folder()
     assert first["folder"] == str(folder)
-    assert len(others) == len(MODELS) - 1
+    assert len(others) == len(ALL_MODELS) - 1
+    assert [model["name"] for model in others if model["kind"] == "texture"] == [
+        model.name for model in TEXTURE_MODELS
+    ]
     assert all(model["folder"] is None for model in others)
     assert main(["models"]) == 0
     listing = capsys.readouterr().out
     assert str(folder) in listing
+    assert "2.0 Paint Turbo" in listing.partition("For textures:")[2]
     assert "European Union, the United Kingdom and South Korea" in listing
 
 

@@ -229,3 +229,44 @@ def test_a_python_without_the_library(hub, tmp_path):
     )
     with pytest.raises(SetupError, match="lacks huggingface_hub"):
         download_model(MODEL, python, lambda *_: None, models=tmp_path / "models")
+
+
+def test_a_texture_model_arrives_with_what_it_needs(hub, tmp_path, monkeypatch):
+    """In folders of folders; of each file the newer format where there are two."""
+    from hy3dgen.install import tasks
+
+    paint, _, delight = models.TEXTURE_MODELS
+    hub.repository = paint.repository
+    hub.files = {"LICENSE": b"the licence"}
+    for model in (paint, delight):
+        for names in model.files:
+            for name in names:
+                hub.files[f"{model.subfolder}/{name}"] = name.encode()
+    del hub.files[f"{paint.subfolder}/vae/diffusion_pytorch_model.safetensors"]  # as published
+    hub.files[f"{paint.subfolder}/unet/modules.py"] = b"raise SystemExit"
+
+    class Listener:
+        def progress(self, stage, step, total):
+            pass
+
+    params = {"model": "2.0 Paint Turbo", "python": sys.executable, "accept_licence": True}
+    params["models_folder"] = str(tmp_path / "models")
+    values, _ = tasks.fetch_model(params, {}, Listener())
+    root = tmp_path / "models" / paint.repository
+    assert values["folder"] == str(root / paint.subfolder)
+    assert models.look_up(delight, tmp_path / "models").folder == root / delight.subfolder
+    below = files_below(root / paint.subfolder)
+    assert below == [
+        "hunyuan3d-download.json",
+        "scheduler/scheduler_config.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.bin",
+    ]
+    assert not any(path.name.startswith(".unfinished") for path in root.iterdir())
+
+    # A copy that lacks a file is completed in its place.
+    (root / paint.subfolder / "vae" / "config.json").unlink()
+    tasks.fetch_model(params, {}, Listener())
+    assert files_below(root / paint.subfolder) == below

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Known models: names, what is on disk, what a folder lacks, licences."""
 
+from pathlib import Path
+
 import pytest
 
 from hy3dgen.errors import SetupError
@@ -121,3 +123,57 @@ def test_licences_name_the_places_that_they_exclude():
     for licence in models.LICENCES.values():
         text = " ".join(licence.points)
         assert all(place in text for place in ("European Union", "United Kingdom", "South Korea"))
+
+
+# --- texture models: folders in a folder ----------------------------------------------------------
+
+PAINT, _, DELIGHT = models.TEXTURE_MODELS
+
+
+def write_texture_model(folder, model, kind=0):
+    for names in model.files:
+        path = folder / names[min(kind, len(names) - 1)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(10))
+    return folder
+
+
+def test_texture_models_are_no_shape_models():
+    assert models.find_known("2.0 Paint Turbo") is PAINT
+    assert models.known_as("2.0 Paint Turbo") == []
+    assert models.known_as("2.0 Paint Turbo", models.TEXTURE_MODELS) == [PAINT]
+    assert models.needed_by(PAINT) == [DELIGHT]
+    assert models.needed_by(DELIGHT) == models.needed_by(TURBO) == []
+    names = [model.name for model in models.ALL_MODELS]
+    assert len(set(names)) == len(names)
+    assert "European Union" in PAINT.licence.points[0]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["safetensors", "bin"])
+def test_a_texture_model_is_found_whole_and_removed_whole(tmp_path, kind):
+    folder = tmp_path / "models" / PAINT.repository / PAINT.subfolder
+    write_texture_model(folder, PAINT, kind)
+    assert models.look_up(PAINT) == models.OnDisk(folder, 50)
+    other = write_texture_model(folder.with_name(DELIGHT.subfolder), DELIGHT)
+    assert models.remove(PAINT) == 50
+    assert not folder.exists() and models.look_up(DELIGHT).folder == other
+    (other / "tokenizer" / "vocab.json").unlink()
+    assert models.look_up(DELIGHT).folder is None
+
+
+def test_the_pipeline_loads_what_is_called_complete(tmp_path):
+    """The list of files is that which the loader reads."""
+    pytest.importorskip("torch")
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "texgen"))
+    from made_texture_model import make
+
+    from hy3dgen.texgen.model_loading import DELIGHT_FOLDER, locate_model
+
+    assert DELIGHT_FOLDER == models.DELIGHT_FOLDER
+    root = make(tmp_path / "models" / PAINT.repository)
+    assert models.look_up(PAINT).folder == root / PAINT.subfolder
+    assert models.look_up(DELIGHT).folder == root / DELIGHT.subfolder
+    found = locate_model(PAINT.repository, PAINT.subfolder, local_files_only=True)
+    assert Path(found.multiview_ckpt_path) == root / PAINT.subfolder
