@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hy3dgen
-from hy3dgen.commands import generate, info, models
+from hy3dgen.commands import cache, generate, info, models
 from hy3dgen.commands.terminal import (
     Interrupts,
     ProgressLine,
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     reduce.add_argument("--json", action="store_true", help="a line of JSON for each file")
     reduce.add_argument("--quiet", action="store_true", help="print only warnings and errors")
     reduce.set_defaults(run=_reduce)
-    for command in (generate, info, models):
+    for command in (generate, info, models, cache):
         command.add_parser(commands)
     return parser
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hy3dgen cache`: what is kept for a second texture, and how to be rid of it."""
+
+import argparse
+from typing import Any
+
+from hy3dgen.commands.terminal import say, tell
+from hy3dgen.texgen.stage_cache import MAX_BYTES, clear_everywhere
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "cache",
+        help="clear what is kept for a second texture",
+        description="Programs that paint keep unwraps, views and cut-outs in memory for a second "
+        "texture of the same mesh or picture, until they end. Nothing of it is on disk.",
+    )
+    parser.add_argument(
+        "--clear", action="store_true", required=True,
+        help="let every running program of yours forget it, Blender's worker too",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="a line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    clear_everywhere()
+    if options.json:
+        tell({"cleared": True, "most_bytes_of_a_program": MAX_BYTES})
+    else:
+        say("cleared: each running program forgets what it kept before it is used or looked at")
+    return 0
