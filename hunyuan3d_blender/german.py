@@ -478,6 +478,10 @@ TEXTS = {
     "The marked model is used wherever none is named.": (
         "Das markierte Modell wird benutzt, wo keines genannt ist."
     ),
+    "For textures; choose one under Texture from Picture": (
+        "Für Texturen; zu wählen unter Textur aus Bild"
+    ),
+    "Use {name}": "{name} benutzen",
     "GPU Memory": "GPU-Speicher",
     "Licence": "Lizenz",
     "On This Machine": "Auf diesem Rechner",
@@ -538,13 +542,13 @@ TEXTS = {
         "Bild des Objekts, am besten vor einfarbigem oder transparentem Hintergrund"
     ),
     (
-        "Folder with hunyuan3d-delight-v2-0 and hunyuan3d-paint-v2-0-turbo, whose "
-        "networks paint all sides; needs a Python with PyTorch and a GPU. Empty: from "
-        "the picture only, without a model"
+        "Folder with hunyuan3d-delight-v2-0 and hunyuan3d-paint-v2-0-turbo, or the name "
+        "of a downloaded model; its networks paint all sides, with PyTorch and a GPU. "
+        "Empty: from the picture only, without a model"
     ): (
-        "Ordner mit hunyuan3d-delight-v2-0 und hunyuan3d-paint-v2-0-turbo, deren Netze "
-        "alle Seiten malen; braucht ein Python mit PyTorch und eine GPU. Leer: nur aus "
-        "dem Bild, ohne Modell"
+        "Ordner mit hunyuan3d-delight-v2-0 und hunyuan3d-paint-v2-0-turbo, oder der Name "
+        "eines geladenen Modells; dessen Netze malen alle Seiten, mit PyTorch und einer "
+        "GPU. Leer: nur aus dem Bild, ohne Modell"
     ),
     "Start of the random numbers of a model; from the picture only there are none": (
         "Anfang der Zufallszahlen eines Modells; nur aus dem Bild gibt es keine"

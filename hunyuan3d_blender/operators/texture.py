@@ -20,8 +20,8 @@ class TextureSettings:
     model: StringProperty(
         name="Model",
         description=(
-            "Folder with hunyuan3d-delight-v2-0 and hunyuan3d-paint-v2-0-turbo, whose networks "
-            "paint all sides; needs a Python with PyTorch and a GPU. "
+            "Folder with hunyuan3d-delight-v2-0 and hunyuan3d-paint-v2-0-turbo, or the name of a "
+            "downloaded model; its networks paint all sides, with PyTorch and a GPU. "
             "Empty: from the picture only, without a model"
         ),
         subtype="DIR_PATH",

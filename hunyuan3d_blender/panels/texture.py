@@ -7,7 +7,9 @@ import bpy
 from bpy.app.translations import pgettext_iface as _
 from bpy.props import PointerProperty, StringProperty
 
-from .. import thumbnails
+from hy3dgen.install import models
+
+from .. import setup_facts, thumbnails
 from ..operators.texture import TextureSettings
 from ..properties import RELATIVE, copy_settings
 from ..text_lines import draw_text, width_of
@@ -39,6 +41,8 @@ class HY3D_PT_texture(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "model", placeholder="From picture only")
         if settings.model:
             column.prop(settings, "seed")
+        else:
+            _offer_models(column, context)
         column.prop(settings, "texture_size")
         column.prop(settings, "uvs")
         column.prop(settings, "storage")
@@ -48,6 +52,16 @@ class HY3D_PT_texture(SidebarPanel, bpy.types.Panel):
         button = row.operator("hunyuan3d.texture", text="Paint", icon="TEXTURE")
         button.filepath = settings.filepath
         copy_settings(settings, button, TextureSettings)
+
+
+def _offer_models(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """A button for each painting model that is on this machine with all that it needs."""
+    for model in models.TEXTURE_MODELS:
+        parts = [model, *models.needed_by(model)]
+        if model.needs and all(setup_facts.model_on_disk(context, one).folder for one in parts):
+            text = _("Use {name}").format(name=model.name)
+            button = layout.operator("wm.context_set_string", text=text, translate=False)
+            button.data_path, button.value = "scene.hunyuan3d_texture.model", model.name
 
 
 def _draw_picture(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the preferences draw in each state, on a layout that writes down what it is asked for."""
 
+import importlib
 import json
 import sys
 from types import SimpleNamespace
@@ -54,7 +55,9 @@ def test_first_use_says_what_works_and_what_to_do(draw):
     assert layout.buttons["make_environment Make Environment…"] == [True]
     assert "remove_environment Remove" not in layout.buttons
     downloads = layout.buttons["download_model Download…"]
-    assert len(downloads) == 10 and not any(downloads)
+    models = importlib.import_module("hy3dgen.install.models")
+    assert len(downloads) == len(models.ALL_MODELS) and not any(downloads)
+    assert "2.0 Paint Turbo" in said(layout)
     assert "allow online access" in said(layout)
 
 

@@ -253,3 +253,23 @@ def test_metal_and_roughness_come_from_one_image(extension, scene, tmp_path, bes
     shader = next(n for n in cube.data.materials[0].node_tree.nodes if n.type == "BSDF_PRINCIPLED")
     assert not shader.inputs["Metallic"].is_linked
     assert shader.inputs["Metallic"].default_value == 0
+
+
+def test_models_by_name_and_by_folder(scene, module, data):
+    models = importlib.import_module("hy3dgen.install.models")
+    painting, kept = module("painting"), module("model_source").kept_folder(bpy.context)
+    turbo, base, delight = models.TEXTURE_MODELS
+    with pytest.raises(Exception, match="Paint Turbo is not on this machine; download it"):
+        painting._model(bpy.context, "2.0 Paint Turbo")
+    for model in (turbo, base, delight):
+        for names in model.files:
+            path = kept / model.repository / model.subfolder / names[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+    root = str(kept / turbo.repository)
+    assert painting._model(bpy.context, "2.0 Paint") == {
+        "model": root, "subfolder": "hunyuan3d-paint-v2-0",
+    }  # fmt: skip
+    inside = str(kept / turbo.repository / turbo.subfolder)
+    assert painting._model(bpy.context, inside) == {"model": root, "subfolder": turbo.subfolder}
+    assert painting._model(bpy.context, root) == {"model": root}
