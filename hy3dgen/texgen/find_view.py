@@ -12,7 +12,7 @@ equals the one nearer to the front wins.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import log, radians, tan
+from math import exp, log, radians, tan
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class FoundView:
     ----------
     elevation, azimuth : degrees, as in `cameras.View`
     lens : vertical field of view in degrees, 0 for orthographic
-    overlap : share of the two outlines together that they have in common
+    overlap : share of the two outlines together that they have in common, without stretching
     matrix, projection : for `ViewRaster`
     """
 
@@ -158,9 +158,11 @@ def _score(mesh, outline, aspect, elevation, azimuth, lens) -> Scored:
     shown = ViewRaster(mesh, matrix, (SIZE, SIZE), projection).visible
     union = np.count_nonzero(shown | outline)
     overlap = np.count_nonzero(shown & outline) / max(union, 1)
-    cost = _STRETCH_COST * abs(log(box_aspect / aspect))
+    stretched = abs(log(box_aspect / aspect))
+    cost = _STRETCH_COST * stretched
     cost += _SIDE_COST * (azimuth / 90) ** 2 + _ABOVE_COST * (elevation / 45) ** 2
-    return overlap - cost, (elevation, azimuth, lens), overlap
+    # Unstretched, of two boxes around one middle one reaches out of the other by that factor.
+    return overlap - cost, (elevation, azimuth, lens), overlap * exp(-stretched)
 
 
 def framed_camera(

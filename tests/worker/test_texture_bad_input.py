@@ -114,7 +114,9 @@ def test_pictures_with_and_without_alpha(worker, alpha):
 
 
 def test_a_picture_of_something_else_is_laid_on_and_told(worker):
-    image = np.zeros((96, 96, 4), np.uint8)
+    bar, image = np.zeros((2, 96, 96, 4), np.uint8)
+    bar[44:52] = [10, 200, 10, 255]  # stretched to a square it would be much like a ball
+    assert run(worker, image=bar).values["overlap"] < 0.3
     for corner in (image[:9, :9], image[-9:, -9:]):  # two specks, on a ball
         corner[:] = [10, 200, 10, 255]
     assert run(worker, image=image).values["overlap"] < 0.75
