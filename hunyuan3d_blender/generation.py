@@ -108,7 +108,7 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         else:
             arrays[f"image{suffix}"] = picture_read.read(found)
     job = Job(
-        title=_("Mesh from {picture}").format(picture=wish.picture.name),
+        title=_title(wish),
         worker=environment.generation_worker(context),
         parts=[*source.fetch, Part(wish.picture.stem, "generate", params, arrays)],
         finish=lambda results: _add(job, wish, results[-1], key),
@@ -118,6 +118,12 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         kind=kind_of(source.model, settings, speed_priority, wish.face_count, wish.texture_size),
     )
     return job
+
+
+def _title(wish: Wish) -> str:
+    """Tells the meshes of a batch apart: they differ in their seeds alone."""
+    words = _("Mesh from {picture}, seed {seed}") if wish.seed else _("Mesh from {picture}")
+    return words.format(picture=wish.picture.name, seed=wish.seed)
 
 
 def kind_of(

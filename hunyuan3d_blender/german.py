@@ -8,6 +8,7 @@ TEXTS = {
     "Mesh from Picture": "Mesh aus Bild",
     "Mesh from Picture…": "Mesh aus Bild …",
     "Mesh from {picture}": "Mesh aus {picture}",
+    "Mesh from {picture}, seed {seed}": "Mesh aus {picture}, Startwert {seed}",
     "Make a mesh from a picture of one object and put it at the 3D cursor": (
         "Aus dem Bild eines Objekts ein Mesh machen und an den 3D-Cursor setzen"
     ),
@@ -316,8 +317,8 @@ TEXTS = {
         "Die Worker beenden und abbrechen, was sie tun. Gibt ihren Speicher frei, auch den der GPU"
     ),
     "No worker is running": "Kein Worker läuft",
-    "No worker runs; the first job starts one": (
-        "Kein Worker läuft; der erste Auftrag startet einen"
+    "Generation: no worker yet; the first job starts it": (
+        "Generieren: noch kein Worker; der erste Auftrag startet ihn"
     ),
     "The worker starts…": "Der Worker startet …",
     "Generation: ready, Python {version}": "Generieren: bereit, Python {version}",

@@ -9,6 +9,7 @@ middle of a job.
 
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -450,6 +451,6 @@ class JobQueue:
 def sentence(text: str) -> str:
     """One line that stands alone; errors begin in lower case so that they can be joined."""
     line = " ".join(text.split())
-    if "_" in line.partition(" ")[0]:  # a name as it is written in scripts
+    if re.search(r"_|\w\.\w", line.partition(" ")[0]):  # a name from a script, or an address
         return line
     return line[:1].upper() + line[1:]

@@ -182,7 +182,7 @@ def _summary(obj: bpy.types.Object, result: Result) -> Report:
 
 
 def _title(names: list[str]) -> str:
-    if len(names) > 3:
+    if len(names) > 2:
         return _("Texture of {number} meshes").format(number=len(names))
     return _("Texture of {names}").format(names=", ".join(names))
 

@@ -15,6 +15,7 @@ from hy3dgen.install.disk import gigabytes
 from hy3dgen.install.environment import ABSENT, BROKEN, READY, UNFINISHED
 
 from . import environment, model_source, preferences, setup_facts, setup_jobs
+from .error_words import shown
 from .jobs import Job, State
 from .progress_text import STATES
 from .text_lines import draw_text, width_of
@@ -149,7 +150,7 @@ def _draw_models(
     for model in models.TEXTURE_MODELS:
         _draw_model(rows, context, model, None, not obstacle)
     for model in models.ALL_MODELS:
-        _draw_job(layout, setup_jobs.latest(model.key), width)
+        _draw_job(layout, setup_jobs.latest(model.key), width, named=True)
     if obstacle:
         draw_text(layout, obstacle, width, "INFO")
     split = layout.split(factor=0.25)
@@ -283,12 +284,16 @@ def progress_text(job: Job, short: bool = False) -> str:
     return " · ".join(words)
 
 
-def _draw_job(layout: bpy.types.UILayout, job: Job | None, width: float) -> None:
-    """How a job that has ended went."""
+def _draw_job(
+    layout: bpy.types.UILayout, job: Job | None, width: float, named: bool = False
+) -> None:
+    """How a job that has ended went; `named`: with what it was about, if it failed."""
     if job is None or not job.ended:
         return
     for level, text in job.reports:
         icon = "CHECKMARK" if job.state is State.DONE else "X"
+        if named and job.state is State.FAILED:
+            text = f"{job.title}: {shown(text)}"
         draw_text(layout, text, width, "ERROR" if level == "ERROR" else icon)
 
 

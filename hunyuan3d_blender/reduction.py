@@ -89,7 +89,7 @@ def make_job(context: bpy.types.Context, objects: Sequence[bpy.types.Object], wi
 
 
 def _title(names: Sequence[str]) -> str:
-    if len(names) > 3:
+    if len(names) > 2:
         return _("Reduce {number} meshes").format(number=len(names))
     return _("Reduce {names}").format(names=", ".join(names))
 

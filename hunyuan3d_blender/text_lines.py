@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sentences in the interface, broken into lines where they would be cut off."""
 
+import re
 import textwrap
 
 import bpy
-from bpy.app.translations import pgettext_iface as _
+
+from .error_words import shown
 
 _PIXELS_PER_LETTER = 6.4  # of the interface font at scale 1
 _ICON = 40  # pixels
 _TABS = 20  # pixels at the sidebar's edge
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:s|min|MB|GB|%)(?!\w))")
 
 
 def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "NONE") -> None:
@@ -19,9 +22,12 @@ def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "
     column = layout.column(align=True)
     column.scale_y = 0.8
     letters = max(int((width - _ICON) / _PIXELS_PER_LETTER), 16)
-    for number, line in enumerate(textwrap.wrap(_(text), letters)):
+    whole = _NUMBER_AND_UNIT.sub("\N{NO-BREAK SPACE}", shown(text))
+    for number, line in enumerate(textwrap.wrap(whole, letters)):
         column.label(
-            text=line, icon="BLANK1" if number and icon != "NONE" else icon, translate=False
+            text=line.replace("\N{NO-BREAK SPACE}", " "),
+            icon="BLANK1" if number and icon != "NONE" else icon,
+            translate=False,
         )
 
 

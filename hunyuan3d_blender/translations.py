@@ -3,22 +3,20 @@
 
 import bpy
 
-from . import german
+from . import german, german_errors
 
-_LANGUAGES = (german,)
+_LANGUAGES = (german, german_errors)
 _CONTEXTS = ("*", "Operator")  # of the buttons of operators, Blender asks in the second one
 
 
 def dictionary() -> dict[str, dict[tuple[str, str], str]]:
     """As `bpy.app.translations.register` takes it."""
-    return {
-        language.LOCALE: {
-            (context, text): translation
-            for text, translation in language.TEXTS.items()
-            for context in _CONTEXTS
-        }
-        for language in _LANGUAGES
-    }
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    for language in _LANGUAGES:
+        for text, translation in language.TEXTS.items():
+            for context in _CONTEXTS:
+                found.setdefault(language.LOCALE, {})[context, text] = translation
+    return found
 
 
 def register() -> None:

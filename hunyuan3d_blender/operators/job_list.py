@@ -9,6 +9,7 @@ from bpy.props import IntProperty
 from hy3dgen.errors import Hy3DError
 
 from .. import job_timer
+from ..error_words import reported
 from ..jobs import sentence
 
 
@@ -61,7 +62,7 @@ class HY3D_OT_retry(_EndedJobOperator, bpy.types.Operator):
         try:
             job_timer.queue.retry(job)
         except Hy3DError as error:
-            self.report({"ERROR"}, sentence(str(error)))
+            self.report({"ERROR"}, reported(sentence(str(error))))
             return {"CANCELLED"}
         job_timer.wake()
         return {"FINISHED"}

@@ -15,6 +15,7 @@ import bpy
 from hy3dgen.errors import Hy3DError
 
 from .. import job_timer
+from ..error_words import reported
 from ..jobs import Job, State, sentence
 
 # Neither finished, which would push an undo step now, nor cancelled: the work goes on elsewhere.
@@ -36,7 +37,7 @@ class JobOperator:
         try:
             jobs = self.make_jobs(context)
         except Hy3DError as error:
-            self.report({"ERROR"}, sentence(str(error)))
+            self.report({"ERROR"}, reported(sentence(str(error))))
             return {"CANCELLED"}
         if not bpy.app.background and self.options.is_invoke:
             for job in jobs:
@@ -45,7 +46,7 @@ class JobOperator:
         for job in jobs:
             job_timer.run_blocking(job)
             for level, text in job.reports:
-                self.report({level}, text)
+                self.report({level}, reported(text))
         return {"FINISHED"} if all(job.state is State.DONE for job in jobs) else {"CANCELLED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

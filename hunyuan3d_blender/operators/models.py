@@ -14,6 +14,7 @@ from hy3dgen.install.disk import gigabytes
 from hy3dgen.worker.protocol import Result
 
 from .. import model_source, preferences, setup_facts, setup_jobs
+from ..error_words import reported
 from ..jobs import Job, Part, sentence
 from ..text_lines import draw_text
 from .job_operator import JobOperator
@@ -187,7 +188,7 @@ class HY3D_OT_choose_model_folder(bpy.types.Operator):
             folder = Path(bpy.path.abspath(self.directory)).absolute()
             folder = models.check_model_folder(folder)
         except Hy3DError as error:
-            self.report({"ERROR"}, sentence(str(error)))
+            self.report({"ERROR"}, reported(sentence(str(error))))
             return {"CANCELLED"}
         preferences.get(context).default_model = str(folder)
         context.preferences.is_dirty = True

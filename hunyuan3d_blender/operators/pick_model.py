@@ -10,6 +10,7 @@ from bpy.props import BoolProperty, StringProperty
 from hy3dgen.errors import Hy3DError
 from hy3dgen.install import models
 
+from ..error_words import reported
 from ..jobs import sentence
 
 
@@ -52,7 +53,7 @@ class HY3D_OT_pick_model_folder(bpy.types.Operator):
         try:
             folder = models.check_model_folder(Path(bpy.path.abspath(self.directory)).absolute())
         except Hy3DError as error:
-            self.report({"ERROR"}, sentence(str(error)))
+            self.report({"ERROR"}, reported(sentence(str(error))))
             return {"CANCELLED"}
         context.scene.hunyuan3d.generate.model = str(folder)
         return {"FINISHED"}

@@ -8,6 +8,7 @@ import bpy
 from hy3dgen.errors import Hy3DError
 
 from .. import environment, job_timer
+from ..error_words import reported
 from ..jobs import sentence
 
 
@@ -22,7 +23,7 @@ class HY3D_OT_start_worker(bpy.types.Operator):
         try:
             job_timer.queue.start_worker(environment.generation_worker(context))
         except Hy3DError as error:
-            self.report({"ERROR"}, sentence(str(error)))
+            self.report({"ERROR"}, reported(sentence(str(error))))
             return {"CANCELLED"}
         job_timer.wake()
         return {"FINISHED"}

@@ -33,7 +33,7 @@ class HY3D_PT_generate(SidebarPanel, bpy.types.Panel):
         facts = model_facts.of(context, settings.model)
         given = _draw_picture(column, context, settings)
         if given and facts.several_views:
-            _draw_views(column, settings)
+            _draw_views(column, settings, width_of(context))
         column.separator()
         _draw_model(column, context, settings, facts)
         column.separator()
@@ -41,7 +41,7 @@ class HY3D_PT_generate(SidebarPanel, bpy.types.Panel):
         _draw_amount(column, settings)
         column.separator()
         row = large(column)
-        row.enabled = given
+        row.enabled = given and not facts.problem
         button = row.operator("hunyuan3d.generate", text=_button(settings), icon="MESH_MONKEY")
         properties.give_generate(settings, button)
 
@@ -102,7 +102,7 @@ def _draw_picture(
     return given and not missing
 
 
-def _draw_views(layout: bpy.types.UILayout, settings: HY3D_PG_generate) -> None:
+def _draw_views(layout: bpy.types.UILayout, settings: HY3D_PG_generate, width: float) -> None:
     column = layout.column(align=True)
     column.label(text="Other Views of the Same Object")
     for view in generation.VIEWS:
@@ -113,7 +113,7 @@ def _draw_views(layout: bpy.types.UILayout, settings: HY3D_PG_generate) -> None:
         if icon:
             row.label(text="", icon_value=icon)
         elif path:
-            row.label(text="", icon="ERROR")
+            draw_text(column, _("There is no such picture file"), width, "ERROR")
 
 
 # --- model and settings ---------------------------------------------------------------------------

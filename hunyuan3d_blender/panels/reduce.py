@@ -22,21 +22,23 @@ class HY3D_PT_reduce(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "ratio" if settings.use_ratio else "face_count")
         column.prop(settings, "keep_original")
         column.separator()
-        _draw_selection(column, context, settings)
-        button = large(column).operator("hunyuan3d.reduce_faces", icon="MOD_DECIM")
+        some_to_do = _draw_selection(column, context, settings)
+        row = large(column)
+        row.enabled = some_to_do
+        button = row.operator("hunyuan3d.reduce_faces", icon="MOD_DECIM")
         copy_settings(settings, button, ReduceSettings)
 
 
 def _draw_selection(
     layout: bpy.types.UILayout, context: bpy.types.Context, settings: HY3D_PG_reduce
-) -> None:
-    """A mesh that several objects show is one mesh here too."""
+) -> bool:
+    """True if a mesh would become smaller. One that several objects show is one here too."""
     found = {obj.data.session_uid: obj.data for obj in context.selected_objects
              if obj.type == "MESH"}  # fmt: skip
     if not found:
         text = _("Select one or more meshes to reduce them")
         draw_text(layout, text, width_of(context), "INFO")
-        return
+        return False
     counts = [_triangles(mesh) for mesh in found.values()]
     before, after = sum(counts), sum(_target(count, settings) for count in counts)
     text = _("Selected: {faces} triangles").format(faces=f"{before:,}")
@@ -50,6 +52,7 @@ def _draw_selection(
         draw_text(layout, f"{text} ({100 * after / before:.3g} %)", width_of(context), "BLANK1")
     else:
         draw_text(layout, _("Small enough already"), width_of(context), "CHECKMARK")
+    return after < before
 
 
 def _triangles(mesh: bpy.types.Mesh) -> int:

@@ -48,7 +48,9 @@ def _draw_generation(
     width: float,
 ) -> None:
     if status is None:
-        draw_text(layout, _("No worker runs; the first job starts one"), width, "RADIOBUT_OFF")
+        draw_text(
+            layout, _("Generation: no worker yet; the first job starts it"), width, "RADIOBUT_OFF"
+        )
         _draw_future(layout, context, width)
         return
     if status.error:

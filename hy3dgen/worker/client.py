@@ -429,7 +429,7 @@ class WorkerClient:
             code = self._process.exit_code() if self._process else None
             words = f"the worker ended with {describe_exit(code)}{self._last_words()}"
             if code == -9:
-                words += "; the system may have run out of memory, so close other programs"
+                words = f"{words}; the system may have run out of memory, so close other programs"
             reason = (
                 WorkerDiedError(f"{words}; start again") if started else WorkerStartError(words)
             )

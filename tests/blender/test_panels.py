@@ -200,6 +200,10 @@ def test_views_are_asked_for_where_the_model_takes_them(draw, settings, tmp_path
     layout = draw("HY3D_PT_generate")
     assert {"filepath_left", "filepath_back", "filepath_right"} <= set(layout.settings)
     assert "This model needs PyTorch" in said(layout)
+    assert layout.buttons["generate Generate"] == [False]
+    assert "There is no such picture file" not in said(layout)
+    settings.filepath_back = str(tmp_path / "away.png")
+    assert "There is no such picture file" in said(draw("HY3D_PT_generate"))
 
 
 def test_a_model_that_is_not_here_says_what_to_do(draw, settings, module, unmeasured):
@@ -245,7 +249,9 @@ def test_what_is_selected_and_what_it_would_be(draw, scene):
 
 def test_what_is_small_enough(draw):
     select(add_sphere(subdivisions=2))
-    assert "Small enough already" in said(draw("HY3D_PT_reduce"))
+    layout = draw("HY3D_PT_reduce")
+    assert "Small enough already" in said(layout)
+    assert layout.buttons["reduce_faces"] == [False]
 
 
 def test_linked_duplicates_count_once(draw):
@@ -348,7 +354,7 @@ def test_status_of_a_worker(draw, module):
     queue = module("job_timer").queue
     queue.close()
     layout = draw("HY3D_PT_status")
-    assert "No worker runs" in said(layout) and "Blender's own Python" in said(layout)
+    assert "no worker yet" in said(layout) and "Blender's own Python" in said(layout)
     assert layout.buttons["start_worker Start"] == [True]
     bpy.ops.hunyuan3d.start_worker()
     assert "The worker starts" in said(draw("HY3D_PT_status"))
@@ -362,7 +368,7 @@ def test_status_of_a_worker(draw, module):
     assert "Device: this computer's processor" in said(layout)
     assert layout.buttons["stop_worker Stop"] == [True]
     bpy.ops.hunyuan3d.stop_worker()
-    assert "No worker runs" in said(draw("HY3D_PT_status"))
+    assert "no worker yet" in said(draw("HY3D_PT_status"))
 
 
 def test_a_python_that_is_gone(draw, preferences, module):

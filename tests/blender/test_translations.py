@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every string that an artist can read has a translation, and Blender gives it."""
 
+import re
 import string
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
-from ui_strings import sources, strings_of  # noqa: E402
+from ui_strings import sentences_of, sources, strings_of  # noqa: E402
 
 SOURCES = Path(__file__).parents[2] / "hunyuan3d_blender"
 # Proper names and addresses, the same in every language.
@@ -25,6 +26,11 @@ def shown() -> set[str]:
 @pytest.fixture
 def texts(module):
     return module("german").TEXTS
+
+
+@pytest.fixture
+def errors(module):
+    return module("german_errors").TEXTS
 
 
 def test_the_search_finds_every_kind_of_string():
@@ -55,11 +61,43 @@ def test_nothing_is_translated_that_is_not_there(texts):
     assert texts.keys() - shown() == set()
 
 
-def test_translations_keep_their_fields_and_have_no_full_stop_added(texts):
+def test_every_translated_error_is_said_somewhere(errors):
+    said = set()
+    for folder in (SOURCES, SOURCES.with_name("hy3dgen")):
+        for source in sources(folder).values():
+            said |= sentences_of(source)
+    wanted = {re.sub(r"\{\w+\}", "{}", text): text for text in errors}
+    assert {text for shape, text in wanted.items() if shape not in said} == set()
+
+
+def test_errors_with_their_values_are_translated(module, errors, monkeypatch):
+    words = module("error_words")
+    monkeypatch.setattr(words, "pgettext_iface", lambda text: errors.get(text, text))
+    killed = (
+        "The worker ended with signal 9 (SIGKILL); the system may have run out of memory, so close "
+        "other programs; start again"
+    )
+    assert words.shown(killed) == (
+        "Der Worker endete mit Signal 9 (SIGKILL); vielleicht war der Speicher zu Ende, also "
+        "andere Programme schließen; noch einmal starten"
+    )
+    gone = "picture '/a; b/c.png' does not exist; choose a PNG or JPEG file"
+    german = "Bild „/a; b/c.png“ gibt es nicht; eine PNG- oder JPEG-Datei wählen"
+    assert words.shown(gone) == german and words.shown(gone.capitalize()[:1] + gone[1:]) == german
+    assert words.shown("something new happened; do this") == "something new happened; do this"
+
+
+def test_errors_stay_english_in_an_english_blender(module):
+    shown = module("error_words").shown
+    text = "The worker ended with exit code 3; start again"
+    assert shown(text) == text
+
+
+def test_translations_keep_their_fields_and_have_no_full_stop_added(texts, errors):
     def fields(text):
         return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
-    for text, translation in texts.items():
+    for text, translation in {**texts, **errors}.items():
         assert fields(text) == fields(translation), text
         assert translation.strip() == translation and translation, text
         assert translation.endswith(".") == text.endswith("."), text

@@ -100,6 +100,30 @@ def _literals(node: ast.AST) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+def sentences_of(source: str) -> set[str]:
+    """Every text, written in one or several pieces, with {} for each value put in.
+
+    Where the code adds pieces that differ, all that it can come to.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Constant, ast.JoinedStr, ast.BinOp)):
+            found.update(_shapes(node))
+    return found
+
+
+def _shapes(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+        return ["".join(parts)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _shapes(node.left), _shapes(node.right)
+        return [a + b for a in left or ["{}"] for b in right or ["{}"]]
+    return []
+
+
 def sources(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
