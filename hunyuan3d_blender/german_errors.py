@@ -88,6 +88,10 @@ TEXTS = {
     ),
     # --- the worker -----------------------------------------------------------------------------
     "{words}; start again": "{words}; noch einmal starten",
+    "{words}; choose another Python for it, or install its libraries again": (
+        "{words}; ein anderes Python dafür wählen oder seine Bibliotheken neu installieren"
+    ),
+    "{words}; its last words were: {said}": "{words}; seine letzten Worte: {said}",
     "{words}; the system may have run out of memory, so close other programs": (
         "{words}; vielleicht war der Speicher zu Ende, also andere Programme schließen"
     ),
@@ -106,10 +110,11 @@ TEXTS = {
     "'{program}' did not answer as a worker does: {reason}": (
         "„{program}“ antwortete nicht, wie ein Worker es tut: {reason}"
     ),
-    "the worker did not answer within {seconds} s{words}; is its Python very slow to start, or "
-    "something else than Python?": (
-        "Der Worker antwortete {seconds} s lang nicht{words}; startet sein Python sehr langsam, "
-        "oder ist es etwas anderes?"
+    "{words}; is its Python very slow to start, or something else than Python?": (
+        "{words}; startet sein Python sehr langsam, oder ist es etwas anderes?"
+    ),
+    "the worker did not answer within {seconds} s": (
+        "Der Worker antwortete {seconds} s lang nicht"
     ),
     "{size} MB of arrays found no place ({reason}); free some space there or set TMPDIR (TEMP on "
     "Windows) to a roomier folder": (

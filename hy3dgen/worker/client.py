@@ -395,9 +395,9 @@ class WorkerClient:
             while self._hello is None and self._gone is None and not self._closing:
                 left = deadline - time.monotonic()
                 if left <= 0:
+                    words = self._with_last_words(f"the worker did not answer within {timeout:g} s")
                     raise WorkerStartError(
-                        f"the worker did not answer within {timeout:g} s{self._last_words()}; "
-                        "is its Python very slow to start, or something else than Python?"
+                        f"{words}; is its Python very slow to start, or something else than Python?"
                     )
                 waited = time.monotonic() - began
                 if self._process is None and waited > STOPPED_PATIENCE:
@@ -427,12 +427,15 @@ class WorkerClient:
         started = self._hello is not None
         if reason is None:
             code = self._process.exit_code() if self._process else None
-            words = f"the worker ended with {describe_exit(code)}{self._last_words()}"
+            words = self._with_last_words(f"the worker ended with {describe_exit(code)}")
             if code == -9:
                 words = f"{words}; the system may have run out of memory, so close other programs"
-            reason = (
-                WorkerDiedError(f"{words}; start again") if started else WorkerStartError(words)
-            )
+            if started:
+                reason = WorkerDiedError(f"{words}; start again")
+            else:
+                reason = WorkerStartError(
+                    f"{words}; choose another Python for it, or install its libraries again"
+                )
         elif not started and isinstance(reason, ProtocolError):
             reason = WorkerStartError(
                 f"'{self._command[0]}' did not answer as a worker does: {reason}"
@@ -448,9 +451,9 @@ class WorkerClient:
                 else:
                     self._inbox.deliver(Failure(request, type(reason).__name__, str(reason)))
 
-    def _last_words(self) -> str:
+    def _with_last_words(self, words: str) -> str:
         lines = self.log_tail(200).splitlines()
         # After a crash in C a list of stack frames follows the line that counts.
         crashes = [line for line in lines if line.startswith("Fatal Python error")]
-        words = (crashes or lines or [""])[-1].strip()
-        return f"; its last words were: {words[:300]}" if words else ""
+        said = (crashes or lines or [""])[-1].strip()
+        return f"{words}; its last words were: {said[:300]}" if said else words

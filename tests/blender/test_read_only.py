@@ -13,7 +13,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
 from conftest import EXTENSION  # noqa: E402
-from scenes import add_sphere  # noqa: E402
+from scenes import add_sphere, fingerprint, select  # noqa: E402
 
 pytestmark = [
     pytest.mark.usefixtures("nothing_left"),
@@ -60,3 +60,32 @@ def test_a_picture_under_any_path(scene, preferences, tmp_path, name):
     quick = {"num_inference_steps": 2, "octree_resolution": 32, "face_count": 400}
     assert bpy.ops.hunyuan3d.generate(filepath=str(picture), **quick) == {"FINISHED"}
     assert bpy.context.object.name.startswith("it's 100%")
+
+
+def test_a_blend_file_in_a_folder_that_cannot_be_written(scene, preferences, tmp_path):
+    """Work goes on as anywhere; only a texture beside the file has no place, which is said."""
+    preferences.python = ""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    add_sphere()
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "old.blend"))
+    picture = str(Path(__file__).with_name("mug.png"))
+    kept = shutil.copy(folder / "old.blend", tmp_path)
+    with read_only(folder):
+        if not (folder / "old.blend").exists():  # below the mount of `read_only`
+            subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+            shutil.copy(kept, folder)
+            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        bpy.ops.wm.open_mainfile(filepath=str(folder / "old.blend"))
+        sphere = bpy.data.objects["Sphere"]
+        select(sphere)
+        before = fingerprint()
+        with pytest.raises(RuntimeError, match=r"cannot be saved in .*archive; choose to pack it"):
+            bpy.ops.hunyuan3d.texture(filepath=picture, storage="FILE", texture_size="512")
+        assert fingerprint() == before
+        assert bpy.ops.hunyuan3d.reduce_faces(face_count=100) == {"FINISHED"}
+        assert len(sphere.data.polygons) == 100
+        quick = {"num_inference_steps": 2, "octree_resolution": 32, "face_count": 400}
+        assert bpy.ops.hunyuan3d.generate(filepath=picture, **quick) == {"FINISHED"}
+        assert bpy.ops.hunyuan3d.texture(filepath=picture, texture_size="512") == {"FINISHED"}
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)

@@ -77,12 +77,15 @@ def test_errors_with_their_values_are_translated(module, errors, monkeypatch):
         "The worker ended with signal 9 (SIGKILL); the system may have run out of memory, so close "
         "other programs; start again"
     )
-    assert words.shown(killed) == (
-        "Der Worker endete mit Signal 9 (SIGKILL); vielleicht war der Speicher zu Ende, also "
-        "andere Programme schließen; noch einmal starten"
-    )
+    ended = errors["signal {number} ({name})"].format(number=9, name="SIGKILL")
+    ended = errors["the worker ended with {how}"].format(how=ended)
+    ended = errors[
+        "{words}; the system may have run out of memory, so close other programs"
+    ].format(words=ended)
+    assert words.shown(killed) == errors["{words}; start again"].format(words=ended)
     gone = "picture '/a; b/c.png' does not exist; choose a PNG or JPEG file"
-    german = "Bild „/a; b/c.png“ gibt es nicht; eine PNG- oder JPEG-Datei wählen"
+    template = "picture '{path}' {what}; choose a PNG or JPEG file"
+    german = errors[template].format(path="/a; b/c.png", what=errors["does not exist"])
     assert words.shown(gone) == german and words.shown(gone.capitalize()[:1] + gone[1:]) == german
     assert words.shown("something new happened; do this") == "something new happened; do this"
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Too little disk or memory, half an environment, a firewall: a sentence each time, the scene as it
+was, and the next job works."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
+
+sys.path.append(str(Path(__file__).parents[1] / "install"))
+from conftest import children  # noqa: E402
+from hub_stand_in import HubStandIn  # noqa: E402
+from scenes import add_sphere, fingerprint, select  # noqa: E402
+from stand_in_packages import write_required  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("nothing_left", "data")
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts, limits of Linux")
+
+MUG = str(Path(__file__).with_name("mug.png"))
+QUICK = {"num_inference_steps": 2, "octree_resolution": 32, "face_count": 400}
+
+
+def fails(operator, words: str, **settings) -> None:
+    """In one sentence, and nothing in the file has changed."""
+    before = fingerprint()
+    with pytest.raises(RuntimeError, match=words) as caught:
+        operator(**settings)
+    message = str(caught.value).strip()
+    assert "\n" not in message and "Traceback" not in message
+    assert fingerprint() == before
+
+
+@linux
+def test_a_full_disk(scene, module, tmp_path, monkeypatch):
+    from hy3dgen.worker import shared_arrays
+
+    small = tmp_path / "small"
+    small.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "hy3dgen-test", str(small)]
+    if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    roots = shared_arrays.default_roots
+    monkeypatch.setattr(shared_arrays, "default_roots", lambda: [small])
+    sphere = add_sphere(subdivisions=7)
+    try:
+        fails(bpy.ops.hunyuan3d.reduce_faces, "found no place.*free some space", face_count=100)
+        left = [path for path in small.rglob("*") if path.stat().st_size > 4096]
+        assert left == []
+        select(add_sphere("Little", subdivisions=3))
+        assert bpy.ops.hunyuan3d.reduce_faces(face_count=100) == {"FINISHED"}
+    finally:
+        module("job_timer").queue.close()
+        subprocess.run(["umount", "-l", str(small)], check=True)
+    monkeypatch.setattr(shared_arrays, "default_roots", roots)
+    select(sphere)
+    assert bpy.ops.hunyuan3d.reduce_faces(face_count=100) == {"FINISHED"}
+
+
+@linux
+def test_too_little_memory(scene, preferences):
+    import resource
+
+    preferences.python = ""
+    bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK)
+    (worker,) = children()
+    pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + (8 << 20)
+    _, most = resource.prlimit(worker, resource.RLIMIT_AS)
+    resource.prlimit(worker, resource.RLIMIT_AS, (limit, most))
+    fine = {**QUICK, "octree_resolution": 512}
+    fails(bpy.ops.hunyuan3d.generate, "memory is not enough.*lower res", filepath=MUG, **fine)
+    resource.prlimit(worker, resource.RLIMIT_AS, (most, most))
+    assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
+    assert children() == {worker}, "the same worker, alive"
+
+
+def test_half_an_environment(scene, preferences, module, tmp_path):
+    """What an interrupted making left is not used; what lost a library says so, and is mended."""
+    packages = str(write_required(tmp_path / "packages"))
+    settings = {"build": "cpu", "package_index": packages, "torch_index": packages}
+    preferences.python = ""
+    os.rename(tmp_path / "packages", tmp_path / "away")
+    fails(bpy.ops.hunyuan3d.make_environment, "no folder of packages", **settings)
+    os.rename(tmp_path / "away", tmp_path / "packages")
+    made = module("environment").made_environment(bpy.context)
+    assert made.status().kind == "unfinished"
+    assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
+
+    bpy.ops.hunyuan3d.make_environment(base_python=sys.executable, **settings)
+    libraries = next(made.folder.glob("lib/python*/site-packages"), made.folder / "Lib")
+    for name in ("torch", "numpy"):
+        shutil.rmtree(libraries / name)
+    words = r"No module named 'numpy'; choose another Python for it, or install its libraries again"
+    fails(bpy.ops.hunyuan3d.generate, words, filepath=MUG, **QUICK)
+    bpy.ops.hunyuan3d.make_environment(base_python=sys.executable, **settings)
+    assert (libraries / "torch").is_dir() and (libraries / "numpy").is_dir()
+    bpy.ops.hunyuan3d.remove_environment()
+    assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
+
+
+@pytest.mark.slow
+def test_a_firewall_that_swallows_everything(scene, worker_python, online, monkeypatch):
+    hub = HubStandIn("tencent/Hunyuan3D-2.1", {"LICENSE": b"it"})
+    hub.faults["swallow"] = True
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    add_sphere()
+    try:
+        words = "could not be reached or stopped sending; check the connection or firewall"
+        fails(bpy.ops.hunyuan3d.download_model, words, model="2.1", accept_licence=True)
+    finally:
+        hub.close()
+    assert bpy.ops.hunyuan3d.reduce_faces(face_count=100) == {"FINISHED"}
