@@ -152,5 +152,5 @@ def picture(path: Path, box: tuple[int, int, int, int] | None = None) -> None:
     crop = ["-crop", "{2}x{3}+{0}+{1}".format(*box), "+repage"] if box else []
     # Few colours and no dither: an interface is flat, and pictures should weigh little.
     subprocess.run(
-        ["import", "-window", "root", *crop, "+dither", "-colors", "48", f"PNG8:{path}"], check=True
+        ["import", "-window", "root", *crop, "+dither", "-colors", "32", f"PNG8:{path}"], check=True
     )

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of the panel in its main states, for the documentation.
+"""Pictures of the panel in its main states and of the preferences, for the documentation.
 
 python -m build_tools.window pictures        (or in Blender: --python pictures.py -- ZIP FOLDER)
 """
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
@@ -15,7 +16,7 @@ import driver
 
 ARCHIVE, OUT = sys.argv[sys.argv.index("--") + 1 :][:2]
 PICTURE = Path(__file__).parents[2] / "tests" / "blender" / "mug.png"
-WIDTH = 320  # pixels of the sidebar
+_ABOVE, _PREFERENCES = 215, 715  # pixels: Blender's words on the add-on; the preferences below
 
 
 def shoot(name: str) -> driver.Script:
@@ -31,6 +32,7 @@ def shoot(name: str) -> driver.Script:
 
 def script() -> driver.Script:
     driver.full_screen()
+    driver.view().spaces.active.overlay.show_overlays = False  # lines would show through the panels
     yield 0.5
     yield from driver.open_tab()
     settings = bpy.context.scene.hunyuan3d.generate
@@ -44,17 +46,58 @@ def script() -> driver.Script:
     point = yield from driver.find_button("hunyuan3d.generate(")
     yield from driver.click(point)
     yield lambda: queue.jobs and queue.jobs[0].preview is not None
+    yield from driver.click(point)  # a second one waits behind it
     yield from shoot("running")
+    queue.cancel(queue.jobs[-1])
     yield lambda: not queue.jobs
+    queue.remove(queue.ended[0])  # the cancelled one
+    settings.filepath = _empty_picture()
+    yield from driver.click(point)
+    yield lambda: len(queue.ended) == 2
     settings.filepath = str(PICTURE.with_name("away.png"))
     settings.model = "2mv Turbo"
     bpy.context.scene.hunyuan3d.reduce.face_count = 1000
     yield from shoot("done")
     settings.model = ""
     settings.filepath = str(PICTURE)
+    bpy.ops.hunyuan3d.remove_job()
     yield from _texture(queue)
     _speak("de_DE")
+    bpy.ops.hunyuan3d.remove_job()
+    settings.filepath = _empty_picture()
+    yield from driver.click(point)
+    yield lambda: queue.ended
+    settings.filepath = str(PICTURE)
     yield from shoot("german")
+    _speak("en_US")
+    yield from _preferences()
+
+
+def _empty_picture() -> str:
+    """A picture of nothing, which no mesh can be made of."""
+    image = bpy.data.images.new("nothing", 64, 64, alpha=True)
+    image.generated_color = (0.0, 0.0, 0.0, 0.0)
+    image.filepath_raw = os.path.join(tempfile.gettempdir(), "nothing.png")
+    image.file_format = "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    return os.path.join(tempfile.gettempdir(), "nothing.png")
+
+
+def _preferences() -> driver.Script:
+    """The 3D view becomes the preferences, with nothing but the extension's own in sight."""
+    area, manager = driver.view(), bpy.context.window_manager
+    area.type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    manager.addon_search = "Hunyuan3D"
+    with bpy.context.temp_override(window=manager.windows[0], area=area):
+        bpy.ops.preferences.addon_expand(module=driver.EXTENSION)
+    driver.move((5, 300))
+    yield 2.0
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    left, top = driver.screen_point(region, 0, 0)
+    picture = Path(OUT, "preferences.png")
+    driver.picture(picture, (left, top + _ABOVE, region.width, _PREFERENCES))
 
 
 def _texture(queue) -> driver.Script:

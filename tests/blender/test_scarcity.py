@@ -69,7 +69,7 @@ def test_too_little_memory(scene, preferences):
     bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK)
     (worker,) = children()
     pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + (8 << 20)
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + (64 << 20)
     _, most = resource.prlimit(worker, resource.RLIMIT_AS)
     resource.prlimit(worker, resource.RLIMIT_AS, (limit, most))
     fine = {**QUICK, "octree_resolution": 512}
