@@ -322,7 +322,7 @@ TEXTS = {
     ),
     "The worker starts…": "Der Worker startet …",
     "Generation: ready, Python {version}": "Generieren: bereit, Python {version}",
-    "Texture cache: {size} MB": "Texturen-Zwischenspeicher: {size} MB",
+    "Texture cache: {size} MB": "Texturen gemerkt: {size} MB",
     "Texture Cache": "Texturen-Zwischenspeicher",
     "Clear": "Leeren",
     "Clear Texture Cache": "Texturen-Zwischenspeicher leeren",
@@ -558,7 +558,7 @@ TEXTS = {
     "Pixels along a side of the texture": "Pixel entlang einer Seite der Textur",
     "UVs": "UVs",
     "Where on the texture each face is": "Wo auf der Textur jede Fläche liegt",
-    "Keep If There": "Behalten, falls vorhanden",
+    "Keep If There": "Vorhandene behalten",
     "Use the active UV map; make one where there is none": (
         "Die aktive UV-Map nehmen; eine machen, wo keine ist"
     ),

@@ -338,6 +338,21 @@ def test_a_failed_job_says_so_in_words(draw, module, tmp_path):
     assert "The GPU is full; ask for less" in said(draw("HY3D_PT_jobs"))
 
 
+def test_meshes_of_a_batch_are_told_apart(draw, module):
+    generation = module("generation")
+    wishes = [generation.Wish(generation.Picture(MUG), seed=seed) for seed in (0, 1)]
+    titles = [generation.make_job(bpy.context, wish).title for wish in wishes]
+    assert titles == ["Mesh from mug.png", "Mesh from mug.png, seed 1"]
+
+
+def test_a_number_stays_with_its_unit(extension, module):
+    for width in range(100, 400, 20):
+        layout = Layout()
+        module("text_lines").draw_text(layout, "'mug': 4,000 faces in 31.7 s, at 25 %", width)
+        assert any("31.7 s" in line for line in layout.texts), layout.texts
+        assert any("25 %" in line for line in layout.texts), layout.texts
+
+
 def test_many_ended_jobs_are_cleared_together(draw, module):
     queue = module("job_timer").queue
     queue.ended.clear()

@@ -116,3 +116,13 @@ def test_a_job_shows_its_progress_then_how_it_ended(draw, module):
     layout = draw()
     assert layout.progresses == []
     assert "The disk became full; free some space" in said(layout)
+
+
+def test_a_failed_download_says_of_which_model(draw, module):
+    from hy3dgen.install import models
+
+    setup_jobs, jobs = module("setup_jobs"), module("jobs")
+    part = jobs.Part("2.1", "download_model", {})
+    job = setup_jobs.make_job(models.MODELS[-1].key, "Download 2.1", part, lambda result: "")
+    job.end(jobs.State.FAILED, [("ERROR", "huggingface.co could not be reached")])
+    assert "Download 2.1: huggingface.co could not be reached" in said(draw())
