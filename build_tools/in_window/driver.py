@@ -18,7 +18,7 @@ import bpy
 
 EXTENSION = "bl_ext.user_default.hunyuan3d_blender"
 Script = Generator[float | Callable[[], object], None, None]
-WAIT = 120.0  # seconds; longer than anything that is waited for should take
+WAIT = 300.0  # seconds; longer than anything that is waited for takes, on a busy machine too
 _LOOK = 0.05
 
 
