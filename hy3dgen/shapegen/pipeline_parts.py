@@ -210,9 +210,9 @@ class PipelineParts:
         memory when they are needed, the encoder's first; with less, the denoiser is not recorded
         (`enable_cuda_graphs`), then its blocks are there for the time of denoising only, and with
         very little some come anew at every step. Reckoned for one picture at a resolution of 384.
-        Results are those without a limit. During calls torch gives back what it keeps for later;
-        what the driver itself holds comes on top, some hundred megabytes. Elsewhere than on a CUDA
-        GPU only `get_optimal_settings` takes notice.
+        Latents are those without a limit, to the last bit. During calls torch gives back what it
+        keeps for later; what the driver itself holds comes on top, some hundred megabytes.
+        Elsewhere than on a CUDA GPU only `get_optimal_settings` takes notice.
 
         Raises
         ------
@@ -244,9 +244,9 @@ class PipelineParts:
 
         Parameters
         ----------
-        kind : 'fp8' for speed, on a GPU whose tensor cores know it (a CPU does the same slowly);
-            'int8' to halve what half-precision weights take, on any device; products are as before
-            and steps a little slower
+        kind : 'int8' halves what half-precision weights take, on any device, and products are as
+            before; 'fp8' takes as little and multiplies eight-bit floats, on a GPU whose tensor
+            cores know them (a CPU does the same slowly). Steps are a little slower with both
         networks : of 'model' and 'conditioner'
 
         Raises

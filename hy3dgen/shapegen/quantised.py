@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear layers with weights of eight bits: whole numbers to save memory, floats to save time."""
+"""Linear layers with weights of eight bits, whole numbers or floats: they save memory.
+
+Not time so far: on an H100 a step of 2.0 is a little slower with either, because inputs are rounded
+in passes of their own and what follows a product is no longer part of it.
+"""
 
 from collections.abc import Callable
 from typing import Any
