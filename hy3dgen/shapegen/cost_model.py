@@ -69,6 +69,7 @@ class MachineCosts:
     sparse_point: float  # a point's bookkeeping, surface included, where no full grid is made
     sparse_bytes: float  # and its memory
     free_bytes: int  # what could still be had, on top of what is held
+    least_chunk: int = 0  # points that this device is asked for at a time, whatever is given
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def predict(
     guided = traits.guided and settings.guidance_scale >= 0 and settings.guidance_scale != 1
     chunk = settings.num_chunks
     if settings.volume_decoder != "flashvdm":  # whose regions a device must take as they are
-        chunk = min(chunk, costs.largest_chunk)
+        chunk = max(min(chunk, costs.largest_chunk), costs.least_chunk)
     stages = {
         "prepare": costs.prepare,
         "condition": costs.condition,

@@ -2,11 +2,13 @@
 """Reads recorded reference results and compares with them; `golden_calls.py` runs their calls.
 
 One case is `<case>.json` (what to build and call) and `<case>.safetensors` (parameters `param.*`,
-inputs `in.*`, results `out.*`). They were recorded in float32 on a CPU from networks with small
-random weights. The environment variable HY3DGEN_GOLDENS names folders with further cases.
+inputs `in.*`, results `out.*`), which may be packed (`.gz`). They were recorded in float32 on a CPU
+from networks with small random weights. The environment variable HY3DGEN_GOLDENS names folders with
+further cases.
 """
 
 import ast
+import gzip
 import json
 import os
 import re
@@ -16,10 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor, nn
 
 FOLDER = Path(__file__).parents[1] / "goldens" / "shapegen"
+_TENSORS = (".safetensors", ".safetensors.gz")
 
 # Relative to the largest magnitude, about five times the float32 noise seen between two
 # implementations; see `largest_error`. The first group that a case's name starts with counts.
@@ -52,7 +55,7 @@ def all_cases() -> dict[str, Path]:
             raise FileNotFoundError(f"HY3DGEN_GOLDENS names {folder}, but there is no such folder")
         prefix = "" if folder == FOLDER else f"{folder.name}/"
         for path in sorted(folder.glob("*.json")):
-            if path.with_suffix(".safetensors").is_file():
+            if any(path.with_suffix(ending).is_file() for ending in _TENSORS):
                 cases[prefix + path.stem] = path
     return cases
 
@@ -64,7 +67,11 @@ class Case:
         path = place if isinstance(place, Path) else FOLDER / f"{place}.json"
         self.name, self.folder = path.stem, path.parent
         self.spec = json.loads(path.read_text(encoding="utf-8"))
-        self.tensors = load_file(path.with_suffix(".safetensors"))
+        whole, packed = (path.with_suffix(ending) for ending in _TENSORS)
+        if whole.is_file():
+            self.tensors = load_file(whole)
+        else:
+            self.tensors = load(gzip.decompress(packed.read_bytes()))
         self.tolerance = next(
             tolerance for group, tolerance in TOLERANCES.items() if self.name.startswith(group)
         )

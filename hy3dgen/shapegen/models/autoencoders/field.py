@@ -79,6 +79,11 @@ class Field:
         self.total = 0  # points of the levels begun so far
         self.guessed = 0  # points of the levels to come, for progress only
 
+    @property
+    def pads_to(self) -> int | None:
+        """Points of a whole call on a GPU; None elsewhere."""
+        return power_of_two(self.num_chunks) if self.pads else None
+
     def lay_grid(self, resolution: int, covering: int) -> None:
         """Ask at the very places of a dense grid from now on, also on the grids of coarser levels.
 
@@ -111,7 +116,7 @@ class Field:
         parts = []
         start = 0
         while start < count:
-            chunk = power_of_two(self.num_chunks) if self.pads else self.num_chunks
+            chunk = self.pads_to or self.num_chunks
             stop = min(start + chunk, count)
             try:
                 points = positions(start, stop)
