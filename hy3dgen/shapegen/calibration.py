@@ -252,8 +252,8 @@ def _point_costs(
     chunk = min(chunk_limit(tokens.device), 8000)
     calls, parts = 4, 8
     busy = Field(tokens, geo_decoder, 1.01, chunk, None).pads_to
-    if busy:  # so many that what a call costs beside does not count
-        chunk, calls, parts = busy, 1, 1
+    if busy:  # a GPU works while the next call is prepared, so calls cost nothing beside
+        chunk, calls, parts = busy, 8, 1
     count = calls * chunk
     numbers = torch.randint(0, 128, (count, 3), generator=torch.Generator().manual_seed(0))
     index = numbers.to(tokens.device)
