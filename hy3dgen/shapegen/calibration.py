@@ -251,6 +251,8 @@ def _point_costs(
     """Seconds of a call and of a point, for each decoder, and bytes of a point."""
     chunk = min(chunk_limit(tokens.device), 8000)
     calls, parts = 4, 8
+    some = torch.zeros(8, 3, dtype=torch.long, device=tokens.device)
+    Field(tokens, geo_decoder, 1.01, chunk, None).at(some, 128)  # a decoder tries its kernels first
     busy = Field(tokens, geo_decoder, 1.01, chunk, None).pads_to
     if busy:  # a GPU works while the next call is prepared, so calls cost nothing beside
         chunk, calls, parts = busy, 8, 1
