@@ -90,13 +90,14 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 if every picture became a mesh, else 1."""
     jobs = list(_jobs(options))
-    choice = choose_model(options.model, options.subfolder)
-    with ProgressLine(choice.subfolder or Path(choice.path).name, options.quiet) as line:
-        line.stage("load model")
-        pipeline = ModelCache().get(choice, options.allow_download, options.device)
-        if options.speed is not None or options.max_seconds is not None:
-            line.stage("measure")
-        settings = _settings(pipeline, choice, options)
+    try:
+        pipeline, settings = _load(options)
+    except (Hy3DError, MemoryError) as error:
+        if not options.json or isinstance(error, InvalidSettingError):
+            raise
+        for label, source in labelled(source for source, _ in jobs):
+            report_failure(label, error, source, as_json=True)
+        return 1
     failed = 0
     for (label, source), (_, target) in zip(labelled(s for s, _ in jobs), jobs, strict=True):
         try:
@@ -115,6 +116,17 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             tell(result)
     return 1 if failed else 0
+
+
+def _load(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The pipeline, and the settings of every call."""
+    choice = choose_model(options.model, options.subfolder)
+    with ProgressLine(choice.subfolder or Path(choice.path).name, options.quiet) as line:
+        line.stage("load model")
+        pipeline = ModelCache().get(choice, options.allow_download, options.device)
+        if options.speed is not None or options.max_seconds is not None:
+            line.stage("measure")
+        return pipeline, _settings(pipeline, choice, options)
 
 
 def _jobs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:

@@ -54,6 +54,15 @@ def test_many_inputs_with_a_bad_one(tmp_path):
     assert (tmp_path / "again.glb").read_bytes() == (target / "a.glb").read_bytes()
 
 
+def test_a_missing_model_fails_every_picture_in_json(tmp_path):
+    dog = PICTURES / "dog.png"
+    done = hy3dgen("generate", CAR, dog, "--model", tmp_path / "none", "--json")
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["input"] for line in lines] == [str(CAR), str(dog)]
+    assert all("there is no model folder" in line["error"] for line in lines)
+
+
 def test_solved_settings_faces_and_format(tmp_path, capsys, monkeypatch):
     from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
 
