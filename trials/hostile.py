@@ -13,6 +13,7 @@ counted. Nothing is mocked: the readers are those that the product uses.
 import argparse
 import contextlib
 import json
+import os
 import random
 import resource
 import signal
@@ -95,7 +96,10 @@ def trial(name: str, count: int, seed: int, child_command: Sequence[str] = ()) -
     crashes, grown, first, read = 0, 0, 0, 0
     while first < count:
         command = [*start, str(first), str(count - first), str(seed)]
-        process = subprocess.run(command, capture_output=True, text=True)
+        # Ours, so that what a child leaves which crashes is gone too.
+        with tempfile.TemporaryDirectory(prefix="hy3d-trial-") as folder:
+            env = {**os.environ, "TMPDIR": folder}
+            process = subprocess.run(command, capture_output=True, text=True, env=env)
         last = first
         for line in process.stdout.splitlines():
             told = json.loads(line)

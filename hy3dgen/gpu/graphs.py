@@ -11,7 +11,6 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -155,7 +154,7 @@ def record_cuda_graph(
     return graph.replay, output
 
 
-@cache
+@functools.cache
 def _side_stream(_device: int) -> torch.cuda.Stream:
     """One for all recordings: libraries keep a workspace for every stream that they have seen."""
     return torch.cuda.Stream()

@@ -96,11 +96,13 @@ else:
     path = tmp_path / "crashing.py"
     path.write_text(script)
     root = Path(hostile.__file__).parents[1]
-    out = subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, env={"PYTHONPATH": str(root)}
-    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {"PYTHONPATH": str(root), "TMPDIR": str(temporary)}
+    out = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env)
     read, crashes, told = map(int, out.stdout.split())
     assert read + crashes == 6 and 1 <= crashes == told < 6, out.stderr
+    assert not list(temporary.iterdir())  # what a child that crashed had there is gone as well
 
 
 def test_the_same_number_gives_the_same_bytes():
