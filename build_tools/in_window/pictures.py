@@ -16,7 +16,7 @@ import driver
 
 ARCHIVE, OUT = sys.argv[sys.argv.index("--") + 1 :][:2]
 PICTURE = Path(__file__).parents[2] / "tests" / "blender" / "mug.png"
-_ABOVE, _PREFERENCES = 215, 715  # pixels: Blender's words on the add-on; the preferences below
+_ABOVE, _PREFERENCES = 215, 815  # pixels: Blender's words on the add-on; the preferences below
 
 
 def shoot(name: str) -> driver.Script:
