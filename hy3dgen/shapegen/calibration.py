@@ -138,7 +138,9 @@ def measure_costs(
 
     decoded: list[Tensor] = []
     latents_cost = probe(lambda: decoded.append(pipeline.vae(noise / pipeline.vae.scale_factor)))
-    query, points, point_bytes = _point_costs(probe, pipeline.vae.geo_decoder, decoded[0], traits)
+    query, points, point_bytes, regions = _point_costs(
+        probe, pipeline.vae.geo_decoder, decoded[0], traits
+    )
     pipeline.maybe_free_model_hooks()
     stages = (prepare_cost, condition_cost, step, guided_step, latents_cost)
     held, free = _memory_now(device)
@@ -156,6 +158,7 @@ def measure_costs(
         held_bytes=held,
         stage_bytes=max(cost.bytes for cost in stages),
         point_bytes=point_bytes,
+        regions=regions,
         free_bytes=free,
         **_surface_costs(probe, device),
     )
@@ -247,8 +250,8 @@ def _step_cost(
 
 def _point_costs(
     probe: _Probe, geo_decoder: Any, tokens: Tensor, traits: ModelTraits
-) -> tuple[float, dict[str, float], float]:
-    """Seconds of a call and of a point, for each decoder, and bytes of a point."""
+) -> tuple[float, dict[str, float], float, float]:
+    """Seconds of a call and of a point, for each decoder; bytes of a point; seconds of regions."""
     chunk = min(chunk_limit(tokens.device), 8000)
     calls, parts = 4, 8
     some = torch.zeros(8, 3, dtype=torch.long, device=tokens.device)
@@ -271,15 +274,20 @@ def _point_costs(
         query = max((small.seconds - large.seconds) / (calls * (parts - 1)), 0.0)
     point = max(large.seconds - calls * query, 0.5 * large.seconds) / count
     points = {"dense": point, "coarse_to_fine": point, "flashvdm": point}
+    regions = 0.0
     if traits.flashvdm:
         before = geo_decoder.cross_attention_processor
         geo_decoder.set_cross_attention_processor(FlashVDMVolumeDecoding().processor)
         try:
-            regions = RegionField(tokens, geo_decoder, 1.01, chunk, None, 4)
-            points["flashvdm"] = probe(lambda: regions.at(index, 128)).seconds / count
+            field = RegionField(tokens, geo_decoder, 1.01, chunk, None, 4)
+            all_of_it = probe(lambda: field.at(index, 128)).seconds
+            an_eighth = probe(lambda: field.at(index[: count // 8], 128)).seconds
+            slope = (all_of_it - an_eighth) / (count - count // 8)
+            points["flashvdm"] = max(slope, 0.1 * all_of_it / count)
+            regions = max(all_of_it - points["flashvdm"] * count, 0.0)
         finally:
             geo_decoder.set_cross_attention_processor(before)
-    return query, points, large.bytes / chunk
+    return query, points, large.bytes / chunk, regions
 
 
 def _surface_costs(probe: _Probe, device: torch.device) -> dict[str, Any]:

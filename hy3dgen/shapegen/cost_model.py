@@ -70,6 +70,7 @@ class MachineCosts:
     sparse_bytes: float  # and its memory
     free_bytes: int  # what could still be had, on top of what is held
     least_chunk: int = 0  # points that this device is asked for at a time, whatever is given
+    regions: float = 0.0  # asking for points of all of FlashVDM's regions, however few
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ def predict(
         "denoise": steps * (costs.guided_step if guided else costs.step),
         "decode": costs.latents
         + costs.query * (points / chunk)
-        + costs.points[settings.volume_decoder] * points,
+        + costs.points[settings.volume_decoder] * points
+        + _region_rounds(settings) * costs.regions,
         "extract": costs.extract * side**3 + costs.extract_faces * faces,
     }
     if _is_sparse(settings, costs.device):
@@ -179,6 +181,17 @@ def predict(
     needed = max(costs.stage_bytes, chunk * costs.point_bytes + decoding, extracting)
     peak = costs.held_bytes + int(needed)
     return Prediction(sum(stages.values()), peak, stages)
+
+
+def _region_rounds(settings: CallSettings) -> int:
+    """How often FlashVDM chooses latents for all of its regions.
+
+    Once on the coarsest level. On a later one where the surface was seen to be, and once more where
+    it is followed to.
+    """
+    if settings.volume_decoder != "flashvdm":
+        return 0
+    return 2 * len(covering_levels(settings.octree_resolution, MIN_RESOLUTION)) - 1
 
 
 def check_speed(speed_priority: float) -> None:

@@ -135,3 +135,13 @@ def test_without_full_grids_memory_grows_with_the_surface():
             for side in (511, 1023)
         )
         assert (above > factor * below) is (decoder == "dense")
+
+
+def test_flashvdm_chooses_latents_once_more_for_each_level_and_each_following():
+    costs, traits = replace(LARGE, regions=0.01), MODELS[1][1]
+    for side, rounds in ((100, 1), (192, 3), (384, 5), (512, 7)):
+        settings = CallSettings(10, 2.0, side, volume_decoder="flashvdm")
+        more, less = (predict(c, traits, settings).stages["decode"] for c in (costs, LARGE))
+        assert more - less == pytest.approx(rounds * costs.regions)
+    dense = CallSettings(10, 2.0, 192)
+    assert predict(costs, traits, dense) == predict(LARGE, traits, dense)
