@@ -32,7 +32,7 @@ _CAPABILITY = (9, 0)
 _TILE, _STAGES, _TASKS = 128, 4, 2  # as in the source
 # Groups of a block, and what a query and a key cost with so many. Three are faster, but take 192
 # queries at a time, which does not come out even with few queries.
-_COSTS = {3: 1.0, 2: 1.1}
+_COSTS = {3: 1.0, 2: 1.2}
 _ALIGNMENT = 64  # of what the driver writes about tensors
 # The driver's numbers: element types, rows swizzled over 128 bytes, neighbours brought along.
 _TYPES = {torch.float16: 6, torch.bfloat16: 9}
@@ -116,7 +116,9 @@ def _error_of(
     q, k, v = torch.randn(3, 1, 2, 300, HEAD, generator=generator).to(device, dtype).unbind(0)
     k = k * torch.linspace(0.1, 4, 300, device=device, dtype=dtype)[:, None]
     out = torch.empty(1, 300, 2, HEAD, device=device, dtype=dtype)
-    _launch(kernel, groups, [Task(q, k, v, [out], 1000)])
+    tasks = [Task(q, k, v, [out], 1000)]
+    program = kernel.programs[groups]
+    _launch(program, groups, _plan(program.processors, groups, tasks), tasks)
     bias = torch.zeros(300, device=device)
     bias[0] = math.log(1000)
     logits = q.float() @ k.float().transpose(-1, -2) / math.sqrt(HEAD) + bias
@@ -139,30 +141,46 @@ def run_tasks(kernel: AttentionKernel, tasks: Sequence[Task]) -> None:
     order = sorted(tasks, key=lambda task: task.k.shape[2], reverse=True)  # the longest first
     for first in range(0, len(order), _TASKS):
         some = order[first : first + _TASKS]
-        _launch(kernel, min(_COSTS, key=lambda groups: _cost(kernel, groups, some)), some)
+        plans = {
+            groups: _plan(kernel.programs[groups].processors, groups, some) for groups in _COSTS
+        }
+        groups = min(plans, key=lambda groups: plans[groups].cost)
+        _launch(kernel.programs[groups], groups, plans[groups], some)
 
 
-def _rows(groups: int) -> int:
-    return 64 * groups
+class _Plan(NamedTuple):
+    """Which blocks take which sets of queries (`struct Tasks`), and what the slowest has to do."""
+
+    blocks: int
+    start: int
+    step: int
+    cost: float
+
+
+def _plan(processors: int, groups: int, tasks: Sequence[Task]) -> _Plan:
+    sets, keys = [_sets(task, groups) for task in tasks], [task.k.shape[2] for task in tasks]
+    blocks = min(sum(sets), processors)
+    one = 64 * groups * _COSTS[groups]
+    if len(tasks) == 1:
+        return _Plan(blocks, 0, blocks, one * keys[0] * _rounds(sets[0], blocks))
+    most, rest = _rounds(sets[0], blocks), sets[0] % blocks
+    more = _rounds(sum(sets), blocks) - most
+    all_go_on = _Plan(blocks, 0, blocks, one * (most * keys[0] + more * keys[1]))
+    more = _rounds(sets[1], blocks - rest)
+    others = max(most * keys[0], sets[0] // blocks * keys[0] + more * keys[1])
+    return min(all_go_on, _Plan(blocks, rest, blocks - rest, one * others), key=lambda p: p.cost)
+
+
+def _rounds(sets: int, blocks: int) -> int:
+    return -(-sets // blocks)
 
 
 def _sets(task: Task, groups: int) -> int:
     batch, heads, tokens = task.q.shape[:3]
-    return -(-tokens // _rows(groups)) * heads * batch
+    return _rounds(tokens, 64 * groups) * heads * batch
 
 
-def _cost(kernel: AttentionKernel, groups: int, tasks: Sequence[Task]) -> float:
-    """What the first block does, which has most to do: every so many sets one is its own."""
-    blocks, keys, before = kernel.programs[groups].processors, 0, 0
-    for task in tasks:
-        after = before + _sets(task, groups)
-        keys += (-(-after // blocks) - -(-before // blocks)) * task.k.shape[2]
-        before = after
-    return keys * _rows(groups) * _COSTS[groups]
-
-
-def _launch(kernel: AttentionKernel, groups: int, tasks: Sequence[Task]) -> None:
-    program = kernel.programs[groups]
+def _launch(program: "CudaKernels", groups: int, plan: _Plan, tasks: Sequence[Task]) -> None:
     room = ctypes.create_string_buffer(ctypes.sizeof(_Tasks) + _ALIGNMENT)
     laid = _Tasks.from_buffer(room, -ctypes.addressof(room) % _ALIGNMENT)
     for item, task in zip(laid.item, tasks, strict=False):
@@ -175,14 +193,13 @@ def _launch(kernel: AttentionKernel, groups: int, tasks: Sequence[Task]) -> None
             item.out_batch[number], item.out_token[number] = output.stride()[:2]
         for name, part, rows in (("q", task.q, 64), ("k", task.k, _TILE), ("v", task.v, _TILE)):
             _describe(program, getattr(item, name), part, rows)
+    laid.start, laid.step = plan.start, plan.step
     sets = sum(item.sets for item in laid.item)
     scale = math.log2(math.e) / math.sqrt(HEAD)
     # Queries twice, stages of keys and values, and what tiles need to begin at a kilobyte.
-    shared = 2 * HEAD * (2 * _rows(groups) + 2 * _STAGES * _TILE) + 1024
+    shared = 2 * HEAD * (2 * 64 * groups + 2 * _STAGES * _TILE) + 1024
     with chosen(program.device):
-        program.launch_blocks(
-            "attend", min(sets, program.processors), 128 * (groups + 1), shared, laid, sets, scale
-        )
+        program.launch_blocks("attend", plan.blocks, 128 * (groups + 1), shared, laid, sets, scale)
 
 
 def _describe(program: "CudaKernels", to: ctypes.Array, part: Tensor, rows: int) -> None:
@@ -216,4 +233,7 @@ class _Task(ctypes.Structure):
 
 
 class _Tasks(ctypes.Structure):
-    _fields_ = (("item", _Task * _TASKS),)
+    _fields_ = (
+        ("item", _Task * _TASKS), ("start", ctypes.c_int), ("step", ctypes.c_int),
+        ("_rest", ctypes.c_char * 56),
+    )  # fmt: skip

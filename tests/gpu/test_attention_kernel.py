@@ -143,6 +143,27 @@ def test_no_less_exact_than_pytorch(kernel, dtype):
     assert error("ours", attend(q, k, v), want) < 2 * theirs
 
 
+@pytest.mark.parametrize("groups", [2, 3])
+@pytest.mark.parametrize("sizes", [(4442, 3073), (1882, 513), (513, 513), (700, 40), (9000, 600)])
+def test_every_set_of_queries_is_one_block_s(groups, sizes):
+    parts = [torch.empty(1, 16, tokens, HEAD, device="meta") for tokens in sizes]
+    tasks = [Task(part, part, part, []) for part in parts]
+    plan = attention_kernel._plan(132, groups, tasks)
+    counts = [attention_kernel._sets(task, groups) for task in tasks]
+    taken, slowest = [], 0.0
+    for block in range(plan.blocks):  # as `next_set` does
+        mine, place = [], block
+        while place < sum(counts):
+            mine.append(place)
+            before, place = place, place + (plan.blocks if place < counts[0] else plan.step)
+            if before < counts[0] <= place and block < plan.start:
+                break
+        taken += mine
+        slowest = max(slowest, sum(sizes[place >= counts[0]] for place in mine))
+    assert sorted(taken) == list(range(sum(counts)))
+    assert plan.cost == pytest.approx(slowest * 64 * groups * attention_kernel._COSTS[groups])
+
+
 def test_what_does_not_fit_takes_the_plain_way():
     q = torch.randn(1, 2, 1024, HEAD)
     assert attention_kernel.attention_kernel(q) is None  # on the processor

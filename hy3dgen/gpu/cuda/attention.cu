@@ -38,8 +38,11 @@ struct alignas(64) Task {
     int sets;    // of ROWS queries, in all heads and batches
     float extra; // added to the first key's products: its logarithm of how many it stands for
 };
+// Blocks take every so many sets of the first task, then of the second. Either all go on as they come,
+// or only those from `start` on, which had less to do so far, with steps of as many sets as they are.
 struct Tasks {
     Task item[2];
+    int start, step;
 };
 
 // Three groups take turns in giving work to the matrix units; two are faster without.
@@ -135,6 +138,12 @@ DEVICE void multiply_keys_again(float (&s)[TILE / 2], unsigned q, unsigned k, in
     }
 }
 
+DEVICE int next_set(const Tasks& tasks, int set) {
+    bool first = set < tasks.item[0].sets;
+    set += first ? int(gridDim.x) : tasks.step;
+    return first && set >= tasks.item[0].sets && int(blockIdx.x) < tasks.start ? 0x7fffffff : set;
+}
+
 struct Place {
     int task, first, head, batch;
 };
@@ -157,7 +166,7 @@ struct Rooms {
 
 DEVICE void bring(const Tasks& tasks, int sets, const Rooms& rooms) {
     unsigned turn = 0, number = 0; // tiles and sets so far
-    for (int set = blockIdx.x; set < sets; set += gridDim.x, ++number) {
+    for (int set = blockIdx.x; set < sets; set = next_set(tasks, set), ++number) {
         Place at = place_of(tasks, set);
         const Task& task = tasks.item[at.task];
         unsigned half = number & 1, full = rooms.q_full + 8 * half;
@@ -337,7 +346,7 @@ extern "C" __global__ void __launch_bounds__(128 * (GROUPS + 1), 1)
         int group = warp / 4;
         unsigned turn = 0, number = 0;
         if (group == GROUPS - 1) give_turn(0);
-        for (int set = blockIdx.x; set < sets; set += gridDim.x, ++number) {
+        for (int set = blockIdx.x; set < sets; set = next_set(tasks, set), ++number) {
             Place at = place_of(tasks, set);
             const Task& task = tasks.item[at.task];
             int tiles = (task.keys + TILE - 1) / TILE, first = at.first + 64 * group;

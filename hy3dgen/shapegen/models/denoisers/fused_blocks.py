@@ -307,17 +307,12 @@ def _single(
     if own is None:
         places = [half.joint for half in halves]
         works = [functools.partial(_attend, *call) for call in calls]
+        *attended, rest = _beside(normed, [*works, activated])
     else:
-        places = [slice(0, rows)]
-        joint = torch.empty_like(q[0])
-        outputs = [[_rows(joint, half.joint, batch)] for half in halves]
-
-        def attend_all() -> Tensor:
-            _attend_all(own, calls, outputs)
-            return joint.flatten(1)
-
-        works = [attend_all]
-    *attended, rest = _beside(normed, [*works, activated])
+        places, attended = [slice(0, rows)], [torch.empty_like(normed)]
+        joint = attended[0].view(shape[1:])
+        _attend_all(own, calls, [[_rows(joint, half.joint, batch)] for half in halves])
+        rest = activated()
     if whole:
         joint = _together([part.reshape(-1, width) for part in attended])
         return block.linear2(torch.cat([joint, rest], dim=-1))
