@@ -17,6 +17,7 @@ from torch import Tensor
 
 SOURCES = Path(__file__).parent / "cuda"
 _THREADS, _BLOCKS_A_PROCESSOR = 128, 32
+_SHARED_UNASKED, _LARGEST_SHARED = 48 << 10, 8  # bytes; the driver's number of that attribute
 
 
 class KernelsUnavailableError(RuntimeError):
@@ -30,6 +31,8 @@ class CudaKernels:
     ----------
     sources : names of files in `cuda`, without their ending; together they are one program
     device : a CUDA device
+    options : of the compiler, besides
+    own : also instructions that no other kind of GPU has, which older compilers do not know
 
     Raises
     ------
@@ -37,15 +40,22 @@ class CudaKernels:
         The compiler or the driver cannot be used, with what it said.
     """
 
-    def __init__(self, sources: Sequence[str], device: torch.device) -> None:
+    def __init__(
+        self,
+        sources: Sequence[str],
+        device: torch.device,
+        options: Sequence[str] = (),
+        own: bool = False,
+    ) -> None:
         self.device = device
-        self._processors = torch.cuda.get_device_properties(device).multi_processor_count
-        self._driver = _load("the CUDA driver", ["nvcuda.dll", "libcuda.so.1"])
+        self.processors = torch.cuda.get_device_properties(device).multi_processor_count
+        self.driver = _load("the CUDA driver", ["nvcuda.dll", "libcuda.so.1"])
         module = ctypes.c_void_p()
         with torch.cuda.device(device):
             torch.cuda.current_stream().synchronize()  # makes the context of this thread
-            program = _compiled(sources, torch.cuda.get_device_capability(device))
-            self._check(self._driver.cuModuleLoadData(ctypes.byref(module), program), "the kernels")
+            major, minor = torch.cuda.get_device_capability(device)
+            program = _compiled(sources, f"sm_{major}{minor}{'a' if own else ''}", options)
+            self.check(self.driver.cuModuleLoadData(ctypes.byref(module), program), "the kernels")
         self._module = module
         self._functions: dict[str, ctypes.c_void_p] = {}
 
@@ -55,32 +65,40 @@ class CudaKernels:
         Tensors are passed as pointers and must be contiguous; whole numbers as int, other numbers
         as float; ctypes values as they are. A kernel's own first argument is among them.
         """
-        if count == 0:
-            return
-        function = self._functions.get(name)
-        if function is None:
-            function = ctypes.c_void_p()
-            self._check(
-                self._driver.cuModuleGetFunction(
-                    ctypes.byref(function), self._module, name.encode()
-                ),
-                name,
-            )
-            self._functions[name] = function
+        if count:
+            blocks = min(-(-count // _THREADS), self.processors * _BLOCKS_A_PROCESSOR)
+            self.launch_blocks(name, blocks, _THREADS, 0, *arguments)
+
+    def launch_blocks(
+        self, name: str, blocks: int, threads: int, shared: int, *arguments: Any
+    ) -> None:
+        """The same with so many blocks and threads, and bytes of shared memory for each block."""
+        function = self._functions.get(name) or self._function(name, shared)
         values = as_values(arguments)
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        blocks = min(-(-count // _THREADS), self._processors * _BLOCKS_A_PROCESSOR)
-        stream = torch.cuda.current_stream(self.device).cuda_stream
-        failed = self._driver.cuLaunchKernel(
-            function, blocks, 1, 1, _THREADS, 1, 1, 0, ctypes.c_void_p(stream), pointers, None
+        stream = ctypes.c_void_p(torch.cuda.current_stream(self.device).cuda_stream)
+        failed = self.driver.cuLaunchKernel(
+            function, blocks, 1, 1, threads, 1, 1, shared, stream, pointers, None
         )
         if failed:
-            self._check(failed, name)
+            self.check(failed, name)
 
-    def _check(self, code: int, what: str) -> None:
+    def _function(self, name: str, shared: int) -> ctypes.c_void_p:
+        function = ctypes.c_void_p()
+        self.check(
+            self.driver.cuModuleGetFunction(ctypes.byref(function), self._module, name.encode()),
+            name,
+        )
+        if shared > _SHARED_UNASKED:
+            self.check(self.driver.cuFuncSetAttribute(function, _LARGEST_SHARED, shared), name)
+        self._functions[name] = function
+        return function
+
+    def check(self, code: int, what: str) -> None:
+        """Raise `KernelsUnavailableError` unless an answer of the driver is a good one."""
         if code:
             text = ctypes.c_char_p()
-            self._driver.cuGetErrorString(code, ctypes.byref(text))
+            self.driver.cuGetErrorString(code, ctypes.byref(text))
             said = (text.value or b"unknown").decode()
             raise KernelsUnavailableError(f"the CUDA driver refused {what} ({said})")
 
@@ -100,7 +118,7 @@ def as_values(arguments: tuple[Any, ...]) -> list[Any]:
     return values
 
 
-def _compiled(sources: Sequence[str], capability: tuple[int, int]) -> bytes:
+def _compiled(sources: Sequence[str], kind: str, more: Sequence[str]) -> bytes:
     """Machine code of source files for a kind of GPU."""
     compiler = _load("the compiler library NVRTC", list(_compilers()))
     header = (SOURCES / "vectors.cuh").read_bytes()
@@ -114,7 +132,7 @@ def _compiled(sources: Sequence[str], capability: tuple[int, int]) -> bytes:
         (ctypes.c_char_p * 1)(b"vectors.cuh"),
     )
     try:
-        options = [f"--gpu-architecture=sm_{capability[0]}{capability[1]}", "--std=c++17"]
+        options = [f"--gpu-architecture={kind}", "--std=c++17", *more]
         encoded = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         failed = compiler.nvrtcCompileProgram(program, len(options), encoded)
         size = ctypes.c_size_t()
@@ -123,8 +141,8 @@ def _compiled(sources: Sequence[str], capability: tuple[int, int]) -> bytes:
             log = ctypes.create_string_buffer(size.value)
             compiler.nvrtcGetProgramLog(program, log)
             raise KernelsUnavailableError(
-                f"NVRTC could not compile {', '.join(sources)} for compute capability "
-                f"{capability[0]}.{capability[1]}: {log.value.decode(errors='replace')}"
+                f"NVRTC could not compile {', '.join(sources)} for {kind}: "
+                f"{log.value.decode(errors='replace')}"
             )
         compiler.nvrtcGetCUBINSize(program, ctypes.byref(size))
         code = ctypes.create_string_buffer(size.value)

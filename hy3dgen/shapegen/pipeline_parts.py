@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidImageError, InvalidSettingError
+from ..gpu.attention_kernel import prepare_attention_kernel
 from ..gpu.graphs import Recordings
 from ..gpu.mesh_kernels import prepare_mesh_kernels
 from ..model_defaults import Defaults, usual_settings, with_file
@@ -125,6 +126,7 @@ class PipelineParts:
         device = pick_device(device)  # before the slow part
         prepare_mesh_kernels(device)
         dtype = pick_dtype(dtype, device)
+        prepare_attention_kernel(device, dtype)
         weights = Path(ckpt_path)
         if use_safetensors and weights.suffix == ".ckpt":
             weights = weights.with_suffix(".safetensors")

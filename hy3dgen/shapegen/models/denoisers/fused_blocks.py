@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ....gpu.attention_kernel import AttentionKernel, Task, run_tasks
 from ....gpu.fused_reduce import Kernels
 from ....gpu.transformer_kernels import gated_norm, head_norms, transformer_kernels
-from ..attention import Repeats, attend, join_heads
+from ..attention import Repeats, attend, join_heads, own_kernel
 
 
 def kernels_for(model: Any, x: Tensor, times: int) -> Kernels | None:
@@ -173,47 +174,72 @@ def _joint_attention(
                 kernels, _rows(qkv, rows, batch), attention.norm.query_norm.scale,
                 attention.norm.key_norm.scale, joint, skipped,
             )  # fmt: skip
-    attended, _ = _attend_beside(targets, halves, batch, None)
-    outputs = zip(attended, halves, strict=True)
+    calls = _calls(targets, halves, batch)
+    own = own_kernel(calls)
+    if own is not None:
+        conditions, latents = (
+            stream.new_empty(len(stream), *shape[1:]) for stream in (cond, latent)
+        )
+        outputs = [
+            [_rows(conditions, half.condition, batch), _rows(latents, half.latents, batch)]
+            for half in halves
+        ]
+        _attend_all(own, calls, outputs)
+        return latents.flatten(1), conditions.flatten(1)
+    attended = _beside(latent, [functools.partial(_attend, *call) for call in calls])
     latents, conditions = zip(
         *(
             (part[:, half.tokens :].reshape(-1, width), part[:, : half.tokens].reshape(-1, width))
-            for part, half in outputs
+            for part, half in zip(attended, halves, strict=True)
         ),
         strict=True,
     )
     return _together(latents), _together(conditions)
 
 
-def _attend_beside(
-    targets: Sequence[Tensor],
-    halves: Sequence[_Half],
-    batch: int,
-    meanwhile: Callable[[], Tensor] | None,
-) -> tuple[list[Tensor], Tensor | None]:
-    """Attention of each half, `(B, N, D)`, and what `meanwhile` gives.
+def _calls(
+    targets: Sequence[Tensor], halves: Sequence[_Half], batch: int
+) -> list[tuple[Tensor, Tensor, Tensor, Repeats | None]]:
+    """What attention is asked for, half after half, from q, k and v `(R, heads, d)`."""
+    calls = []
+    for half in halves:
+        q, k, v = (_rows(target, half.joint, batch).transpose(1, 2) for target in targets)
+        calls.append((q, k, v, half.repeats))
+    return calls
 
-    Attention of one half leaves part of a GPU idle towards its end. A recording has the others, and
-    what else does not wait for it, beside it. Every stream waits for the main one before it begins
-    and is waited for in the end, so memory that one of them gives back is free for all.
+
+def _attend_all(
+    own: AttentionKernel,
+    calls: Sequence[tuple[Tensor, Tensor, Tensor, Repeats | None]],
+    outputs: Sequence[Sequence[Tensor]],
+) -> None:
+    tasks = [
+        Task(q, k, v, places, 1 if repeats is None else repeats.times)
+        for (q, k, v, repeats), places in zip(calls, outputs, strict=True)
+    ]
+    run_tasks(own, tasks)
+
+
+def _beside(x: Tensor, works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What works give that do not wait for one another.
+
+    A work leaves part of a GPU idle towards its end. A recording has the others beside it. Every
+    stream waits for the main one before it begins and is waited for in the end, so memory that one
+    of them gives back is free for all.
     """
-    here = torch.cuda.current_stream(targets[0].device) if _is_recording(targets[0]) else None
-    attended = []
-    streams = []
-    for number, half in enumerate(halves):
-        parts = [_rows(target, half.joint, batch) for target in targets]
-        if here is None or (meanwhile is None and number == 0):
-            attended.append(_attend(*parts, half.repeats))
-            continue
-        stream = _side_stream(here.device.index, number)
+    if not _is_recording(x):
+        return [work() for work in works]
+    here = torch.cuda.current_stream(x.device)
+    streams = [_side_stream(here.device.index, number) for number in range(len(works) - 1)]
+    given = []
+    for stream, work in zip(streams, works[:-1], strict=True):
         stream.wait_stream(here)
-        streams.append(stream)
         with torch.cuda.stream(stream):
-            attended.append(_attend(*parts, half.repeats))
-    other = None if meanwhile is None else meanwhile()
+            given.append(work())
+    given.append(works[-1]())
     for stream in streams:
         here.wait_stream(stream)
-    return attended, other
+    return given
 
 
 @functools.cache
@@ -230,8 +256,8 @@ def _together(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None) -> Tensor:
-    """Attention of tensors `(B, N, heads, d)`, `(B, N, heads * d)`."""
-    return join_heads(attend(*(part.transpose(1, 2) for part in (q, k, v)), repeats))
+    """Attention of tensors `(B, heads, N, d)`, `(B, N, heads * d)`."""
+    return join_heads(attend(q, k, v, repeats))
 
 
 def _finish_stream(
@@ -276,15 +302,25 @@ def _single(
             normed, block.linear1.weight[inner:], _part(block.linear1.bias, inner, inner + hidden)
         )
 
-    attended, rest = _attend_beside((q[0], k[0], v), halves, batch, activated)
+    calls = _calls((q[0], k[0], v), halves, batch)
+    own = own_kernel(calls)
+    if own is None:
+        places = [half.joint for half in halves]
+        works = [functools.partial(_attend, *call) for call in calls]
+        *attended, rest = _beside(normed, [*works, activated])
+    else:
+        places, attended = [slice(0, rows)], [torch.empty_like(normed)]
+        joint = attended[0].view(shape[1:])
+        _attend_all(own, calls, [[_rows(joint, half.joint, batch)] for half in halves])
+        rest = activated()
     if whole:
         joint = _together([part.reshape(-1, width) for part in attended])
         return block.linear2(torch.cat([joint, rest], dim=-1))
     # The product over both inputs side by side, without laying them side by side.
     weight = block.linear2.weight
     change = F.linear(rest, weight[:, width:], block.linear2.bias)
-    for half, part in zip(halves, attended, strict=True):
-        change[half.joint].addmm_(part.reshape(-1, width), weight[:, :width].t())
+    for place, part in zip(places, attended, strict=True):
+        change[place].addmm_(part.reshape(-1, width), weight[:, :width].t())
     return change
 
 
