@@ -30,6 +30,7 @@ from hy3dgen.pictures import load_picture
 from hy3dgen.shapegen import pipelines
 from hy3dgen.shapegen.devices import default_dtype, pick_device
 from hy3dgen.shapegen.mesh_export import export_to_arrays
+from hy3dgen.shapegen.models import attention
 
 from .machine import processor_name
 from .random_models import random_pipeline
@@ -65,7 +66,7 @@ def ours(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any = 
 
 
 def plain(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any = None) -> Any:
-    with _all_tokens():
+    with _as_published():
         (output,) = pipeline(
             picture, generator=torch.Generator().manual_seed(0), output_type="mesh",
             volume_decoder="flashvdm", compatibility=True, progress=progress, **settings,
@@ -77,14 +78,15 @@ def plain(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any =
 
 
 @contextlib.contextmanager
-def _all_tokens() -> Iterator[None]:
-    """Guided steps as published: one call of two halves with all tokens."""
-    denoise = pipelines.denoise
+def _as_published() -> Iterator[None]:
+    """Guided steps are one call of two halves with all tokens; attention is PyTorch's own."""
+    denoise, kernel_for = pipelines.denoise, attention.kernel_for
     pipelines.denoise = functools.partial(denoise, merge_tokens=False)
+    attention.kernel_for = lambda _parts: None
     try:
         yield
     finally:
-        pipelines.denoise = denoise
+        pipelines.denoise, attention.kernel_for = denoise, kernel_for
 
 
 def measure(

@@ -30,6 +30,7 @@ SOURCES = ("hopper", "attention")
 HEAD = 64
 _CAPABILITY = (9, 0)
 _TILE, _STAGES, _TASKS = 128, 4, 2  # as in the source
+_FEWEST_PRODUCTS = 1 << 18  # of a query and a key in one head
 # Groups of a block, and what a query and a key cost with so many. Three are faster, but take 192
 # queries at a time, which does not come out even with few queries.
 _COSTS = {3: 1.0, 2: 1.2}
@@ -68,6 +69,31 @@ def attention_kernel(x: Tensor) -> AttentionKernel | None:
     if not x.is_cuda or x.dtype not in _TYPES or x.shape[-1] != HEAD:
         return None
     return _found(x.device, x.dtype)
+
+
+def kernel_for(parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> AttentionKernel | None:
+    """The kernel for several attentions, of q to k and v each, or None where it cannot do one.
+
+    Gradients and torch.compile are left to the plain functions, and so are small cases: a launch
+    would cost more than it saves.
+    """
+    if torch.compiler.is_compiling() or not parts[0][0].is_cuda:
+        return None
+    if all(q.shape[2] * k.shape[2] < _FEWEST_PRODUCTS for q, k, _v in parts):
+        return None
+    for q, k, v in parts:
+        if not fits(q, k, v) or q.shape[:2] != k.shape[:2] or not q.dtype == k.dtype == v.dtype:
+            return None
+        if torch.is_grad_enabled() and any(part.requires_grad for part in (q, k, v)):
+            return None
+    return attention_kernel(parts[0][2])
+
+
+def run_alone(kernel: AttentionKernel, q: Tensor, k: Tensor, v: Tensor, times: int = 1) -> Tensor:
+    """One attention, `(B, H, N, HEAD)`; the first key counts as `times` equal ones."""
+    out = v.new_empty(q.shape[0], q.shape[2], q.shape[1], q.shape[3])
+    run_tasks(kernel, [Task(q, k, v, [out], times)])
+    return out.transpose(1, 2)
 
 
 def prepare_attention_kernel(device: torch.device, dtype: torch.dtype) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from hy3dgen.gpu import transformer_kernels
+from hy3dgen.gpu import attention_kernel, transformer_kernels
 from hy3dgen.shapegen.models import attention
 from hy3dgen.shapegen.models.denoisers import fused_blocks
 from hy3dgen.shapegen.models.denoisers.hunyuan3ddit import Hunyuan3DDiT, modulate
@@ -101,7 +101,7 @@ def launches(request, device, monkeypatch):
         monkeypatch.setattr(fused_blocks, "own_kernel", lambda _calls: "one")
         monkeypatch.setattr(fused_blocks, "run_tasks", attend_in_plain_steps)
     else:
-        monkeypatch.setattr(attention, "_FEWEST_PRODUCTS", 0)
+        monkeypatch.setattr(attention_kernel, "_FEWEST_PRODUCTS", 0)
 
 
 @devices
