@@ -230,7 +230,7 @@ def run_plain(
     model = getattr(models, kind)
 
     def delight() -> Any:
-        models.delight.use_graphs = False
+        models.delight.use_graphs = models.delight.keeps_text = False
         with plain.plain_networks():
             return models.delight(scene.picture, num_inference_steps=steps["delight"])
 
@@ -329,13 +329,13 @@ def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]
 
     def step_ms(step: Callable[..., Any], scales: list[float]) -> float:
         features = model.unet.look_at_references(maps(1)[:, :1])
-        text = model.unet.unet.learned_text_clip_gen.to(dtype).expand(len(scales), -1, -1)
+        text = model.unet.unet.learned_text_clip_gen.to(dtype)
         fixed = model._fixed(
             text, scales, features, {"normal_imgs": maps(1), "position_imgs": maps(1)},
             list(range(12, 12 + len(VIEWS))),
         )  # fmt: skip
         at = torch.tensor(500.0, device=device)
-        seen = maps(len(scales))
+        seen = maps(1)
         for _ in range(3):
             step(seen, at, **fixed)
         clock = Watch(device)
@@ -521,7 +521,7 @@ def main() -> None:
         with plain.plain_networks(shared):
             run["plain"] = run_plain(scene, models, kind, device, steps)
         getattr(models, kind).views_at_once = views_at_once
-        models.delight.use_graphs = True
+        models.delight.use_graphs = models.delight.keeps_text = True
         run["ratios"] = ratios(run["ours"], run["plain"])
         show(f"{kind}: plain", run["plain"])
         print(f"  ratios: {run['ratios']}")

@@ -121,8 +121,8 @@ class _View:
 
     def maps(self) -> Tensor:
         """(2, H, W, 3) uint8: normals and positions, white outside."""
-        maps = torch.full((2, self.size[0] * self.size[1], 3), 255, dtype=torch.uint8)
-        maps = maps.to(self.shown.device)
+        pixels, device = self.size[0] * self.size[1], self.shown.device
+        maps = torch.full((2, pixels, 3), 255, dtype=torch.uint8, device=device)
         for image, values in zip(
             maps, ((self.normals + 1) * 0.5, self._interpolate(self.mesh.places)), strict=True
         ):
