@@ -20,7 +20,9 @@ _ROW_VALUES = 2048  # of rows that are normed together
 
 
 @triton.jit
-def _shift(bias, addend, picture, channels, column, inside, BIAS: tl.constexpr, ADDED: tl.constexpr):
+def _shift(
+    bias, addend, picture, channels, column, inside, BIAS: tl.constexpr, ADDED: tl.constexpr
+):
     """What is added to a picture's channels before they are normed."""
     shift = tl.zeros(column.shape, tl.float32)
     if BIAS:
@@ -207,9 +209,7 @@ def join(x: Tensor, other: Tensor, bias: Tensor, last: Tensor | None) -> Tensor:
     """`x` in place: it, `other` and biases (C,), all in the order N, H, W, C of memory."""
     grid = (triton.cdiv(x.numel(), _TILE),)
     last_or_any = bias if last is None else last
-    _joined[grid](
-        x, other, bias, last_or_any, x.numel(), x.shape[1], _TILE, last is not None
-    )
+    _joined[grid](x, other, bias, last_or_any, x.numel(), x.shape[1], _TILE, last is not None)
     return x
 
 

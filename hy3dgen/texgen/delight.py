@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from ..gpu.graphs import GraphedNetwork
 from .hunyuanpaint.autoencoder import Autoencoder
+from .hunyuanpaint.block_layers import KeysAndValues
 from .hunyuanpaint.components import embed_nothing, load_autoencoder, load_unet
 from .hunyuanpaint.settings import read_json
-from .hunyuanpaint.transformer import KeysAndValues, Views
+from .hunyuanpaint.transformer import Views
 from .hunyuanpaint.unet import UNet
 from .noise_schedules import EulerAncestral, NoiseSettings
 from .reference_image import finish_delight, prepare_for_delight

@@ -13,7 +13,6 @@ import torch
 
 from ..errors import Cancelled
 from ..mesh import TriangleMesh, reduce_faces
-from ..mesh.native.loader import March
 from ..shapegen.devices import pick_device
 from ..shapegen.offload import Offload
 from ..worker.unwrap import SECONDS
@@ -21,8 +20,14 @@ from . import cameras
 from .charts import charts_of
 from .config import TURBO_FOLDER, Hunyuan3DTexGenConfig
 from .delight import LightShadowRemover
+from .fill_on_device import (
+    Gaps,
+    fill_along_mesh_on_device,
+    fill_rest_on_device,
+    find_gaps,
+)
 from .hunyuanpaint.pipeline import GUIDANCE, STEPS, HunyuanPaintPipeline
-from .inpaint import fill_along_mesh, fill_rest, way_to_fill
+from .inpaint import fill_along_mesh, fill_rest
 from .material_bake import ALBEDO, METALLIC_ROUGHNESS, bake_materials
 from .materials import TextureMaps, set_texture
 from .mesh_render import MeshRender
@@ -222,31 +227,19 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         report("draw views", 0, 1)
         views = self._draw(vertices, faces, uvs)
         baking = self._plan_baking(views, size)
-        with _beside(lambda check: self._way_to_fill(baking, check)) as way:
+        with _beside(lambda check: self._find_gaps(baking, check)) as gaps:
             pictures = self._paint_views(
                 references, views, report, preview, seed=seed,
                 num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
             )  # fmt: skip
             report("bake", 0, 1)
             if METALLIC_ROUGHNESS in pictures:
+                device = self.device if self.device.type == "cuda" else None
                 return bake_materials(
-                    self.render.prepared, pictures, self._views(), size, config.bake_exp, report
-                )
-            texture, painted = self._bake(views, pictures[ALBEDO], baking, size)
-            report("fill", 0, 100)
-            filled = fill_along_mesh(
-                texture,
-                painted.astype(np.uint8) * np.uint8(255),
-                *self.render.get_mesh(),
-                lambda fraction: report("fill", round(50 * fraction), 100),
-            )
-            return TextureMaps(
-                fill_rest(
-                    *filled,
-                    lambda fraction: report("fill", round(50 + 50 * fraction), 100),
-                    way.result(),
-                )
-            )
+                    self.render.prepared, pictures, self._views(), size, config.bake_exp, report,
+                    device=device,
+                )  # fmt: skip
+            return TextureMaps(self._bake_and_fill(views, pictures[ALBEDO], baking, gaps, report))
 
     # --- the stages -------------------------------------------------------------------------------
 
@@ -290,36 +283,48 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         weights = self.config.candidate_view_weights
         return plan_baking(views.geometries, weights, size, self.config.bake_exp)
 
-    def _way_to_fill(self, baking: Baking | None, check: Callable[[], None]) -> March | None:
+    def _find_gaps(self, baking: Baking | None, check: Callable[[], None]) -> Gaps | None:
         """In which order gaps will be filled: where they are is known before their colours."""
         if baking is None:
             return None
-        mask = baking.painted.astype(np.uint8) * np.uint8(255)
-        mesh = self.render.get_mesh()
+        mesh = self.render.get_mesh()[:3]
         return self.cache.get(
-            digest("gaps", mask, *mesh),
-            lambda: way_to_fill(
-                fill_along_mesh(
-                    np.zeros((*mask.shape, 3), np.float32), mask, *mesh, lambda _: check()
-                )[1],
-                lambda _: check(),
-            ),
-            lambda way: 0 if way is None else sum(array.nbytes for array in way),
+            digest("gaps", baking.painted, *mesh),
+            lambda: find_gaps(baking.painted, *mesh, self.device, check),
+            lambda gaps: gaps.bytes,
         )
 
-    def _bake(
+    def _bake_and_fill(
         self,
         views: DrawnViews | ViewsOnDevice,
         pictures: Sequence[np.ndarray],
         baking: Baking | None,
-        size: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Texture (S, S, 3) float32 and where it is painted, (S, S) bool."""
+        gaps: Future,
+        report: Progress,
+    ) -> np.ndarray:
+        """(S, S, 3) uint8."""
+
+        def along(done: float) -> None:
+            report("fill", round(50 * done), 100)
+
+        def rest(done: float) -> None:
+            report("fill", round(50 + 50 * done), 100)
+
+        mesh = self.render.get_mesh()
         if isinstance(views, ViewsOnDevice):
             assert baking is not None
-            return bake_views_on_device(views.geometries, pictures, baking), baking.painted
-        weights = self.config.candidate_view_weights
-        return bake_views(views.geometries, pictures, weights, size, self.config.bake_exp)
+            texture = bake_views_on_device(views.geometries, pictures, baking)
+            report("fill", 0, 100)
+            known = gaps.result()
+            mask = fill_along_mesh_on_device(texture, known, *mesh[:2], along)
+            return fill_rest_on_device(texture, mask, known, rest)
+        config = self.config
+        size = self.render.texture_size[0]
+        settings = config.candidate_view_weights, size, config.bake_exp
+        in_arrays, painted = bake_views(views.geometries, pictures, *settings)
+        report("fill", 0, 100)
+        mask = painted.astype(np.uint8) * np.uint8(255)
+        return fill_rest(*fill_along_mesh(in_arrays, mask, *mesh, along), rest)
 
     def _paint_views(
         self,

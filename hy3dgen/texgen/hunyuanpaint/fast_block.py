@@ -7,7 +7,6 @@ comes next, and layers that take the same input are one product where their weig
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +14,8 @@ from torch import Tensor, nn
 
 from ...gpu.fused_layers import add_product, gated, layer_normed
 from ...shapegen.models.attention import join_heads
+from .block_layers import Attention, FeedForward, KeysAndValues
 from .fast_attention import attend
-
-if TYPE_CHECKING:
-    from .transformer import Attention, FeedForward, KeysAndValues, TransformerBlock
 
 
 def put_side_by_side(layers: Sequence[nn.Linear]) -> None:
@@ -57,16 +54,14 @@ def projected(x: Tensor, layers: Sequence[nn.Linear]) -> list[Tensor]:
     return list(F.linear(x, together).split([layer.out_features for layer in layers], dim=-1))
 
 
-def look(
-    h: Tensor, layer: "Attention", queries: Tensor, keys_and_values: "KeysAndValues"
-) -> None:
+def look(h: Tensor, layer: Attention, queries: Tensor, keys_and_values: KeysAndValues) -> None:
     """Add what the queries (B, M, C) find to `h`, (…, C) with B * M rows, but for a bias."""
     found = attend(layer.split(queries), *keys_and_values)
     add_product(h, layer.to_out[0], join_heads(found))
 
 
 def look_at_each_other(
-    h: Tensor, layer: "Attention", inputs: Sequence[Tensor], shape: Sequence[int]
+    h: Tensor, layer: Attention, inputs: Sequence[Tensor], shape: Sequence[int]
 ) -> None:
     """The same for queries, keys and values of `h` itself; `shape` (B, M, C) says who sees whom."""
     queries, *others = (one.reshape(shape) for one in inputs)
@@ -76,8 +71,8 @@ def look_at_each_other(
 
 def read_text_and_think(
     h: Tensor,
-    block: "TransformerBlock",
-    text: "KeysAndValues",
+    block: nn.Module,
+    text: KeysAndValues,
     biases: Sequence[Tensor],
     start: int = 0,
     silent: int = 0,
@@ -87,6 +82,7 @@ def read_text_and_think(
     Parameters
     ----------
     h : (…, L, C), call by call
+    block : a `TransformerBlock`
     text : of each call that has one
     biases, start : what the first half owes, see `fused_layers.layer_normed`
     silent : the first calls, whose text is all zeros: looking at it gives a bias alone
@@ -102,5 +98,5 @@ def read_text_and_think(
     add_product(h, last, gated(inner))
 
 
-def _ends(feed_forward: "FeedForward") -> tuple[nn.Linear, nn.Linear]:
+def _ends(feed_forward: FeedForward) -> tuple[nn.Linear, nn.Linear]:
     return feed_forward.net[0].proj, feed_forward.net[2]

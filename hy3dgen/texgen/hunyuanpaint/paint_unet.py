@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InvalidSettingError
+from .block_layers import KeysAndValues
 from .settings import UNetSettings
-from .transformer import KeysAndValues, PaintBlock, Views
+from .transformer import PaintBlock, Views
 from .unet import UNet
 
 REFERENCE_CLASSES = 5  # embeddings for reference pictures, before those of the cameras

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...gpu.fused_layers import normed
+from .block_layers import KeysAndValues
 from .convolutions import Downsample, ResnetBlock, Upsample
 from .settings import UNetSettings
-from .transformer import KeysAndValues, Transformer2D, TransformerBlock, Views, as_many
+from .transformer import Transformer2D, TransformerBlock, Views, as_many
 
 MakeBlock = Callable[[int, int, int], nn.Module]  # (width, heads, text_width)
 
