@@ -57,7 +57,8 @@ def bake_materials(
         report("fill", round(100 * done), 100)
 
     if device is None:
-        return _in_arrays(mesh, images, views, texture_size, exponent, radius, count, fill)
+        baked = bake_in_arrays(mesh, images, views, texture_size, exponent, radius, count)
+        return _fill_in_arrays(mesh, *baked, fill)
     from .fill_on_device import fill_along_mesh_on_device, fill_rest_on_device, find_gaps
     from .materials_on_device import bake_on_device
 
@@ -74,31 +75,39 @@ def bake_materials(
     return TextureMaps(*maps)
 
 
-def _in_arrays(
+def bake_in_arrays(
     mesh: PreparedMesh,
     images: Sequence[np.ndarray],
     views: Sequence[cameras.View],
     texture_size: int,
     exponent: float,
     radius: int,
-    count: Callable[[int], object],
-    fill: Callable[[float], object],
-) -> TextureMaps:
+    report: Callable[[int], object],
+) -> tuple[np.ndarray, np.ndarray]:
+    """See `materials_on_device.bake_on_device`."""
     texels = texel_table(mesh, texture_size)
     baked = []
     for number, (view, image) in enumerate(zip(views, images, strict=True)):
-        count(number)
+        report(number)
         matrix = cameras.view_matrix(view.elevation, view.azimuth)
         raster = ViewRaster(mesh, matrix, (image.shape[0], image.shape[1]))
         baked.append(sample_view(texels, raster, image, radius))
-    texture, painted = bake.merge(baked, [view.weight for view in views], exponent)
+    return bake.merge(baked, [view.weight for view in views], exponent)
+
+
+def _fill_in_arrays(
+    mesh: PreparedMesh,
+    texture: np.ndarray,
+    painted: np.ndarray,
+    report: Callable[[float], object],
+) -> TextureMaps:
     mask = painted.astype(np.uint8) * np.uint8(255)
     surface = mesh.caller_positions, mesh.faces, mesh.caller_uvs, mesh.uv_faces
     maps, way = [], None
     for number, channels in enumerate((slice(0, 3), slice(3, 6))):
-        along = fill_along_mesh(texture[..., channels], mask, *surface, _part(fill, 2 * number))
+        along = fill_along_mesh(texture[..., channels], mask, *surface, _part(report, 2 * number))
         way = way_to_fill(along[1]) if way is None else way  # the same for both
-        maps.append(fill_rest(*along, _part(fill, 2 * number + 1), way))
+        maps.append(fill_rest(*along, _part(report, 2 * number + 1), way))
     return TextureMaps(*maps)
 
 
