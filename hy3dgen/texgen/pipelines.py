@@ -37,7 +37,7 @@ from .reference_image import references_of
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
 from .super_resolution import SuperResolution
-from .transfer import to_full_detail
+from .transfer import LARGE_MESH, REDUCED_FACES, to_full_detail
 from .views_on_device import (
     Baking,
     ViewsOnDevice,
@@ -133,7 +133,7 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         unwrap_method: str = "auto",
         unwrap_seconds: float = SECONDS,
         face_count: int | None = None,
-        full_detail: bool = False,
+        full_detail: bool | None = None,
         progress: Progress | None = None,
         preview: Callable[[Any], None] | None = None,
     ) -> Any:
@@ -150,12 +150,13 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         delight : take light and shadow out of the picture first
         unwrap_method : "auto" or "xatlas" for xatlas within `unwrap_seconds`, "box" for six
             sides, "keep" for the mesh's own UVs
-        face_count : reduce the mesh to so many faces first
+        face_count : reduce the mesh to so many faces first; None: to 40,000 if it has more than
+            200,000 and needs new charts, and then the result has all faces again
         full_detail : where the mesh was reduced, bring the texture back to all of its faces, which
-            then get charts from six sides
-        progress : `progress(stage, step, total)` with stages "delight", "unwrap", "draw views",
-            "paint views", "bake", "fill" and "transfer"; what it raises ends the call, with `mesh`
-            as it was
+            then get charts from six sides; None: if it was not asked for by a `face_count`
+        progress : `progress(stage, step, total)` with stages "reduce", "delight", "unwrap",
+            "draw views", "paint views", "bake", "fill" and "transfer"; what it raises ends the
+            call, with `mesh` as it was
         preview : called with each painted view, a PIL image
         """
         report = progress or (lambda stage, step, total: None)
@@ -164,7 +165,12 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         work = TriangleMesh(np.asarray(target.vertices), np.asarray(target.faces))
         work.require_faces("painting")
         original, own_uvs = work, getattr(target.visual, "uv", None)
+        if full_detail is None:
+            full_detail = face_count is None
+        if face_count is None and len(work.faces) > LARGE_MESH:
+            face_count = REDUCED_FACES
         if face_count is not None and len(work.faces) > face_count and unwrap_method != "keep":
+            report("reduce", 0, 1)
             work = reduce_faces(work, face_count, "quality")
         with _beside(
             lambda check: charts_of(work, own_uvs, unwrap_method, unwrap_seconds, self.cache, check)
