@@ -500,6 +500,7 @@ def main() -> None:
     parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--out", type=Path, help="write the figures to this file")
     parser.add_argument("--models", nargs="+", choices=("turbo", "base"), default=["turbo", "base"])
+    parser.add_argument("--variants", action="store_true", help="also what pays within a step")
     parser.add_argument("--gigabytes", type=float, default=10.0)
     parser.add_argument("--low-gigabytes", type=float, default=6.0)
     options = parser.parse_args()
@@ -564,8 +565,9 @@ def main() -> None:
     result["materials"] = time_materials(scene, device)
     show("metallic and roughness", result["materials"])
     save()
-    result["variants"] = time_variants(models, device)
-    save()
+    if options.variants:
+        result["variants"] = time_variants(models, device)
+        save()
     for kind in options.models:  # last: networks leave the device here
         with capped(device, options.low_gigabytes):
             runs[kind]["low memory"] = run_whole(scene, models, kind, device, steps, True)
