@@ -29,7 +29,18 @@ from PIL import Image
 from hy3dgen.gpu import fused_layers
 from hy3dgen.mesh.box_unwrap import box_unwrap
 from hy3dgen.shapegen.devices import pick_device
-from hy3dgen.texgen import Hunyuan3DPaintPipeline, Hunyuan3DTexGenConfig, cameras, inpaint
+from hy3dgen.texgen import (
+    Hunyuan3DPaintPipeline,
+    Hunyuan3DTexGenConfig,
+    bake_materials,
+    cameras,
+    inpaint,
+)
+from hy3dgen.texgen.fill_on_device import (
+    fill_along_mesh_on_device,
+    fill_rest_on_device,
+    find_gaps,
+)
 from hy3dgen.texgen.hunyuanpaint import fast_attention
 from hy3dgen.texgen.mesh_render import MeshRender
 from hy3dgen.texgen.standard_views import draw_views
@@ -164,20 +175,22 @@ def run_ours(
     if pictures is None or drawn is None:
         return watch.stages
 
-    def bake() -> tuple[np.ndarray, np.ndarray]:
+    def bake() -> tuple[torch.Tensor, np.ndarray]:
         baking = plan_baking(drawn.geometries, WEIGHTS, scene.size, 4)
         return bake_views_on_device(drawn.geometries, pictures, baking), baking.painted
 
     baked = watch.guarded("bake and merge", bake)
     if baked is not None:
-        mask = baked[1].astype(np.uint8) * np.uint8(255)
-        empty = np.zeros((*mask.shape, 3), np.float32)
-        mesh = scene.render.get_mesh()
-        way = watch.guarded(
-            HIDDEN,
-            lambda: inpaint.way_to_fill(inpaint.fill_along_mesh(empty, mask, *mesh)[1]),
+        texture, painted = baked
+        watch.stages["bake and merge"]["painted"] = round(float(painted.mean()), 4)
+        mesh = scene.render.get_mesh()[:3]
+        gaps = watch.guarded(
+            HIDDEN, lambda: find_gaps(painted, *mesh, texture.device, lambda: None)
         )
-        finish(watch, scene, *baked, way)
+        mask = watch.guarded(
+            "fill along mesh", lambda: fill_along_mesh_on_device(texture, gaps, *mesh[:2])
+        )
+        watch.guarded("fill rest", lambda: fill_rest_on_device(texture, mask, gaps))
     return watch.stages
 
 
@@ -208,9 +221,7 @@ def paint(
         return list(model.decode(latents))
 
 
-def finish(
-    watch: Watch, scene: Scene, texture: np.ndarray, painted: np.ndarray, way: Any = None
-) -> None:
+def finish(watch: Watch, scene: Scene, texture: np.ndarray, painted: np.ndarray) -> None:
     mask = painted.astype(np.uint8) * np.uint8(255)
     watch.stages["bake and merge"]["painted"] = round(float(painted.mean()), 4)
     filled = watch.guarded(
@@ -220,7 +231,7 @@ def finish(
         ),
     )
     if filled is not None:
-        watch.guarded("fill rest", lambda: inpaint.fill_rest(*filled, None, way))
+        watch.guarded("fill rest", lambda: inpaint.fill_rest(*filled))
 
 
 def run_plain(
@@ -230,7 +241,7 @@ def run_plain(
     model = getattr(models, kind)
 
     def delight() -> Any:
-        models.delight.use_graphs = False
+        models.delight.use_graphs = models.delight.keeps_text = False
         with plain.plain_networks():
             return models.delight(scene.picture, num_inference_steps=steps["delight"])
 
@@ -317,6 +328,29 @@ def time_unwrap(scene: Scene) -> dict[str, Any]:
     return watch.stages
 
 
+def time_materials(scene: Scene, device: torch.device) -> dict[str, Any]:
+    """Both materials baked and filled, by the processor and by the device, and how they differ."""
+    random = np.random.default_rng(0)
+    side = scene.size // 4
+    small = [random.integers(0, 256, (side // 8, side // 8, 3), np.uint8) for _ in range(12)]
+    pictures = [np.asarray(Image.fromarray(one).resize((scene.size,) * 2)) for one in small]
+    both = {"albedo": pictures[:6], "mr": pictures[6:]}
+    watch = Watch(device)
+    maps = {}
+    for name, where in (("processor", None), ("first on device", device), ("device", device)):
+        maps[name] = watch.guarded(
+            name,
+            lambda where=where: bake_materials(
+                scene.render.prepared, both, texture_size=scene.size, device=where
+            ),
+        )
+    if all(one is not None for one in maps.values()):
+        pairs = zip(maps["processor"], maps["device"], strict=True)
+        off = [np.abs(one.astype(int) - other).max(axis=-1) > 1 for one, other in pairs]
+        watch.stages["device"]["texels that differ"] = round(float(np.mean(off)), 6)
+    return watch.stages
+
+
 def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]:
     """Milliseconds of a step with this and that, to see what pays."""
     found: dict[str, Any] = {}
@@ -329,13 +363,13 @@ def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]
 
     def step_ms(step: Callable[..., Any], scales: list[float]) -> float:
         features = model.unet.look_at_references(maps(1)[:, :1])
-        text = model.unet.unet.learned_text_clip_gen.to(dtype).expand(len(scales), -1, -1)
+        text = model.unet.unet.learned_text_clip_gen.to(dtype)
         fixed = model._fixed(
             text, scales, features, {"normal_imgs": maps(1), "position_imgs": maps(1)},
             list(range(12, 12 + len(VIEWS))),
         )  # fmt: skip
         at = torch.tensor(500.0, device=device)
-        seen = maps(len(scales))
+        seen = maps(1)
         for _ in range(3):
             step(seen, at, **fixed)
         clock = Watch(device)
@@ -466,6 +500,7 @@ def main() -> None:
     parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--out", type=Path, help="write the figures to this file")
     parser.add_argument("--models", nargs="+", choices=("turbo", "base"), default=["turbo", "base"])
+    parser.add_argument("--variants", action="store_true", help="also what pays within a step")
     parser.add_argument("--gigabytes", type=float, default=10.0)
     parser.add_argument("--low-gigabytes", type=float, default=6.0)
     options = parser.parse_args()
@@ -521,14 +556,18 @@ def main() -> None:
         with plain.plain_networks(shared):
             run["plain"] = run_plain(scene, models, kind, device, steps)
         getattr(models, kind).views_at_once = views_at_once
-        models.delight.use_graphs = True
+        models.delight.use_graphs = models.delight.keeps_text = True
         run["ratios"] = ratios(run["ours"], run["plain"])
         show(f"{kind}: plain", run["plain"])
         print(f"  ratios: {run['ratios']}")
         save()
     free()
-    result["variants"] = time_variants(models, device)
+    result["materials"] = time_materials(scene, device)
+    show("metallic and roughness", result["materials"])
     save()
+    if options.variants:
+        result["variants"] = time_variants(models, device)
+        save()
     for kind in options.models:  # last: networks leave the device here
         with capped(device, options.low_gigabytes):
             runs[kind]["low memory"] = run_whole(scene, models, kind, device, steps, True)

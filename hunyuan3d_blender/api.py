@@ -38,7 +38,7 @@ __all__ = ["Cancelled", "Hy3DError", "Job", "State", "generate", "queue", "reduc
 PictureLike = str | Path | bpy.types.Image
 OnEnd = Callable[[bpy.types.Object | None, str], None]
 METHODS = ("quality", "fast", "preview")
-UVS, STORAGES = ("auto", "keep", "new"), ("pack", "file")
+UVS, STORAGES, LARGE = ("auto", "keep", "new"), ("pack", "file"), ("copy", "all")
 TEXTURE_SIZES = (64, 8192)
 _POLL_SECONDS = 0.1
 
@@ -169,6 +169,7 @@ def texture(
     texture_size: int = 1024,
     uvs: str = "auto",
     storage: str = "pack",
+    large: str = "copy",
 ) -> list[bpy.types.Object]:
     """Give meshes the colours of a picture and wait. Shape, name and modifiers stay.
 
@@ -181,10 +182,12 @@ def texture(
     texture_size : pixels a side, 64 to 8192
     uvs : "keep" the active UV map, make a "new" one, or "auto": keep it if there is one
     storage : "pack" into the blend file, or a "file" beside it
+    large : a mesh of more than 200,000 faces that gets a new UV map is painted as a reduced "copy"
+        beside it, or the texture of that is brought to "all" its faces
 
     Returns
     -------
-    The objects.
+    The objects that were given; those that have a painted copy are hidden.
 
     Raises
     ------
@@ -194,7 +197,8 @@ def texture(
         It was cancelled. Is a Hy3DError too.
     """
     objects = list(objects)
-    for name, value, possible in (("uvs", uvs, UVS), ("storage", storage, STORAGES)):
+    checked = ("uvs", uvs, UVS), ("storage", storage, STORAGES), ("large", large, LARGE)
+    for name, value, possible in checked:
         if value not in possible:
             wanted = " or ".join(f"'{choice}'" for choice in possible)
             raise InvalidSettingError(f"{name} is '{value}'; {wanted} is wanted")
@@ -203,7 +207,8 @@ def texture(
         raise InvalidSettingError(f"texture_size is {texture_size}; {low} to {high} is wanted")
     if not any(obj.type == "MESH" for obj in objects):
         raise InvalidMeshError("there is no mesh to paint; give mesh objects")
-    wish = painting.Wish(str(picture), model, seed, texture_size, uvs.upper(), storage.upper())
+    choices = (one.upper() for one in (uvs, storage, large))
+    wish = painting.Wish(str(picture), model, seed, texture_size, *choices)
     job = painting.make_job(bpy.context, objects, wish)
     job_timer.run_blocking(job)
     _check_done(job)

@@ -274,6 +274,7 @@ TEXTS = {
     "Unwrapping": "Abwickeln",
     "Finding the view": "Ansicht suchen",
     "Laying the picture on": "Bild auflegen",
+    "Bringing the texture to all faces": "Textur auf alle Flächen bringen",
     "Taking the light away": "Licht entfernen",
     "Drawing the views": "Ansichten zeichnen",
     "Painting the views": "Ansichten malen",
@@ -567,6 +568,21 @@ TEXTS = {
     "New": "Neu",
     "Unwrap from six sides into a UV map of its own": (
         "Von sechs Seiten in eine eigene UV-Map abwickeln"
+    ),
+    "Large Meshes": "Große Meshes",
+    "How a mesh of more than 200,000 faces is painted if it gets a new UV map": (
+        "Wie ein Mesh mit über 200.000 Flächen bemalt wird, wenn es eine neue UV-Map bekommt"
+    ),
+    "Paint a Reduced Copy": "Reduzierte Kopie bemalen",
+    "A copy with 40,000 faces; the mesh is hidden": (
+        "Eine Kopie mit 40.000 Flächen; das Mesh wird ausgeblendet"
+    ),
+    "Paint All Faces": "Alle Flächen bemalen",
+    "The texture of a reduced copy is brought to the mesh itself, which takes longer": (
+        "Die Textur einer reduzierten Kopie wird auf das Mesh selbst gebracht; das dauert länger"
+    ),
+    "'{name}' has {many} faces: a copy with {few} was painted, and it was hidden": (
+        "'{name}' hat {many} Flächen: eine Kopie mit {few} wurde bemalt, und es wurde ausgeblendet"
     ),
     "Store": "Speichern",
     "In Blend File": "In der Blend-Datei",

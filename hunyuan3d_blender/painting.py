@@ -30,13 +30,15 @@ from . import (
 )
 from .jobs import Job, Part, Report
 
+LARGE_MESH = 200_000  # triangles; more are reduced before they get a new UV map
+REDUCED_FACES = 40_000
 _UVS_ON_TOP = 0.01  # of the UVs; more is worth a word
 _LOW_OVERLAP = 0.75  # of the outlines; below, the picture probably shows something else
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How to paint; `uvs` and `storage` are the operator's choices."""
+    """How to paint; `uvs`, `storage` and `large` are the operator's choices."""
 
     picture: str
     model: str = ""  # folder or name of a painting model; empty: from the picture only
@@ -44,6 +46,7 @@ class Wish:
     texture_size: int = 1024
     uvs: str = "AUTO"
     storage: str = "PACK"
+    large: str = "COPY"
 
 
 def make_job(context: bpy.types.Context, objects: Sequence[bpy.types.Object], wish: Wish) -> Job:
@@ -65,7 +68,12 @@ def make_job(context: bpy.types.Context, objects: Sequence[bpy.types.Object], wi
     subjects = [_Subject(obj, wish.uvs) for obj in meshes]
     warnings = _warnings(objects, meshes)
     image = picture_read.read_picture(picture)
-    params = {"texture_size": wish.texture_size}
+    params = {
+        "texture_size": wish.texture_size,
+        "reduce_above": LARGE_MESH,
+        "reduced_faces": REDUCED_FACES,
+        "full_detail": wish.large == "ALL",
+    }
     worker = environment.mesh_worker()
     if wish.model:
         params |= {**_model(context, wish.model), "seed": wish.seed}
@@ -128,6 +136,8 @@ class _Subject:
                 "'{name}' was changed or removed meanwhile, so it was not painted; start again"
             )
             return [("WARNING", text.format(name=self.name))]
+        if "vertices" in result.arrays:
+            return [*_told(obj, [], result), _add_copy(obj, result, folder), _summary(obj, result)]
         uvs = result.arrays["uvs"] if self.new_uvs else None
         replaced = texture_write.put_on(
             obj, result.arrays["colour"], self.loops, uvs, folder,
@@ -142,6 +152,28 @@ class _Subject:
             and np.array_equal(scene_read.read_vertices(mesh), self.arrays["vertices"])
             and np.array_equal(mesh_layers.read_triangles(mesh).faces, self.arrays["faces"])
         )
+
+
+def _add_copy(obj: bpy.types.Object, result: Result, folder: Path | None) -> Report:
+    """The reduced mesh that was painted, at the place of the object, which is hidden."""
+    arrays = result.arrays
+    name = f"{obj.name} (painted)"
+    mesh = bpy.data.meshes.new(name)
+    scene_write.fill_mesh(mesh, arrays["vertices"], arrays["faces"])
+    copy = bpy.data.objects.new(name, mesh)
+    placing.put_beside(copy, obj)
+    loops = np.arange(len(mesh.loops), dtype=np.int32)
+    surface = arrays.get("metallic_roughness")
+    texture_write.put_on(copy, arrays["colour"], loops, arrays["uvs"], folder, surface)
+    text = _("'{name}' has {many} faces: a copy with {few} was painted, and it was hidden")
+    return (
+        "INFO",
+        text.format(
+            name=obj.name,
+            many=f"{len(obj.data.polygons):,}",
+            few=f"{len(mesh.polygons):,}",
+        ),
+    )
 
 
 def _told(obj: bpy.types.Object, replaced: list[str], result: Result) -> list[Report]:

@@ -44,6 +44,28 @@ def link(
         context.view_layer.objects.active = obj
 
 
+def put_beside(added: bpy.types.Object, obj: bpy.types.Object) -> None:
+    """Let a new object stand for another: in its collections and place, and it is hidden."""
+    added.parent, added.parent_type, added.parent_bone = (
+        obj.parent,
+        obj.parent_type,
+        obj.parent_bone,
+    )
+    added.matrix_parent_inverse = obj.matrix_parent_inverse
+    added.matrix_basis = obj.matrix_basis
+    for collection in obj.users_collection:
+        collection.objects.link(added)
+    obj.hide_render = True
+    for layer in (layer for scene in bpy.data.scenes for layer in scene.view_layers):
+        if obj.name not in layer.objects:
+            continue
+        added.select_set(obj.select_get(view_layer=layer), view_layer=layer)
+        if layer.objects.active == obj:
+            layer.objects.active = added
+        obj.select_set(False, view_layer=layer)
+        obj.hide_set(True, view_layer=layer)
+
+
 def find(session_uid: int | None) -> bpy.types.Object | None:
     """By the number that undo keeps, never by name: names are given again."""
     return next((obj for obj in bpy.data.objects if obj.session_uid == session_uid), None)

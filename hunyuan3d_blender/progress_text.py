@@ -18,6 +18,7 @@ STAGES = {
     "reduce": "Reducing faces",
     "unwrap": "Unwrapping",
     "find view": "Finding the view",
+    "transfer": "Bringing the texture to all faces",
     "lay picture on": "Laying the picture on",
     "delight": "Taking the light away",
     "draw views": "Drawing the views",

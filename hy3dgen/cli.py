@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `hy3dgen`: pictures to meshes, and fewer faces for meshes, without writing Python.
+"""The command `hy3dgen`: meshes and textures from pictures, and fewer faces, without any Python.
 
 Here are its way in and `reduce`; the other commands are in `hy3dgen.commands`. Exit codes: 0 done;
 1 at least one file failed (the others are done); 2 wrong arguments; 130 stopped with Ctrl-C.
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hy3dgen
-from hy3dgen.commands import cache, generate, info, models
+from hy3dgen.commands import cache, generate, info, models, texture
 from hy3dgen.commands.terminal import (
     Interrupts,
     ProgressLine,
@@ -68,7 +68,7 @@ def _reduce(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hy3dgen", description="Pictures to meshes, and fewer faces."
+        prog="hy3dgen", description="Meshes and textures from pictures, and fewer faces."
     )
     parser.add_argument("--version", action="version", version=f"hy3dgen {hy3dgen.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     reduce.add_argument("--json", action="store_true", help="a line of JSON for each file")
     reduce.add_argument("--quiet", action="store_true", help="print only warnings and errors")
     reduce.set_defaults(run=_reduce)
-    for command in (generate, info, models, cache):
+    for command in (generate, texture, info, models, cache):
         command.add_parser(commands)
     return parser
 

@@ -48,6 +48,19 @@ class TextureSettings:
         ),
         default="AUTO",
     )
+    large: EnumProperty(
+        name="Large Meshes",
+        description="How a mesh of more than 200,000 faces is painted if it gets a new UV map",
+        items=(
+            ("COPY", "Paint a Reduced Copy", "A copy with 40,000 faces; the mesh is hidden"),
+            (
+                "ALL",
+                "Paint All Faces",
+                "The texture of a reduced copy is brought to the mesh itself, which takes longer",
+            ),
+        ),
+        default="COPY",
+    )
     storage: EnumProperty(
         name="Store",
         items=(
@@ -106,6 +119,7 @@ the side that it shows, and the far side filled from what is next to it"""
             seed=self.seed,
             texture_size=int(self.texture_size),
             uvs=self.uvs,
+            large=self.large,
             storage=self.storage,
         )
         return painting.make_job(context, context.selected_objects, wish)

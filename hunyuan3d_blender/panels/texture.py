@@ -9,7 +9,7 @@ from bpy.props import PointerProperty, StringProperty
 
 from hy3dgen.install import models
 
-from .. import setup_facts, thumbnails
+from .. import painting, setup_facts, thumbnails
 from ..operators.texture import TextureSettings
 from ..properties import RELATIVE, copy_settings
 from ..text_lines import draw_text, width_of
@@ -45,6 +45,8 @@ class HY3D_PT_texture(SidebarPanel, bpy.types.Panel):
             _offer_models(column, context)
         column.prop(settings, "texture_size")
         column.prop(settings, "uvs")
+        if any(len(obj.data.polygons) > painting.LARGE_MESH // 2 for obj in meshes):
+            column.prop(settings, "large")
         column.prop(settings, "storage")
         column.separator()
         row = large(column)

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from ..gpu.graphs import GraphedNetwork
 from .hunyuanpaint.autoencoder import Autoencoder
+from .hunyuanpaint.block_layers import KeysAndValues
 from .hunyuanpaint.components import embed_nothing, load_autoencoder, load_unet
 from .hunyuanpaint.settings import read_json
+from .hunyuanpaint.transformer import Views
 from .hunyuanpaint.unet import UNet
 from .noise_schedules import EulerAncestral, NoiseSettings
 from .reference_image import finish_delight, prepare_for_delight
@@ -39,7 +41,8 @@ class LightShadowRemover:
         self.unet, self.vae, self.scheduler, self.nothing = unet, vae, scheduler, nothing
         self.steps = STEPS
         self.use_graphs = True  # record a step on a CUDA device once and replay it
-        self._graphed = GraphedNetwork(unet)
+        self.keeps_text = True  # make the text's keys and values once for all steps
+        self._graphed = GraphedNetwork(_WithKeptText(unet))
         self.on_use: Callable[[Any], None] = lambda network: None
 
     @property
@@ -101,12 +104,27 @@ class LightShadowRemover:
         latents = latents * self.scheduler.init_noise_sigma
         self.on_use(self.unet)
         text = self.nothing.to(device, dtype)
-        step = self._graphed if self.use_graphs and device.type == "cuda" else self.unet
+        graphed = self.use_graphs and device.type == "cuda"
+        step = self._graphed if graphed else self._graphed.network
+        kept = self.unet.keep_text(text) if self.keeps_text else None
         for i, time in enumerate(self.scheduler.timesteps.float().to(device)):
             scaled = self.scheduler.scale_model_input(latents, i)
-            output = step(torch.cat([scaled, seen], dim=1), time, text)
+            output = step(torch.cat([scaled, seen], dim=1), time, text, kept)
             latents = self.scheduler.step(output, i, latents, noise)
             report("delight", i + 1, steps)
         self.on_use(self.vae)
         decoded = self.vae.decode(latents / self.vae.settings.scaling_factor)
         return (decoded / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0).float().cpu().numpy()
+
+
+class _WithKeptText(nn.Module):
+    """The network, with keys and values of the text by layer, or None, as an argument."""
+
+    def __init__(self, unet: UNet) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(
+        self, sample: Tensor, time: Tensor, text: Tensor, kept: dict[str, KeysAndValues] | None
+    ) -> Tensor:
+        return self.unet(sample, time, text, views=Views(1, kept=kept))

@@ -7,6 +7,7 @@ charts which only happen to lie side by side.
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,19 +47,53 @@ def fill_along_mesh(
     uvs, uv_faces : (U, 2) with v up, (F, 3) or None if `faces` names them
     seconds : no more sweeps after that; the result is then less smooth
     """
-    texture, mask = np.array(texture, np.float32), np.array(mask, np.uint8)
-    faces = np.ascontiguousarray(faces, np.int32)
-    corners = faces.reshape(-1)
-    rows, columns = nearest_texels(uvs, mask.shape)
-    of_corners = corners if uv_faces is None else np.asarray(uv_faces).reshape(-1)
-    rows, columns = rows[of_corners], columns[of_corners]
+    corners = corner_texels(mask, faces, uvs, uv_faces)
+    size = texture.shape[2]
+    texture = np.array(texture, np.float32).reshape(-1, size)
+    mask, shape = np.array(mask, np.uint8).reshape(-1), mask.shape
+    seen = texture[corners.texels[corners.painted]]
+    texels, colours = colour_corners(corners, seen, positions, faces, progress, seconds)
+    texture[texels] = colours
+    mask[texels] = 255
+    return texture.reshape(*shape, size), mask.reshape(shape)
 
-    painted = mask[rows, columns] > 0
+
+class CornerTexels(NamedTuple):
+    """Vertex and texel, by number, of each face's corners, (3 F,), and whether that is painted."""
+
+    vertices: np.ndarray
+    texels: np.ndarray
+    painted: np.ndarray
+
+
+def corner_texels(
+    mask: np.ndarray, faces: np.ndarray, uvs: np.ndarray, uv_faces: np.ndarray | None = None
+) -> CornerTexels:
+    rows, columns = nearest_texels(uvs, mask.shape)
+    vertices = np.ascontiguousarray(faces, np.int32).reshape(-1)
+    texels = rows * mask.shape[1] + columns
+    texels = texels[vertices if uv_faces is None else np.asarray(uv_faces).reshape(-1)]
+    return CornerTexels(vertices, texels, mask.reshape(-1)[texels] > 0)
+
+
+def colour_corners(
+    corners: CornerTexels,
+    seen: np.ndarray,
+    positions: np.ndarray,
+    faces: np.ndarray,
+    progress: Progress | None = None,
+    seconds: float = VERTEX_SECONDS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Texels at corners whose vertex has or gets a colour, each once, (N,), and those colours.
+
+    `seen` are the colours of the painted corners' texels; the rest as in `fill_along_mesh`.
+    """
+    faces = np.ascontiguousarray(faces, np.int32)
     coloured = np.zeros(len(positions), np.uint8)
-    colours = np.zeros((len(positions), texture.shape[2]), np.float32)
-    coloured[corners[painted]] = 1
-    colours[corners[painted]] = texture[rows[painted], columns[painted]]
-    waiting = np.ascontiguousarray(corners[~painted])
+    colours = np.zeros((len(positions), seen.shape[1]), np.float32)
+    coloured[corners.vertices[corners.painted]] = 1
+    colours[corners.vertices[corners.painted]] = seen
+    waiting = np.ascontiguousarray(corners.vertices[~corners.painted])
     end = time.monotonic() + seconds
 
     def watch(fraction: float) -> None:
@@ -73,10 +108,13 @@ def fill_along_mesh(
         fill(positions, faces, waiting, coloured, colours, watch)
     except _OutOfTime:
         pass
-    known = coloured[corners] > 0
-    texture[rows[known], columns[known]] = colours[corners[known]]
-    mask[rows[known], columns[known]] = 255
-    return texture, mask
+    known = np.flatnonzero(coloured[corners.vertices])
+    # Of corners that share a texel the last one counts.
+    texels = corners.texels[known]
+    last = np.zeros(int(texels.max(initial=-1)) + 1, np.int64)
+    last[texels] = np.arange(len(known))
+    kept = np.flatnonzero(last[texels] == np.arange(len(known)))
+    return texels[kept], colours[corners.vertices[known[kept]]]
 
 
 def nearest_texels(uvs: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

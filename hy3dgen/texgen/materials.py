@@ -83,3 +83,11 @@ def as_gltf(metallic_roughness: np.ndarray) -> np.ndarray:
     packed[..., 1] = metallic_roughness[..., 1]
     packed[..., 2] = metallic_roughness[..., 0]
     return packed
+
+
+def from_gltf(packed: np.ndarray) -> np.ndarray:
+    """The opposite of `as_gltf`."""
+    metallic_roughness = np.zeros_like(packed)
+    metallic_roughness[..., 0] = packed[..., 2]
+    metallic_roughness[..., 1] = packed[..., 1]
+    return metallic_roughness

@@ -13,7 +13,6 @@ import torch
 
 from ..errors import Cancelled
 from ..mesh import TriangleMesh, reduce_faces
-from ..mesh.native.loader import March
 from ..shapegen.devices import pick_device
 from ..shapegen.offload import Offload
 from ..worker.unwrap import SECONDS
@@ -21,8 +20,14 @@ from . import cameras
 from .charts import charts_of
 from .config import TURBO_FOLDER, Hunyuan3DTexGenConfig
 from .delight import LightShadowRemover
+from .fill_on_device import (
+    Gaps,
+    fill_along_mesh_on_device,
+    fill_rest_on_device,
+    find_gaps,
+)
 from .hunyuanpaint.pipeline import GUIDANCE, STEPS, HunyuanPaintPipeline
-from .inpaint import fill_along_mesh, fill_rest, way_to_fill
+from .inpaint import fill_along_mesh, fill_rest
 from .material_bake import ALBEDO, METALLIC_ROUGHNESS, bake_materials
 from .materials import TextureMaps, set_texture
 from .mesh_render import MeshRender
@@ -32,7 +37,7 @@ from .reference_image import references_of
 from .stage_cache import StageCache, digest
 from .standard_views import DrawnViews, bake_views, draw_views
 from .super_resolution import SuperResolution
-from .transfer import to_full_detail
+from .transfer import LARGE_MESH, REDUCED_FACES, to_full_detail
 from .views_on_device import (
     Baking,
     ViewsOnDevice,
@@ -128,7 +133,7 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         unwrap_method: str = "auto",
         unwrap_seconds: float = SECONDS,
         face_count: int | None = None,
-        full_detail: bool = False,
+        full_detail: bool | None = None,
         progress: Progress | None = None,
         preview: Callable[[Any], None] | None = None,
     ) -> Any:
@@ -145,12 +150,13 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         delight : take light and shadow out of the picture first
         unwrap_method : "auto" or "xatlas" for xatlas within `unwrap_seconds`, "box" for six
             sides, "keep" for the mesh's own UVs
-        face_count : reduce the mesh to so many faces first
+        face_count : reduce the mesh to so many faces first; None: to 40,000 if it has more than
+            200,000 and needs new charts, and then the result has all faces again
         full_detail : where the mesh was reduced, bring the texture back to all of its faces, which
-            then get charts from six sides
-        progress : `progress(stage, step, total)` with stages "delight", "unwrap", "draw views",
-            "paint views", "bake", "fill" and "transfer"; what it raises ends the call, with `mesh`
-            as it was
+            then get charts from six sides; None: if it was not asked for by a `face_count`
+        progress : `progress(stage, step, total)` with stages "reduce", "delight", "unwrap",
+            "draw views", "paint views", "bake", "fill" and "transfer"; what it raises ends the
+            call, with `mesh` as it was
         preview : called with each painted view, a PIL image
         """
         report = progress or (lambda stage, step, total: None)
@@ -159,7 +165,12 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         work = TriangleMesh(np.asarray(target.vertices), np.asarray(target.faces))
         work.require_faces("painting")
         original, own_uvs = work, getattr(target.visual, "uv", None)
+        if full_detail is None:
+            full_detail = face_count is None
+        if face_count is None and len(work.faces) > LARGE_MESH:
+            face_count = REDUCED_FACES
         if face_count is not None and len(work.faces) > face_count and unwrap_method != "keep":
+            report("reduce", 0, 1)
             work = reduce_faces(work, face_count, "quality")
         with _beside(
             lambda check: charts_of(work, own_uvs, unwrap_method, unwrap_seconds, self.cache, check)
@@ -222,31 +233,19 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         report("draw views", 0, 1)
         views = self._draw(vertices, faces, uvs)
         baking = self._plan_baking(views, size)
-        with _beside(lambda check: self._way_to_fill(baking, check)) as way:
+        with _beside(lambda check: self._find_gaps(baking, check)) as gaps:
             pictures = self._paint_views(
                 references, views, report, preview, seed=seed,
                 num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
             )  # fmt: skip
             report("bake", 0, 1)
             if METALLIC_ROUGHNESS in pictures:
+                device = self.device if self.device.type == "cuda" else None
                 return bake_materials(
-                    self.render.prepared, pictures, self._views(), size, config.bake_exp, report
-                )
-            texture, painted = self._bake(views, pictures[ALBEDO], baking, size)
-            report("fill", 0, 100)
-            filled = fill_along_mesh(
-                texture,
-                painted.astype(np.uint8) * np.uint8(255),
-                *self.render.get_mesh(),
-                lambda fraction: report("fill", round(50 * fraction), 100),
-            )
-            return TextureMaps(
-                fill_rest(
-                    *filled,
-                    lambda fraction: report("fill", round(50 + 50 * fraction), 100),
-                    way.result(),
-                )
-            )
+                    self.render.prepared, pictures, self._views(), size, config.bake_exp, report,
+                    device=device,
+                )  # fmt: skip
+            return TextureMaps(self._bake_and_fill(views, pictures[ALBEDO], baking, gaps, report))
 
     # --- the stages -------------------------------------------------------------------------------
 
@@ -290,36 +289,48 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         weights = self.config.candidate_view_weights
         return plan_baking(views.geometries, weights, size, self.config.bake_exp)
 
-    def _way_to_fill(self, baking: Baking | None, check: Callable[[], None]) -> March | None:
+    def _find_gaps(self, baking: Baking | None, check: Callable[[], None]) -> Gaps | None:
         """In which order gaps will be filled: where they are is known before their colours."""
         if baking is None:
             return None
-        mask = baking.painted.astype(np.uint8) * np.uint8(255)
-        mesh = self.render.get_mesh()
+        mesh = self.render.get_mesh()[:3]
         return self.cache.get(
-            digest("gaps", mask, *mesh),
-            lambda: way_to_fill(
-                fill_along_mesh(
-                    np.zeros((*mask.shape, 3), np.float32), mask, *mesh, lambda _: check()
-                )[1],
-                lambda _: check(),
-            ),
-            lambda way: 0 if way is None else sum(array.nbytes for array in way),
+            digest("gaps", baking.painted, *mesh),
+            lambda: find_gaps(baking.painted, *mesh, self.device, check),
+            lambda gaps: gaps.bytes,
         )
 
-    def _bake(
+    def _bake_and_fill(
         self,
         views: DrawnViews | ViewsOnDevice,
         pictures: Sequence[np.ndarray],
         baking: Baking | None,
-        size: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Texture (S, S, 3) float32 and where it is painted, (S, S) bool."""
+        gaps: Future,
+        report: Progress,
+    ) -> np.ndarray:
+        """(S, S, 3) uint8."""
+
+        def along(done: float) -> None:
+            report("fill", round(50 * done), 100)
+
+        def rest(done: float) -> None:
+            report("fill", round(50 + 50 * done), 100)
+
+        mesh = self.render.get_mesh()
         if isinstance(views, ViewsOnDevice):
             assert baking is not None
-            return bake_views_on_device(views.geometries, pictures, baking), baking.painted
-        weights = self.config.candidate_view_weights
-        return bake_views(views.geometries, pictures, weights, size, self.config.bake_exp)
+            texture = bake_views_on_device(views.geometries, pictures, baking)
+            report("fill", 0, 100)
+            known = gaps.result()
+            mask = fill_along_mesh_on_device(texture, known, *mesh[:2], along)
+            return fill_rest_on_device(texture, mask, known, rest)
+        config = self.config
+        size = self.render.texture_size[0]
+        settings = config.candidate_view_weights, size, config.bake_exp
+        in_arrays, painted = bake_views(views.geometries, pictures, *settings)
+        report("fill", 0, 100)
+        mask = painted.astype(np.uint8) * np.uint8(255)
+        return fill_rest(*fill_along_mesh(in_arrays, mask, *mesh, along), rest)
 
     def _paint_views(
         self,

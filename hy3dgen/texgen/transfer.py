@@ -17,6 +17,9 @@ from .render import prepare_mesh, uv_raster
 
 Progress = Callable[[float], object]
 
+LARGE_MESH = 200_000  # faces; more are reduced before charts are made
+REDUCED_FACES = 40_000
+
 
 def to_full_detail(
     reduced: TriangleMesh,
@@ -24,12 +27,15 @@ def to_full_detail(
     maps: TextureMaps,
     original: TriangleMesh,
     progress: Callable[[int], object],
+    polygons: np.ndarray | None = None,
 ) -> tuple[TextureMaps, UVMap]:
     """The textures of a reduced mesh for the original, which gets UVs from six sides.
 
-    `progress` gets the percent done.
+    `progress` gets the percent done; `polygons` (F,) of the original stay whole.
     """
-    uv_map = box_unwrap(original, progress=lambda done: progress(round(30 * done)))
+    uv_map = box_unwrap(
+        original, progress=lambda done: progress(round(30 * done)), polygons=polygons
+    )
     stacked = np.concatenate([one for one in maps if one is not None], axis=-1)
     moved = transfer_texture(
         reduced, reduced_uvs, stacked, original, uv_map,

@@ -67,10 +67,12 @@ def draw_views_on_device(
 
     `map_size` is that of the maps for the network; None leaves them as large as they are drawn.
     """
-    mesh = _MeshOnDevice(render.prepared, render.scale_factor, device)
+    mesh = MeshOnDevice(render.prepared, render.scale_factor, device)
     maps, geometries = [], []
     for elevation, azimuth in zip(elevations, azimuths, strict=True):
-        view = _View(mesh, render, elevation, azimuth)
+        matrix = cameras.view_matrix(elevation, azimuth, render.camera_distance)
+        size = render.default_resolution
+        view = ViewOnDevice(mesh, matrix, render.projection(size), size)
         maps.append(_resized(view.maps(), map_size))
         geometries.append(
             view.geometry(render.bake_unreliable_kernel_size, render.bake_angle_thres)
@@ -82,7 +84,9 @@ def _resized(maps: Tensor, size: int | None) -> np.ndarray:
     return (maps if size is None else resize_bicubic(maps, size)).cpu().numpy()
 
 
-class _MeshOnDevice:
+class MeshOnDevice:
+    """`render.PreparedMesh` in tensors; `places` are what the maps of positions show."""
+
     def __init__(self, mesh: PreparedMesh, scale: float, device: torch.device) -> None:
         def put(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
@@ -90,20 +94,31 @@ class _MeshOnDevice:
         self.prepared, self.device = mesh, device
         self.faces, self.uv_faces = put(mesh.faces).long(), put(mesh.uv_faces).long()
         self.uvs, self.normals = put(mesh.uvs), put(mesh.normals)
+        self.positions, self.face_normals = put(mesh.positions), put(mesh.face_normals)
         self.places = put(np.float32(0.5) - mesh.positions / np.float32(scale))
 
+    @staticmethod
+    def interpolate(attributes: Tensor, corners: Tensor, weights: Tensor) -> Tensor:
+        """(N, C) of (V, C) at N places in triangles with these corners (N, 3)."""
+        total = weights[:, :1] * attributes[corners[:, 0]]
+        for k in (1, 2):
+            total = total + weights[:, k : k + 1] * attributes[corners[:, k]]
+        return total
 
-class _View:
+
+class ViewOnDevice:
     """One view: what is drawn where, by the numbers of the pixels that show the object."""
 
     def __init__(
-        self, mesh: _MeshOnDevice, render: MeshRender, elevation: float, azimuth: float
+        self,
+        mesh: MeshOnDevice,
+        matrix: np.ndarray,
+        projection: np.ndarray,
+        size: tuple[int, int],
     ) -> None:
-        self.mesh = mesh
-        self.size = render.default_resolution
-        self.matrix = cameras.view_matrix(elevation, azimuth, render.camera_distance)
+        self.mesh, self.matrix, self.projection, self.size = mesh, matrix, projection, size
         in_camera = cameras.transform(mesh.prepared.positions, self.matrix)
-        clip = torch.from_numpy(cameras.transform(in_camera, render.projection(self.size)))
+        clip = torch.from_numpy(cameras.transform(in_camera, projection))
         numbers, weights = rasterize_tensors(clip.to(mesh.device), mesh.faces, self.size)
         self.shown = numbers.view(-1).nonzero()[:, 0]
         self.face = numbers.view(-1)[self.shown].long() - 1
@@ -113,16 +128,16 @@ class _View:
 
     def _interpolate(self, attributes: Tensor) -> Tensor:
         """(N, C) at the N pixels that show the object."""
-        corners = self.mesh.faces[self.face]
-        total = self.weights[:, :1] * attributes[corners[:, 0]]
-        for k in (1, 2):
-            total = total + self.weights[:, k : k + 1] * attributes[corners[:, k]]
-        return total
+        return self.mesh.interpolate(attributes, self.mesh.faces[self.face], self.weights)
+
+    def camera_depth(self) -> Tensor:
+        """(N,) z in the camera's axes at those pixels: negative, larger is nearer."""
+        return self._interpolate(self.depth)[:, 0]
 
     def maps(self) -> Tensor:
         """(2, H, W, 3) uint8: normals and positions, white outside."""
-        maps = torch.full((2, self.size[0] * self.size[1], 3), 255, dtype=torch.uint8)
-        maps = maps.to(self.shown.device)
+        pixels, device = self.size[0] * self.size[1], self.shown.device
+        maps = torch.full((2, pixels, 3), 255, dtype=torch.uint8, device=device)
         for image, values in zip(
             maps, ((self.normals + 1) * 0.5, self._interpolate(self.mesh.places)), strict=True
         ):
@@ -133,7 +148,7 @@ class _View:
         """(H, W) bool: set where the depth jumps; None where everything is as far."""
         if not len(self.shown):
             return None
-        depth = self._interpolate(self.depth)[:, 0]
+        depth = self.camera_depth()
         low, high = depth.amin(), depth.amax()
         if float(high - low) < FLAT:
             return None
@@ -220,8 +235,8 @@ def plan_baking(
 @torch.inference_mode()
 def bake_views_on_device(
     geometries: Sequence[GeometryOnDevice], pictures: Sequence[np.ndarray], baking: Baking
-) -> np.ndarray:
-    """(H, W, 3) float32 texture.
+) -> Tensor:
+    """(H, W, 3) float32 texture, on the device.
 
     `pictures` (S, S, 3) uint8 may be smaller than the views were drawn; they are enlarged here.
     """
@@ -235,7 +250,7 @@ def bake_views_on_device(
         values = image.view(-1, 3)[geometry.pixels.long()].float() / 255
         total += scatter_on_device(geometry.places, values, texture_size) * strength[:, None]
     texture = total / baking.trust.clamp(min=1e-8)[:, None]
-    return texture.view(texture_size, texture_size, 3).cpu().numpy()
+    return texture.view(texture_size, texture_size, 3)
 
 
 def scatter_on_device(places: Tensor, values: Tensor, texture_size: int) -> Tensor:

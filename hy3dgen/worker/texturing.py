@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hy3dgen.errors import InvalidMeshError, MissingDependencyError
-from hy3dgen.mesh import TriangleMesh
+from hy3dgen.mesh import TriangleMesh, reduce_faces
 from hy3dgen.mesh.uv_map import UVMap, from_corners
 from hy3dgen.texgen.stage_cache import StageCache, digest
+from hy3dgen.texgen.transfer import REDUCED_FACES, to_full_detail
 from hy3dgen.worker import unwrap
 from hy3dgen.worker.engines import Engine
 from hy3dgen.worker.machine import peak_memory_mb
@@ -29,6 +30,11 @@ _TEXTURE = {
     "picture": Parameter(str, high=4096),
     "texture_size": Parameter(int, 64, 8192, default=1024),
     "unwrap": Parameter(str, choices=("box", "xatlas", "keep"), default="box"),
+    # A mesh that needs UVs and has more faces is painted as a reduced one; 0: never. That is the
+    # result, as new `vertices` and `faces`, unless `full_detail` brings its texture to all faces.
+    "reduce_above": Parameter(int, 0, 2**31, default=0),
+    "reduced_faces": Parameter(int, 4, 2**31, default=REDUCED_FACES),
+    "full_detail": Parameter(bool, default=False),
     "unwrap_seconds": Parameter(float, 0.1, 3600, default=unwrap.SECONDS),
     # From where the picture shows the mesh, in degrees; left out: found by its outline.
     "elevation": Parameter(float, -90, 90),
@@ -61,7 +67,8 @@ class Texturer:
         The picture comes as the file `picture` or the array `image`; with the unwrap "keep" the
         mesh's own `uvs` (3 F, 2) are used, and the value `overlapping_uvs` tells which share of
         them lies on others. Faces that are parts of one polygon carry its number
-        in `polygons` (F,) int32; polygons stay whole.
+        in `polygons` (F,) int32; polygons stay whole. A large mesh may be reduced first, see
+        `reduce_above`: the value `faces` tells how many were painted.
 
         With a `model` its network paints six views; without, the picture is laid onto the mesh as
         it is. A network that paints them gives `metallic_roughness` (H, W, 3) uint8 too, linear
@@ -80,36 +87,55 @@ class Texturer:
         picture = np.asarray(self._engine.cut_out(source))
         views = Views(context)
         views.add(picture)
-        uv_map, how = _unwrap(mesh, arrays, settings, stages, self.cache)
-        values: Values = {"unwrap": how}
+        original, polygons = mesh, _check_polygons(arrays.get("polygons"), mesh)
+        mesh = reduced_if_large(mesh, settings, stages, self.cache)
+        whole = polygons if mesh is original else None
+        uv_map, how = _unwrap(mesh, whole, arrays, settings, stages, self.cache)
+        values: Values = {"unwrap": how, "faces": len(mesh.faces)}
         if how == "keep":
             values["overlapping_uvs"] = round(_overlap(uv_map), 4)
+        maps, told = self._paint(mesh, uv_map, picture, settings, stages, views)
+        found: Arrays = {}
+        if mesh is not original and settings["full_detail"]:
+            maps, uv_map = to_full_detail(
+                mesh, uv_map, maps, original,
+                lambda done: stages.progress("transfer", done, 100), polygons,
+            )  # fmt: skip
+        elif mesh is not original:
+            found = {"vertices": mesh.vertices, "faces": mesh.faces}
+        found |= {"uvs": uv_map.corners, "colour": maps.colour}
+        if maps.metallic_roughness is not None:
+            from hy3dgen.texgen.materials import as_gltf
+
+            found["metallic_roughness"] = as_gltf(maps.metallic_roughness)
+        values |= told | {"stages": stages.finish(), "peak_memory": peak_memory_mb()}
+        return values, found
+
+    def _paint(
+        self,
+        mesh: TriangleMesh,
+        uv_map: UVMap,
+        picture: np.ndarray,
+        settings: Values,
+        stages: Stages,
+        views: Views,
+    ) -> tuple["TextureMaps", Values]:
+        """The texture, and what is told of it."""
         if settings["model"] is not None:
             maps = self._painter(mesh, uv_map, picture, settings, stages, views)
-            values |= {
-                "stages": stages.finish(),
-                "seed": settings["seed"],
-                "peak_memory": peak_memory_mb(),
-            }
-            found = {"uvs": uv_map.corners, "colour": maps.colour}
-            if maps.metallic_roughness is not None:
-                from hy3dgen.texgen.materials import as_gltf
+            return maps, {"seed": settings["seed"]}
+        from hy3dgen.texgen.materials import TextureMaps
 
-                found["metallic_roughness"] = as_gltf(maps.metallic_roughness)
-            return values, found
         view = settings["elevation"], settings["azimuth"]
         size = settings["texture_size"]
         painted = _paint(mesh, uv_map, picture, size, stages, *view, self.cache)
-        values |= {
-            "stages": stages.finish(),
+        return TextureMaps(painted.colour), {
             "elevation": float(painted.view.elevation),
             "azimuth": float(painted.view.azimuth),
             "overlap": round(float(painted.view.overlap), 4),
             "shown": round(float(painted.shown), 4),
             "mirrored": round(float(painted.mirrored), 4),
-            "peak_memory": peak_memory_mb(),
         }
-        return values, {"uvs": uv_map.corners, "colour": painted.colour}
 
     def clear_cache(
         self, params: Values, arrays: Arrays, context: TaskContext
@@ -240,15 +266,37 @@ def _paint(
     return paint_from_picture(prepared, picture, texture_size, view, stages.progress)
 
 
+def reduced_if_large(
+    mesh: TriangleMesh, settings: Values, stages: Stages, cache: StageCache
+) -> TriangleMesh:
+    """The mesh that is painted; see `reduce_above`."""
+    if settings["unwrap"] == "keep" or not 0 < settings["reduce_above"] < len(mesh.faces):
+        return mesh
+    stages.progress("reduce", 0, 100)
+    # The shape of a mesh that only carries the texture over need not be the best.
+    wish = settings["reduced_faces"], "fast" if settings["full_detail"] else "quality"
+    return cache.get(
+        digest("reduce", wish, mesh.vertices, mesh.faces),
+        lambda: reduce_faces(
+            mesh, *wish, lambda done: stages.progress("reduce", round(100 * done), 100)
+        ),
+        lambda found: found.vertices.nbytes + found.faces.nbytes,
+    )
+
+
 def _unwrap(
-    mesh: TriangleMesh, arrays: Arrays, settings: Values, stages: Stages, cache: StageCache
+    mesh: TriangleMesh,
+    polygons: np.ndarray | None,
+    arrays: Arrays,
+    settings: Values,
+    stages: Stages,
+    cache: StageCache,
 ) -> tuple[UVMap, str]:
     stages.progress("unwrap", 0, 100)
     if settings["unwrap"] == "keep":
         if "uvs" not in arrays:
             raise InvalidMeshError("the mesh has no UVs to keep; choose another unwrap")
         return from_corners(arrays["uvs"], mesh.faces), "keep"
-    polygons = _check_polygons(arrays.get("polygons"), mesh)
     wish = settings["unwrap"], settings["unwrap_seconds"]
     whole = np.empty(0) if polygons is None else polygons
     return cache.get(

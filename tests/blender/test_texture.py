@@ -48,11 +48,11 @@ def heights(obj):
     return np.array([polygon.center[2] for polygon in obj.data.polygons])
 
 
-def check_halves(obj):
+def check_halves(obj, least=0.3):
     found, z = colours_at_faces(obj), heights(obj)
     redder = found[:, 0] - found[:, 2]
-    assert (redder[z > 0.5] > 0.3).all(), "also where the picture does not show it"
-    assert (redder[z < -0.5] < -0.3).all()
+    assert (redder[z > 0.5] > least).all(), "also where the picture does not show it"
+    assert (redder[z < -0.5] < -least).all()
 
 
 def test_a_ball_is_painted_all_around_and_keeps_what_is_its_own(picture):
@@ -76,6 +76,31 @@ def test_a_ball_is_painted_all_around_and_keeps_what_is_its_own(picture):
     (image,) = (i for i in bpy.data.images if i.size[0] == 512)
     assert image.packed_file and image.colorspace_settings.name == "sRGB"
     assert not sphere.data.validate()
+
+
+@pytest.mark.parametrize("large", ["COPY", "ALL"])
+def test_a_large_mesh_is_painted_as_a_reduced_one(picture, module, monkeypatch, large):
+    painting = module("painting")
+    monkeypatch.setattr(painting, "LARGE_MESH", 1000)
+    monkeypatch.setattr(painting, "REDUCED_FACES", 600)
+    sphere = add_sphere("Egg", subdivisions=4)
+    sphere.location, sphere.scale = (1, 2, 3), (2, 2, 2)
+    select(sphere)
+    before, names = positions(sphere).tobytes(), set(bpy.data.objects.keys())
+    bpy.ops.hunyuan3d.texture(filepath=picture, texture_size="512", large=large)
+    assert positions(sphere).tobytes() == before
+    added = [obj for obj in bpy.data.objects if obj.name not in names]
+    if large == "ALL":
+        assert not added
+        check_halves(sphere, 0)
+        return
+    (copy,) = added
+    assert len(copy.data.polygons) == 600 and copy.name == "Egg (painted)"
+    check_halves(copy, 0)  # large faces run from one colour to the other
+    assert not sphere.data.materials and sphere.hide_get() and sphere.hide_render
+    assert bpy.context.object == copy and copy.select_get()
+    bpy.context.view_layer.update()
+    assert copy.matrix_world == sphere.matrix_world
 
 
 def test_polygons_stay_whole(picture):

@@ -83,7 +83,7 @@ def test_baked_the_same_again():
     pictures = np.random.default_rng(2).integers(0, 256, (6, 48, 48, 3), np.uint8)
     baking = plan_baking(views.geometries, [1.0] * 6, 64, 4)
     first, again = (
-        bake_views_on_device(views.geometries, list(pictures), baking) for _ in range(2)
+        bake_views_on_device(views.geometries, list(pictures), baking).numpy() for _ in range(2)
     )
     np.testing.assert_array_equal(first, again)
     assert baking.painted.any() and first[baking.painted].any()

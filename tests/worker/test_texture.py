@@ -40,6 +40,27 @@ def request(mesh=None, **arrays):
     return {"vertices": mesh.vertices, "faces": mesh.faces, "image": two_coloured(), **arrays}
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_large_mesh_is_painted_as_a_reduced_one(worker, full):
+    mesh = sphere(33)
+    params = {"texture_size": 128, "reduce_above": 500, "reduced_faces": 400, "full_detail": full}
+    result = worker.run("texture", params, request(mesh))
+    arrays = result.arrays
+    assert result.values["faces"] == 400 < 500 < len(mesh.faces)
+    assert ("faces" in arrays) != full
+    painted = TriangleMesh(arrays["vertices"], arrays["faces"]) if not full else mesh
+    middle = painted.vertices[painted.faces].mean(axis=1)
+    texel = (arrays["uvs"].reshape(-1, 3, 2).mean(axis=1) * 127).round().astype(int)
+    found = arrays["colour"][127 - texel[:, 1], texel[:, 0]].astype(int)
+    height = middle[:, 1] / np.abs(mesh.vertices).max()
+    redder = found[:, 0] - found[:, 2]
+    print((redder[height > 0.5] > 0).mean(), (redder[height < -0.5] < 0).mean())
+    assert (redder[height > 0.5] > 0).mean() > 0.99
+    assert (redder[height < -0.5] < 0).mean() > 0.99
+    stages = {name for name, _ in result.values["stages"]}
+    assert "reduce" in stages and ("transfer" in stages) == full
+
+
 def test_a_ball_is_red_above_and_blue_below(worker):
     stages, views = [], []
 

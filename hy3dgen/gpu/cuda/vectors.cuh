@@ -30,11 +30,21 @@ DEVICE float sum(Lane<float>& x) { // in the same order always
     for (int reach = 16; reach > 0; reach /= 2) total += __shfl_xor_sync(~0u, total, reach);
     return total;
 }
+// Pieces of work for one warp each, taken in their order: who waits for an earlier one waits for
+// something that has begun. `ticket` is 0 at first.
+DEVICE int next_piece(int* ticket) {
+    int piece = 0;
+    if (threadIdx.x % 32 == 0) piece = atomicAdd(ticket, 1);
+    return __shfl_sync(~0u, piece, 0);
+}
+#define FOR_EACH_PIECE(i, count, ticket) \
+    for (int i = next_piece(ticket); i < (count); i = next_piece(ticket))
 DEVICE int ones(unsigned bits) { return __popc(bits); }
 DEVICE int lowest(unsigned bits) { return __ffs(int(bits)) - 1; }
 DEVICE int highest(unsigned bits) { return 31 - __clz(int(bits)); }
 #else
 #define FOR_EACH_WARP(i, count) for (int i = 0; i < (count); ++i)
+#define FOR_EACH_PIECE(i, count, ticket) for (int i = 0; i < (count); i = ++*(ticket))
 #define EACH_LANE(k) for (int k = 0; k < 32; ++k)
 template <class T> struct Lane {
     T value[32];
@@ -65,6 +75,11 @@ template <class T> T atomicAdd(T* at, T value) { T old = *at; *at += value; retu
 template <class T> T atomicMin(T* at, T value) { T old = *at; if (value < old) *at = value; return old; }
 static inline int __float_as_int(float x) { int i; __builtin_memcpy(&i, &x, 4); return i; }
 static inline long long __double2ll_rn(double x) { return __builtin_llrint(x); }
+static inline int __double2int_rn(double x) { return int(__builtin_lrint(x)); }
+static inline float __fmul_rn(float a, float b) { return a * b; }
+static inline float __fadd_rn(float a, float b) { return a + b; }
+static inline float __fdiv_rn(float a, float b) { return a / b; }
+static inline float __fsqrt_rn(float a) { return __builtin_sqrtf(a); }
 #endif
 
 using u64 = unsigned long long;

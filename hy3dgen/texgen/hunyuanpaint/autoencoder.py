@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ...gpu.fused_layers import normed
+from .block_layers import Attention
 from .convolutions import Downsample, ResnetBlock, Upsample
 from .settings import AutoencoderSettings
-from .transformer import Attention
 
 _EPSILON = 1e-6
 # Names in older files of the same weights.

@@ -55,8 +55,12 @@ def _without_numbering(state: State) -> State:
 
 
 def arranged(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network with its weights in the order that convolutions on a GPU want them in."""
-    return network.to(memory_format=torch.channels_last) if device.type == "cuda" else network
+    """The network with its weights lying as convolutions and products on a GPU want them."""
+    if device.type != "cuda":
+        return network
+    if isinstance(network, PaintUNet | UNet):
+        network.arrange()
+    return network.to(memory_format=torch.channels_last)
 
 
 def _fill(

@@ -7,7 +7,7 @@ Attribute names become the keys of the published weights, which are those of dif
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...gpu.fused_layers import normed
+from ...gpu.fused_layers import convolved_and_joined, convolved_and_normed, normed
 
 
 class ResnetBlock(nn.Module):
@@ -25,13 +25,13 @@ class ResnetBlock(nn.Module):
         self.conv_shortcut = nn.Conv2d(channels, width, 1) if channels != width else None
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
-        """`(B, channels, H, W)` and `(B, time_width)` -> `(B, width, H, W)`."""
-        h = self.conv1(normed(self.norm1, x))
+        """`(B, channels, H, W)` and `(B, time_width)`, activated -> `(B, width, H, W)`."""
+        addend = None
         if self.time_emb_proj is not None:
             assert time is not None
-            h = h + self.time_emb_proj(F.silu(time))[:, :, None, None]
-        h = self.conv2(normed(self.norm2, h))
-        return (x if self.conv_shortcut is None else self.conv_shortcut(x)) + h
+            addend = self.time_emb_proj(time)
+        h = convolved_and_normed(self.conv1, normed(self.norm1, x), self.norm2, addend)
+        return convolved_and_joined(self.conv2, h, self.conv_shortcut, x)
 
 
 class Downsample(nn.Module):

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InvalidSettingError
+from .block_layers import KeysAndValues
 from .settings import UNetSettings
-from .transformer import KeysAndValues, PaintBlock, Views
+from .transformer import PaintBlock, Views
 from .unet import UNet
 
 REFERENCE_CLASSES = 5  # embeddings for reference pictures, before those of the cameras
@@ -43,9 +44,6 @@ class PaintUNet(nn.Module):
             classes=REFERENCE_CLASSES + CAMERA_CLASSES,
         )
         self.unet_dual = UNet(settings, lambda *sizes: PaintBlock(*sizes, paints=False))
-        for network in (self.unet, self.unet_dual):
-            for name, block in network.transformers().items():
-                block.name = name
         for name in ("learned_text_clip_gen", "learned_text_clip_ref"):
             learned = nn.Parameter(torch.zeros(1, TEXT_TOKENS, settings.text_width))
             self.unet.register_parameter(name, learned)
@@ -66,14 +64,22 @@ class PaintUNet(nn.Module):
         self.unet_dual(ref_latents.flatten(0, 1), 0, text, views=views)
         return views.features
 
+    def arrange(self) -> None:
+        """Weights that are used together lie together; they keep their names."""
+        self.unet.arrange()
+        self.unet_dual.arrange()
+
     def contexts(
         self,
         encoder_hidden_states: Tensor,
         condition_embed_dict: dict[str, Tensor],
         ref_scale: float | Sequence[float] = 1.0,
+        silent: int = 0,
     ) -> dict[str, KeysAndValues]:
         """`kept` of all steps with the same text (B, T, X) and references, already filled."""
-        views = Views(1, features=condition_embed_dict, reference_scale=ref_scale, kept={})
+        views = Views(
+            1, features=condition_embed_dict, reference_scale=ref_scale, kept={}, silent=silent
+        )
         for block in self.unet.transformers().values():
             assert isinstance(block, PaintBlock)
             block.keep_contexts(encoder_hidden_states, views)
@@ -94,19 +100,22 @@ class PaintUNet(nn.Module):
         ref_scale: float | Sequence[float] | Tensor = 1.0,
         condition_embed_dict: dict[str, Tensor] | None = None,
         kept: dict[str, KeysAndValues] | None = None,
+        silent: int = 0,
     ) -> tuple[Tensor]:
         """`(B * N, 4, H, W)`, in a tuple.
 
         Parameters
         ----------
-        sample, normal_imgs, position_imgs : (B, N, 4, H, W) latents, H = W
-        encoder_hidden_states : (B, T, X) text
+        sample, normal_imgs, position_imgs : (B, N, 4, H, W) latents, H = W; or (1, N, …) for all
+            calls, of which there are then as many as `ref_scale` has numbers
+        encoder_hidden_states : (B, T, X) text, without that of `silent` calls
         ref_latents : (B, N_ref, 4, H, W); not needed with `condition_embed_dict`
         camera_info_gen : (B, N) numbers of the cameras, see `cameras.camera_number`
         ref_scale : one number, or one a call; calls with 0 do without the references
         condition_embed_dict : what `look_at_references` gave
         kept : what `contexts` gave, or an empty dict that is given to every step with the same
             references and text
+        silent : how many of the calls, the first ones, have a text that is all zeros; with `kept`
         """
         calls, count, _, height, width = sample.shape
         if height != width:
@@ -128,12 +137,16 @@ class PaintUNet(nn.Module):
         if isinstance(ref_scale, Tensor):
             ref_scale = ref_scale.flatten().tolist()
             ref_scale = ref_scale * calls if len(ref_scale) == 1 else ref_scale
+        if calls == 1 and isinstance(ref_scale, Sequence):
+            calls = len(ref_scale)
         views = Views(
             count,
             features=condition_embed_dict,
             reference_scale=ref_scale,
             multiview_scale=mva_scale,
             kept=kept,
+            calls=calls,
+            silent=silent,
         )
         together = torch.cat([sample, normal_imgs, position_imgs], dim=2).flatten(0, 1)
         return (self.unet(together, timestep, encoder_hidden_states, classes, views),)

@@ -24,7 +24,6 @@ from .autoencoder import Autoencoder
 from .components import load_autoencoder, load_paint_unet
 from .paint_unet import PaintUNet
 from .settings import read_json
-from .transformer import KeysAndValues
 
 Progress = Callable[[str, int, int], object]
 SIZE = 512  # pixels a side that the network paints
@@ -186,26 +185,18 @@ class HunyuanPaintPipeline:
         text = self.unet.unet.learned_text_clip_gen.to(device, dtype)
         guided = not turbo and guidance > 1
         # With guidance there are two calls; the first has neither text nor references.
-        scales = [1.0]
-        if guided:
-            text, scales = torch.cat([torch.zeros_like(text), text]), [0.0, 1.0]
+        scales = [0.0, 1.0] if guided else [1.0]
         maps = {"normal_imgs": normal_latents, "position_imgs": position_latents}
         parts = [
-            self._fixed(text[i : i + size], scales[i : i + size], features, maps, cameras)
-            for size in [self.calls_at_once]
-            for i in range(0, len(scales), size)
+            self._fixed(text, scales[i : i + self.calls_at_once], features, maps, cameras)
+            for i in range(0, len(scales), self.calls_at_once)
         ]
         graphed = self.use_graphs and device.type == "cuda"
         step = self._graphed if graphed else self._graphed.network
         on_device = torch.tensor(times, dtype=torch.float32, device=device)
         for i in range(len(times)):
             seen = self.scheduler.scale_model_input(latents, i)[None]
-            output = torch.cat(
-                [
-                    step(seen.expand(len(part["ref_scale"]), *seen.shape[1:]), on_device[i], **part)
-                    for part in parts
-                ]
-            )
+            output = torch.cat([step(seen, on_device[i], **part) for part in parts])
             if guided:
                 without, with_all = output.chunk(2)
                 output = without + guidance * (with_all - without)
@@ -223,16 +214,20 @@ class HunyuanPaintPipeline:
         maps: dict[str, Tensor],
         cameras: Sequence[int],
     ) -> dict[str, Any]:
-        """Arguments of the network that stay the same at all steps, for some of the calls."""
-        calls = len(text)
-        kept: dict[str, KeysAndValues] = self.unet.contexts(text, features, scales)
+        """Arguments of the network that stay the same at all steps, for some of the calls.
+
+        They differ only in who has the text and sees the references: those with a scale of 1.
+        """
+        silent = sum(scale == 0 for scale in scales)
+        text = text[: len(scales) - silent]
         return {
             "encoder_hidden_states": text,
-            **{name: value.expand(calls, *value.shape[1:]) for name, value in maps.items()},
-            "camera_info_gen": torch.tensor([list(cameras)] * calls, device=text.device),
+            **maps,
+            "camera_info_gen": torch.tensor([list(cameras)], device=text.device),
             "ref_scale": scales,
             "condition_embed_dict": {},  # all of it is in `kept`
-            "kept": kept,
+            "kept": self.unet.contexts(text, features, scales, silent),
+            "silent": silent,
         }
 
     def encode(

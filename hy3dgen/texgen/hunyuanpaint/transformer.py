@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ...gpu.fused_layers import gated, normed
-from ...shapegen.models.attention import join_heads
-from .fast_attention import attend
-
-KeysAndValues = tuple[Tensor, Tensor]
+from ...gpu.fused_layers import is_fused, layer_normed, normed
+from .block_layers import Attention, FeedForward, KeysAndValues
+from .fast_block import (
+    look,
+    look_at_each_other,
+    projected,
+    put_side_by_side,
+    read_text_and_think,
+)
 
 
 @dataclass
@@ -33,6 +37,9 @@ class Views:
     multiview_scale : of the attention between views
     kept : keys and values of `features` and text by layer; give the same dict to every step, as
         they stay the same. Or None
+    calls : B, where pixels of one call may stand for all as long as they see the same; 0: all are
+        there
+    silent : the first calls, whose text is all zeros; with `kept`, which has the others' only
     """
 
     count: int
@@ -41,6 +48,8 @@ class Views:
     reference_scale: float | Sequence[float] = 1.0
     multiview_scale: float = 1.0
     kept: dict[str, KeysAndValues] | None = None
+    calls: int = 0
+    silent: int = 0
 
     def scales(self, calls: int) -> list[float]:
         """`reference_scale` of each call."""
@@ -48,65 +57,10 @@ class Views:
         return [scales] * calls if isinstance(scales, int | float) else list(scales)
 
 
-class Attention(nn.Module):
-    """Softmax attention with learned projections; queries, keys and values have no bias."""
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        context_width: int | None = None,
-        bias: bool = False,
-    ) -> None:
-        super().__init__()
-        self.heads = heads
-        context_width = context_width or width
-        self.to_q = nn.Linear(width, width, bias=bias)
-        self.to_k = nn.Linear(context_width, width, bias=bias)
-        self.to_v = nn.Linear(context_width, width, bias=bias)
-        self.to_out = nn.ModuleList([nn.Linear(width, width)])
-
-    def keys_and_values(self, context: Tensor) -> KeysAndValues:
-        """`(B, M, X)` -> twice `(B, heads, M, d)`."""
-        return self._split(self.to_k(context)), self._split(self.to_v(context))
-
-    def forward(
-        self, x: Tensor, context: Tensor | None = None, known: KeysAndValues | None = None
-    ) -> Tensor:
-        """`x` `(B, L, C)` asks itself, or `context`, or keys and values that are `known`."""
-        if known is None:
-            known = self.keys_and_values(x if context is None else context)
-        return self.to_out[0](join_heads(attend(self._split(self.to_q(x)), *known)))
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-
-class _GEGLU(nn.Module):
-    def __init__(self, width: int, inner: int) -> None:
-        super().__init__()
-        self.proj = nn.Linear(width, 2 * inner)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return gated(self.proj(x))
-
-
-class FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        # The published layout has a dropout in the middle.
-        self.net = nn.ModuleList(
-            [_GEGLU(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)]
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        for layer in self.net:
-            x = layer(x)
-        return x
-
-
 class TransformerBlock(nn.Module):
     """Attention to oneself and to the text, and a feed-forward network, each on a normed input."""
+
+    name = ""  # in `Views.kept`; set by the network that the block is in
 
     def __init__(self, width: int, heads: int, text_width: int) -> None:
         super().__init__()
@@ -118,9 +72,19 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(width)
 
     def forward(self, h: Tensor, text: Tensor, views: Views | None = None) -> Tensor:
-        """`(B, L, C)` and `(B, T, X)` -> `(B, L, C)`."""
+        """`(B, L, C)` and `(B, T, X)` -> `(B, L, C)`; `h` may be used up."""
+        known = _kept(f"text {self.name}", self.attn2, text, views)
+        if is_fused(h) and h.is_contiguous():
+            inputs = projected(layer_normed(self.norm1, h), _inputs(self.attn1))
+            look_at_each_other(h, self.attn1, inputs, h.shape)
+            read_text_and_think(h, self, known, [self.attn1.to_out[0].bias])
+            return h
         h = h + self.attn1(self.norm1(h))
-        return self.finish(h, self.attn2.keys_and_values(text))
+        return self.finish(h, known)
+
+    def arrange(self) -> None:
+        """Weights that are used together lie together."""
+        put_side_by_side(_inputs(self.attn1))
 
     def finish(self, h: Tensor, text: KeysAndValues) -> Tensor:
         """What comes after the attention to oneself."""
@@ -139,7 +103,7 @@ class PaintBlock(nn.Module):
     paints : this block is of the stream that paints
     """
 
-    name = ""  # in `Views.features`; set by the network that the block is in
+    name = ""  # in `Views`; set by the network that the block is in
 
     def __init__(self, width: int, heads: int, text_width: int, paints: bool) -> None:
         super().__init__()
@@ -148,23 +112,82 @@ class PaintBlock(nn.Module):
         self.attn_refview = Attention(width, heads) if paints else None
 
     def forward(self, h: Tensor, text: Tensor, views: Views) -> Tensor:
-        """`h` `(B * N, L, C)`, `text` `(B, T, X)` or one for each view."""
-        calls = len(h) // views.count
+        """`h` `(B * N, L, C)`, `text` `(B, T, X)` or one for each view; `h` may be used up."""
+        text_known = _kept(f"text {self.name}", self.transformer.attn2, text, views)
+        if is_fused(h) and h.is_contiguous() and self._is_usual(len(h), text_known, views):
+            return self._in_place(h, text_known, views)
+        calls = views.calls or len(h) // views.count
         normed = self.transformer.norm1(h)
         h = h + self.transformer.attn1(normed)
-        together = normed.reshape(calls, -1, normed.shape[-1])  # (B, N * L, C)
-        if views.write:
-            views.features[self.name] = together
-        elif self.attn_refview is not None:
-            h = self._add_references(h, together, views)
+        together = normed.reshape(-1, views.count * normed.shape[1], normed.shape[2])
+        seen = None
         if self.attn_multiview is not None and views.count > 1:
-            seen = self.attn_multiview(together)
-            h = h + views.multiview_scale * seen.reshape(h.shape)
-        keys, values = self._keep(f"text {self.name}", self.transformer.attn2, text, views)
+            seen = views.multiview_scale * self.attn_multiview(together).reshape(h.shape)
+        if views.write:
+            views.features[self.name] = together  # (B, N * L, C)
+        elif self.attn_refview is not None:
+            h, together = (
+                as_many(x, len(x) * calls * views.count // len(h)) for x in (h, together)
+            )
+            h = self._add_references(h, together, views)
+        if seen is not None:
+            h = h + as_many(seen, len(h))
+        keys, values = (_with_silent(one, views.silent) for one in text_known)
         repeat = len(h) // len(keys)
         return self.transformer.finish(
             h, (keys.repeat_interleave(repeat, 0), values.repeat_interleave(repeat, 0))
         )
+
+    def _is_usual(self, rows: int, text: KeysAndValues, views: Views) -> bool:
+        """Whether nothing is scaled, and those who ask for references are the last calls."""
+        calls = views.calls or rows // views.count
+        scales = views.scales(calls)
+        return (
+            views.multiview_scale == 1
+            and set(scales) <= {0, 1}
+            and scales == sorted(scales)
+            and len(text[0]) + views.silent == calls
+        )
+
+    def _in_place(self, h: Tensor, text: KeysAndValues, views: Views) -> Tensor:
+        """The same with fewer passes over memory; `h` is used up."""
+        t, count = self.transformer, views.count
+        calls = views.calls or len(h) // count
+        asking = sum(scale != 0 for scale in views.scales(calls)) if self.attn_refview else 0
+        between = self.attn_multiview if count > 1 else None
+        normed = layer_normed(t.norm1, h)
+        layers = [*_inputs(t.attn1), *_inputs(between)]
+        if asking:
+            assert self.attn_refview is not None
+            layers.append(self.attn_refview.to_q)
+        inputs = projected(normed, layers)
+        look_at_each_other(h, t.attn1, inputs[:3], h.shape)
+        together = -1, count * h.shape[1], h.shape[2]
+        owed = [t.attn1.to_out[0].bias]
+        if between is not None:
+            look_at_each_other(h, between, inputs[3:6], together)
+            owed.append(between.to_out[0].bias)
+        if views.write:
+            views.features[self.name] = normed.reshape(together)
+        h = as_many(h, calls * count)
+        first = (calls - asking) * count
+        if asking:
+            assert self.attn_refview is not None
+            queries = as_many(inputs[-1].reshape(together), calls)[calls - asking :]
+            known = self._references(list(range(calls - asking, calls)), views)
+            look(h[first:], self.attn_refview, queries, known)
+            if between is None:
+                owed.append(torch.zeros_like(owed[0]))
+            owed.append(self.attn_refview.to_out[0].bias)
+        read_text_and_think(h, t, text, owed, first * h.shape[1], views.silent)
+        return h
+
+    def arrange(self) -> None:
+        """Weights that are used together lie together."""
+        layers = [*_inputs(self.transformer.attn1), *_inputs(self.attn_multiview)]
+        if self.attn_refview is not None:
+            layers.append(self.attn_refview.to_q)
+        put_side_by_side(layers)
 
     def _add_references(self, h: Tensor, together: Tensor, views: Views) -> Tensor:
         assert self.attn_refview is not None
@@ -189,9 +212,13 @@ class PaintBlock(nn.Module):
         return h.flatten(0, 1)
 
     def keep_contexts(self, text: Tensor, views: Views) -> None:
-        """Fill `views.kept` with what this block asks at every step."""
-        self._keep(f"text {self.name}", self.transformer.attn2, text, views)
-        asking = [call for call, scale in enumerate(views.scales(len(text))) if scale != 0]
+        """Fill `views.kept` with what this block asks at every step.
+
+        `text` is that of the calls that are not silent.
+        """
+        _kept(f"text {self.name}", self.transformer.attn2, text, views)
+        calls = views.silent + len(text)
+        asking = [call for call, scale in enumerate(views.scales(calls)) if scale != 0]
         if self.attn_refview is not None and asking:
             self._references(asking, views)
 
@@ -204,14 +231,30 @@ class PaintBlock(nn.Module):
         features = views.features[self.name]
         if len(features) != len(asking):
             features = features[_rows(asking, features.device)]
-        return self._keep(name, self.attn_refview, features, views)
+        return _kept(name, self.attn_refview, features, views)
 
-    def _keep(self, name: str, layer: Attention, context: Tensor, views: Views) -> KeysAndValues:
-        if views.kept is None:
-            return layer.keys_and_values(context)
-        if name not in views.kept:
-            views.kept[name] = layer.keys_and_values(context)
-        return views.kept[name]
+
+def as_many(x: Tensor, rows: int) -> Tensor:
+    """`x`, again and again until it has so many rows; the order of memory is kept."""
+    return x if len(x) == rows else torch.cat([x] * (rows // len(x)))
+
+
+def _kept(name: str, layer: Attention, context: Tensor, views: Views | None) -> KeysAndValues:
+    """Keys and values of the context, made once for all steps if `views` keeps them."""
+    if views is None or views.kept is None:
+        return layer.keys_and_values(context)
+    if name not in views.kept:
+        views.kept[name] = layer.keys_and_values(context)
+    return views.kept[name]
+
+
+def _with_silent(keys: Tensor, silent: int) -> Tensor:
+    """Keys or values of all calls, where those of the first are zeros."""
+    return torch.cat([keys.new_zeros(silent, *keys.shape[1:]), keys]) if silent else keys
+
+
+def _inputs(attention: Attention | None) -> list[nn.Linear]:
+    return [] if attention is None else [attention.to_q, attention.to_k, attention.to_v]
 
 
 def _rows(numbers: list[int], device: torch.device) -> slice | Tensor:
@@ -234,7 +277,7 @@ class Transformer2D(nn.Module):
         self.proj_out = nn.Linear(width, width) if linear else nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor, text: Tensor, views: Views | None) -> Tensor:
-        """`(B, C, H, W)` -> the same."""
+        """`(B, C, H, W)` -> the same; of all calls, where `x` is that of one for all."""
         height, width = x.shape[2:]
         h = normed(self.norm, x, False)
         if not self.linear:
@@ -249,4 +292,4 @@ class Transformer2D(nn.Module):
         h = h.transpose(1, 2).unflatten(2, (height, width))
         if not self.linear:
             h = self.proj_out(h)
-        return h + x
+        return h + as_many(x, len(h))

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...gpu.fused_layers import normed
+from .block_layers import KeysAndValues
 from .convolutions import Downsample, ResnetBlock, Upsample
 from .settings import UNetSettings
-from .transformer import Transformer2D, TransformerBlock, Views
+from .transformer import Transformer2D, TransformerBlock, Views, as_many
 
 MakeBlock = Callable[[int, int, int], nn.Module]  # (width, heads, text_width)
 
@@ -63,6 +64,20 @@ class UNet(nn.Module):
             self.up_blocks.append(self._block(ins, level, len(ins) * attends, up=i < last))
         self.conv_norm_out = nn.GroupNorm(settings.groups, widths[0], eps=settings.epsilon)
         self.conv_out = nn.Conv2d(widths[0], settings.out_channels, 3, padding=1)
+        for name, block in self.transformers().items():
+            block.name = name
+
+    def arrange(self) -> None:
+        """Weights that are used together lie together; they keep their names."""
+        for block in self.transformers().values():
+            block.arrange()
+
+    def keep_text(self, text: Tensor) -> dict[str, KeysAndValues]:
+        """`Views.kept` of all steps with the same text (B, T, X)."""
+        return {
+            f"text {name}": block.attn2.keys_and_values(text)
+            for name, block in self.transformers().items()
+        }
 
     def _block(
         self, ins: list[int], level: int, attentions: int, down: bool = False, up: bool = False
@@ -116,11 +131,16 @@ class UNet(nn.Module):
         classes: Tensor | None = None,
         views: Views | None = None,
     ) -> Tensor:
-        """`sample` `(B, C, H, W)`, `text` `(B, T, X)`, `classes` `(B,)` -> `(B, out, H, W)`."""
+        """`sample` `(B, C, H, W)`, `text` `(B, T, X)`, `classes` `(B,)` -> `(B, out, H, W)`.
+
+        With `views.calls` more rows than `sample` has come out, for that of one call stands for
+        all, up to the first layer that sees something of one call only.
+        """
         times = torch.as_tensor(timestep, device=sample.device).expand(len(sample))
         time = self.time_embedding(sinusoids(times, self.settings.widths[0]).to(sample.dtype))
         if self.class_embedding is not None and classes is not None:
             time = time + self.class_embedding(classes)
+        time = F.silu(time)
         h = self.conv_in(sample)
         skips = [h]
         for block in self.down_blocks:
@@ -160,7 +180,7 @@ class _Block(nn.Module):
 
     def down(self, h, skips: list[Tensor], time, text, views) -> Tensor:
         for i, resnet in enumerate(self.resnets):
-            h = self._attend(i, resnet(h, time), text, views)
+            h = self._attend(i, resnet(h, as_many(time, len(h))), text, views)
             skips.append(h)
         if self.downsamplers is not None:
             h = self.downsamplers[0](h)
@@ -168,12 +188,13 @@ class _Block(nn.Module):
         return h
 
     def middle(self, h, time, text, views) -> Tensor:
-        h = self._attend(0, self.resnets[0](h, time), text, views)
-        return self.resnets[1](h, time)
+        h = self._attend(0, self.resnets[0](h, as_many(time, len(h))), text, views)
+        return self.resnets[1](h, as_many(time, len(h)))
 
     def up(self, h, skips: list[Tensor], time, text, views) -> Tensor:
         for i, resnet in enumerate(self.resnets):
-            h = self._attend(i, resnet(torch.cat([h, skips.pop()], dim=1), time), text, views)
+            both = torch.cat([h, as_many(skips.pop(), len(h))], dim=1)
+            h = self._attend(i, resnet(both, as_many(time, len(h))), text, views)
         return h if self.upsamplers is None else self.upsamplers[0](h)
 
     def _attend(self, i: int, h: Tensor, text: Tensor, views: Views | None) -> Tensor:

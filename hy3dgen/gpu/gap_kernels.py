@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled kernel that fills a picture's gaps on a CUDA device, and how it is launched."""
+
+import logging
+import os
+import threading
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from .fused_reduce import Kernels
+from .mesh_kernels import OFF
+
+logger = logging.getLogger(__name__)
+
+SOURCES = ("gaps",)
+_WARPS = 4224  # pixels in work at once; more would only wait for each other
+_THERE = 1 << 24  # in a word: its colours are there
+_one_at_a_time = threading.Lock()
+
+
+def gap_kernels(device: torch.device) -> Kernels | None:
+    """Compiled at the first call for a device; None where the processor has to do it."""
+    if device.type != "cuda" or torch.version.hip is not None or os.environ.get(OFF):
+        return None
+    index = device.index if device.index is not None else torch.cuda.current_device()
+    with _one_at_a_time:
+        return _compiled(index)
+
+
+@cache
+def _compiled(index: int) -> Kernels | None:
+    from .nvrtc import CudaKernels, KernelsUnavailableError
+
+    try:
+        return CudaKernels(SOURCES, torch.device("cuda", index))
+    except KernelsUnavailableError as reason:
+        logger.warning("Gaps of textures are filled by the processor: %s", reason)
+        return None
+
+
+def in_order(ranks: Tensor, order: Tensor) -> Tensor:
+    """The pixels of `order`, in any order, by their rank (from 1): what `fill_gaps` wants."""
+    pixels = torch.empty_like(order)
+    pixels[ranks.view(-1)[order.long()].long() - 1] = order
+    return pixels
+
+
+def fill_gaps(kernels: Kernels, pixels: Tensor, ranks: Tensor, order: Tensor) -> Tensor:
+    """`pixels` (H, W, 3) uint8 with gaps filled as `mesh.native.loader.inpaint` does.
+
+    Parameters
+    ----------
+    ranks : (H + 2, W + 2) int32, when a pixel is reached, from 1; 0: it is no gap
+    order : (G,) int32 the gaps' numbers in `ranks`, in the order of their ranks
+    """
+    height, width = pixels.shape[:2]
+    given = pixels.contiguous()
+    words = torch.full_like(ranks, _THERE)
+    shades = given.int()
+    words[1:-1, 1:-1] += shades[..., 0] | shades[..., 1] << 8 | shades[..., 2] << 16
+    words.masked_fill_(ranks > 0, 0)  # -1: no front reaches it
+    ticket = torch.zeros(1, dtype=torch.int32, device=pixels.device)
+    count = len(order)
+    kernels.launch(
+        "fill_gaps",
+        32 * min(count, _WARPS),
+        count,
+        order,
+        ranks,
+        given,
+        words,
+        ticket,
+        height,
+        width,
+    )
+    filled = words[1:-1, 1:-1]
+    return torch.stack([filled >> 8 * c & 255 for c in range(3)], dim=-1).to(torch.uint8)
