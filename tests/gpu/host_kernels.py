@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hy3dgen.gpu import mesh_kernels, transformer_kernels
+from hy3dgen.gpu import float8_rows, mesh_kernels, transformer_kernels
 from hy3dgen.gpu.nvrtc import SOURCES, as_values
 
-FILES = (*mesh_kernels.SOURCES, *transformer_kernels.SOURCES)
+FILES = (*mesh_kernels.SOURCES, *transformer_kernels.SOURCES, *float8_rows.SOURCES)
 
 
 class HostKernels:
