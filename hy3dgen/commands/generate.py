@@ -20,6 +20,7 @@ from hy3dgen.commands.terminal import (
     say,
     tell,
 )
+from hy3dgen.compiled_code import keep_what_triton_compiles
 from hy3dgen.errors import Hy3DError, InvalidSettingError, SurfaceExtractionError
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
 from hy3dgen.mesh.convert import to_trimesh
@@ -27,6 +28,7 @@ from hy3dgen.mesh.face_target import TargetNotReachedWarning
 from hy3dgen.mesh.files import FORMATS, check_format, save_mesh
 from hy3dgen.model_defaults import SETTINGS
 from hy3dgen.shapegen.cost_model import DECODERS, REDUCERS
+from hy3dgen.worker.machine import cuda_driver_finds_device
 from hy3dgen.worker.model_cache import BUNDLED, ModelCache, ModelChoice, choose_model
 
 _VIEWS = ("left", "back", "right")
@@ -121,6 +123,8 @@ def run(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The pipeline, and the settings of every call."""
     choice = choose_model(options.model, options.subfolder)
+    if cuda_driver_finds_device():
+        keep_what_triton_compiles()
     with ProgressLine(choice.subfolder or Path(choice.path).name, options.quiet) as line:
         line.stage("load model")
         pipeline = ModelCache().get(choice, options.allow_download, options.device)

@@ -45,10 +45,10 @@ def _compiled(index: int) -> Kernels | None:
     except KernelsUnavailableError as reason:
         logger.warning("Products of eight bits run without fused kernels: %s", reason)
         return None
-    with torch.random.fork_rng(devices=[device]), chosen(device):
-        torch.manual_seed(0)
-        x = torch.randn(5, WIDTH, device=device, dtype=torch.float16)
-        hidden = torch.randn(5, HIDDEN, device=device, dtype=torch.float16)
+    with torch.inference_mode(), chosen(device):
+        generator = torch.Generator(device).manual_seed(0)
+        rows = torch.randn(5, WIDTH + HIDDEN, generator=generator, device=device)
+        x, hidden = rows.half().split([WIDTH, HIDDEN], dim=1)
         got = room_for(5, WIDTH + HIDDEN, x)
         codes_of(kernels, got, Places(5, 5, 0, 0), x, hidden)
         want = plain_codes_of(x, hidden)

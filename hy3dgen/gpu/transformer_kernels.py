@@ -50,10 +50,11 @@ def _compiled(index: int) -> Kernels | None:
     except KernelsUnavailableError as reason:
         logger.warning("Networks run without fused kernels, which is slower: %s", reason)
         return None
-    with torch.random.fork_rng(devices=[device]), chosen(device):
-        torch.manual_seed(0)
-        x = torch.randn(3, WIDTH, device=device, dtype=torch.float16)
-        scale, shift = torch.randn(2, WIDTH, device=device, dtype=torch.float16).unbind(0)
+    with torch.inference_mode(), chosen(device):
+        # A generator of its own, as other threads may draw numbers meanwhile.
+        generator = torch.Generator(device).manual_seed(0)
+        rows = torch.randn(5, WIDTH, generator=generator, device=device, dtype=torch.float16)
+        x, (scale, shift) = rows[:3], rows[3:].unbind(0)
         got = gated_norm(kernels, x, None, None, shift, scale)
         want = torch.nn.functional.layer_norm(x.float(), (WIDTH,), eps=1e-6)
         error = float((got.float() - (want * (1 + scale.float()) + shift.float())).abs().max())

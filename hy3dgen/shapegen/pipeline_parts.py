@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import InvalidImageError, InvalidSettingError
 from ..gpu.graphs import Recordings
-from ..gpu.mesh_kernels import prepare_mesh_kernels
+from ..gpu.preparing import prepare_kernels
 from ..model_defaults import Defaults, usual_settings, with_file
 from ..weights import (
     fitting_subfolder,
@@ -123,7 +123,7 @@ class PipelineParts:
         kwargs : go to the constructor, which keeps them
         """
         device = pick_device(device)  # before the slow part
-        prepare_mesh_kernels(device)
+        prepare_kernels(device)
         dtype = pick_dtype(dtype, device)
         weights = Path(ckpt_path)
         if use_safetensors and weights.suffix == ".ckpt":

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hy3dgen.compiled_code import keep_what_triton_compiles
 from hy3dgen.errors import InvalidSettingError
 from hy3dgen.install.python_check import NEEDS
 from hy3dgen.install.tasks import TASKS as SETUP_TASKS
@@ -242,6 +243,8 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
     if not missing or (bundled_folder() / CONFIG_FILE).is_file():
         tasks |= {"generate": Generator(engine), "settings": Chooser(engine)}
         cuda = not missing and cuda_driver_finds_device()
+        if cuda:
+            keep_what_triton_compiles()
         return tasks, {}, "cuda" if cuda else engine.device
     sentence = (
         f"{lacking}, so this worker cannot generate; install them with pip, or choose a Python "
