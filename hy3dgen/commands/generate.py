@@ -11,6 +11,7 @@ from typing import Any
 
 from hy3dgen.commands.terminal import (
     ProgressLine,
+    byte_count,
     count,
     files_in,
     is_mesh_name,
@@ -63,6 +64,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--subfolder", help="of the model")
     parser.add_argument("--allow-download", action="store_true", help="fetch a missing model")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps; default: a GPU if there is one")
+    parser.add_argument(
+        "--max-memory", type=byte_count, metavar="SIZE",
+        help="of a CUDA GPU, such as 3G: weights come from main memory when they are needed",
+    )  # fmt: skip
     parser.add_argument(
         "--seed", type=int, help="the same seed gives the same mesh; default: a random one, told"
     )
@@ -127,7 +132,9 @@ def _load(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
         keep_what_triton_compiles()
     with ProgressLine(choice.subfolder or Path(choice.path).name, options.quiet) as line:
         line.stage("load model")
-        pipeline = ModelCache().get(choice, options.allow_download, options.device)
+        pipeline = ModelCache().get(
+            choice, options.allow_download, options.device, options.max_memory
+        )
         if options.speed is not None or options.max_seconds is not None:
             line.stage("measure")
         return pipeline, _settings(pipeline, choice, options)

@@ -58,6 +58,7 @@ _MODEL = {
     "speed_priority": Parameter(float, 0, 1),
     "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
     "allow_download": Parameter(bool, default=False),
+    "max_memory": Parameter(float, 1, 2**50),  # bytes of a CUDA GPU
 }
 _GENERATE = {
     "picture": Parameter(str, high=4096),  # the front view, as a file
@@ -157,7 +158,7 @@ class Generator:
         stages.progress("prepare picture", 0, len(sources))
         pictures = {view: self._engine.cut_out(source) for view, source in sources.items()}
         stages.progress("load model", 0, 1)
-        self._engine.load(choice, settings["allow_download"])
+        self._engine.load(choice, settings["allow_download"], settings["max_memory"])
         figures = None
         if settings["speed_priority"] is not None and any(settings[n] is None for n in SETTINGS):
             stages.progress("measure", 0, 1)
@@ -208,7 +209,7 @@ class Chooser:
         check_arrays(arrays, ())
         choice = choose_model(settings["model"], settings["subfolder"])
         context.progress("load model", 0, 1)
-        self._engine.load(choice, settings["allow_download"])
+        self._engine.load(choice, settings["allow_download"], settings["max_memory"])
         context.progress("measure", 0, 1)
         figures = self._engine.figures(choice.defaults, context.check_cancelled)
         values: Values = {"figures": figures.as_values()}
