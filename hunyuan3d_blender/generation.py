@@ -20,6 +20,7 @@ from . import (
     model_source,
     picture_read,
     placing,
+    preferences,
     preview_object,
     quality,
     texture_write,
@@ -95,6 +96,7 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         "speed_priority": speed_priority,
         "face_count": wish.face_count,
         "texture_size": wish.texture_size,
+        "max_memory": memory_limit(context),
         "preview": preview_object.wanted(context),
     }
     arrays = {}
@@ -118,6 +120,11 @@ def make_job(context: bpy.types.Context, wish: Wish, place: placing.Place | None
         kind=kind_of(source.model, settings, speed_priority, wish.face_count, wish.texture_size),
     )
     return job
+
+
+def memory_limit(context: bpy.types.Context) -> float | None:
+    """Bytes of a GPU that the preferences allow; None: all."""
+    return preferences.get(context).gpu_memory * 1e9 or None
 
 
 def _title(wish: Wish) -> str:

@@ -504,6 +504,13 @@ TEXTS = {
         "Minuten, nach denen ein unbenutzter Worker endet und sein Speicher wieder frei ist. Bis "
         "dahin beginnt der nächste Auftrag, ohne das Modell zu laden"
     ),
+    "GPU Memory Limit": "Grenze für GPU-Speicher",
+    "Gigabytes, 0 for All": "Gigabyte, 0 für alles",
+    "Gigabytes of an NVIDIA GPU that making a mesh may use; weights then come from main memory "
+    "when they are needed. 0: all that is free": (
+        "Gigabyte einer NVIDIA-GPU, die ein Mesh brauchen darf; Gewichte kommen dann aus dem "
+        "Arbeitsspeicher, wenn sie gebraucht werden. 0: alles, was frei ist"
+    ),
     "Preview in the 3D View": "Vorschau in der 3D-Ansicht",
     "Coarse meshes in the 3D view while a mesh is being made": (
         "Grobe Meshes in der 3D-Ansicht, während ein Mesh entsteht"

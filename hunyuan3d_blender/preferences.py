@@ -2,7 +2,7 @@
 """The extension's preferences: which Python generates, which model, how long workers stay warm."""
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from hy3dgen.errors import InvalidSettingError
 
@@ -55,6 +55,20 @@ class Preferences:
         default=10,
         min=1,
         soft_max=120,
+        subtype="NONE",
+    )
+    gpu_memory: FloatProperty(
+        name="GPU Memory Limit",
+        description=(
+            "Gigabytes of an NVIDIA GPU that making a mesh may use; weights then come from main "
+            "memory when they are needed. 0: all that is free"
+        ),
+        default=0.0,
+        min=0.0,
+        max=1000.0,
+        soft_max=24.0,
+        step=50,
+        precision=1,
         subtype="NONE",
     )
     preview: EnumProperty(

@@ -20,6 +20,7 @@ from .errors import (
     MissingDependencyError,
 )
 from .mapped_weights import map_safetensors
+from .weight_uploads import Uploads
 
 if TYPE_CHECKING:
     import torch
@@ -316,10 +317,11 @@ def load_strictly(
         error.missing, error.unexpected = tuple(missing), tuple(unexpected)
         raise error
     converted = {}
+    uploads = Uploads(device) if device is not None and device.type == "cuda" else None
     for name in wanted:
         value = state.pop(name)
-        if device is not None:
-            value = value.to(device)  # as narrow as it is in the file
+        if device is not None:  # as narrow as it is in the file
+            value = value.to(device) if uploads is None else uploads(value)
         converted[name] = value.to(dtype) if value.is_floating_point() else value
     module.load_state_dict(converted, strict=True, assign=True)
 

@@ -41,7 +41,8 @@ ROWS = {
     ),
     3: (
         *("hy3dgen.weights", "hy3dgen.mapped_weights", "hy3dgen.numpy_forward"),
-        *("hy3dgen.model_folders", "hy3dgen.image_towers"),
+        *("hy3dgen.model_folders", "hy3dgen.image_towers", "hy3dgen.compiled_code"),
+        "hy3dgen.weight_uploads",
         "hy3dgen.install.hub_script",
     ),
     4: (

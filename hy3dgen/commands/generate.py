@@ -11,6 +11,7 @@ from typing import Any
 
 from hy3dgen.commands.terminal import (
     ProgressLine,
+    byte_count,
     count,
     files_in,
     is_mesh_name,
@@ -20,6 +21,7 @@ from hy3dgen.commands.terminal import (
     say,
     tell,
 )
+from hy3dgen.compiled_code import keep_what_triton_compiles
 from hy3dgen.errors import Hy3DError, InvalidSettingError, SurfaceExtractionError
 from hy3dgen.mesh import TriangleMesh, clean, reduce_faces
 from hy3dgen.mesh.convert import to_trimesh
@@ -27,6 +29,7 @@ from hy3dgen.mesh.face_target import TargetNotReachedWarning
 from hy3dgen.mesh.files import FORMATS, check_format, save_mesh
 from hy3dgen.model_defaults import SETTINGS
 from hy3dgen.shapegen.cost_model import DECODERS, REDUCERS
+from hy3dgen.worker.machine import cuda_driver_finds_device
 from hy3dgen.worker.model_cache import BUNDLED, ModelCache, ModelChoice, choose_model
 
 _VIEWS = ("left", "back", "right")
@@ -61,6 +64,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--subfolder", help="of the model")
     parser.add_argument("--allow-download", action="store_true", help="fetch a missing model")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps; default: a GPU if there is one")
+    parser.add_argument(
+        "--max-memory", type=byte_count, metavar="SIZE",
+        help="of a CUDA GPU, such as 3G: weights come from main memory when they are needed",
+    )  # fmt: skip
     parser.add_argument(
         "--seed", type=int, help="the same seed gives the same mesh; default: a random one, told"
     )
@@ -121,9 +128,13 @@ def run(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The pipeline, and the settings of every call."""
     choice = choose_model(options.model, options.subfolder)
+    if cuda_driver_finds_device():
+        keep_what_triton_compiles()
     with ProgressLine(choice.subfolder or Path(choice.path).name, options.quiet) as line:
         line.stage("load model")
-        pipeline = ModelCache().get(choice, options.allow_download, options.device)
+        pipeline = ModelCache().get(
+            choice, options.allow_download, options.device, options.max_memory
+        )
         if options.speed is not None or options.max_seconds is not None:
             line.stage("measure")
         return pipeline, _settings(pipeline, choice, options)

@@ -121,6 +121,17 @@ def count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
 
 
+def byte_count(text: str) -> float:
+    """For argparse: bytes, as a number or with an ending, such as 3.5G or 800MB."""
+    number = text.strip().upper().removesuffix("B")
+    power = 3 * (1 + "KMGT".find(number[-1:])) if number[-1:].isalpha() else 0
+    with contextlib.suppress(ValueError):
+        found = float(number[:-1] if power else number) * 10.0**power
+        if 1 <= found < float("inf"):
+            return found
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes; give one such as 4G or 800M")
+
+
 def files_in(folder: Path, suffixes: Iterable[str], what: str) -> list[Path]:
     """The files of a folder with one of the endings, by name."""
     suffixes = tuple(suffixes)

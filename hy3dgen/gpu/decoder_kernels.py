@@ -39,6 +39,10 @@ if AVAILABLE:
         return tl.where(is_wave[None, :], wave_values, rest)
 
     @triton.jit
+    def _first_kernel(out):
+        tl.store(out, 1.0)
+
+    @triton.jit
     def _queries_kernel(
         points, frequencies, root, weight, shift, norm_weight, norm_bias, start_weight, q, start,
         count, width, eps, norm_eps,
@@ -132,6 +136,13 @@ if AVAILABLE:
         weight = tl.load(head + columns, mask=columns < WIDTH, other=0.0)
         answer = tl.sum(value * weight[None, :], axis=1) * scale + offset
         tl.store(out + rows, answer.to(out.dtype.element_ty), mask=rows < count)
+
+
+def begin(device: torch.device) -> None:
+    """Have Triton make itself ready, which takes half a second at its first kernel."""
+    if AVAILABLE:
+        with torch.cuda.device(device):
+            _first_kernel[(1,)](torch.empty(1, device=device))
 
 
 def queries(

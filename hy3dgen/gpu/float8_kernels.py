@@ -6,25 +6,27 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_BLOCK = 2048
-
 
 @triton.jit
-def _divide_kernel(x, largest, out, scale, count, BLOCK: tl.constexpr):
-    places = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    step = tl.maximum(tl.load(largest), 1e-12) / 448.0
-    if tl.program_id(0) == 0:
-        tl.store(scale, step)
-    value = tl.load(x + places, mask=places < count, other=0.0).to(tl.float32) / step
-    value = tl.minimum(tl.maximum(value, -448.0), 448.0)
-    tl.store(out + places, value.to(tl.float8e4nv), mask=places < count)
+def _round_kernel(x, codes, steps, columns, stride, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    places = tl.arange(0, BLOCK)
+    inside = places < columns
+    value = tl.load(x + row * stride + places, mask=inside, other=0.0).to(tl.float32)
+    step = tl.maximum(tl.max(tl.abs(value), axis=0), 1e-12) / 448.0
+    tl.store(steps + row, step)
+    value = tl.minimum(tl.maximum(value / step, -448.0), 448.0)
+    tl.store(codes + row * columns + places, value.to(tl.float8e4nv), mask=inside)
 
 
-def divided(x: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:
-    """`float8.plain_to_float8` of a contiguous tensor on a CUDA device."""
-    out = torch.empty_like(x, dtype=torch.float8_e4m3fn)
-    scale = torch.empty_like(largest)
-    count = x.numel()
-    with torch.cuda.device_of(x):
-        _divide_kernel[(triton.cdiv(count, _BLOCK),)](x, largest, out, scale, count, BLOCK=_BLOCK)
-    return out, scale
+def rounded_rows(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`float8.plain_to_float8` of rows on a CUDA device, which may be parts of wider ones."""
+    rows, columns = x.shape
+    codes = x.new_empty(rows, columns, dtype=torch.float8_e4m3fn)
+    steps = x.new_empty(rows, 1, dtype=torch.float32)
+    if rows:
+        with torch.cuda.device_of(x):
+            _round_kernel[(rows,)](
+                x, codes, steps, columns, x.stride(0), BLOCK=triton.next_power_of_2(columns)
+            )
+    return codes, steps

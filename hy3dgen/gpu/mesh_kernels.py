@@ -27,12 +27,6 @@ def mesh_kernels(device: torch.device) -> Kernels | None:
         return _compiled(index)
 
 
-def prepare_mesh_kernels(device: torch.device) -> None:
-    """Begin to compile them while something else is done, such as reading weights."""
-    if device.type == "cuda":
-        threading.Thread(target=mesh_kernels, args=(device,), daemon=True).start()
-
-
 @cache
 def _compiled(index: int) -> Kernels | None:
     from .nvrtc import CudaKernels, KernelsUnavailableError

@@ -2,18 +2,21 @@
 """CUDA kernels compiled when they are first needed, by the compiler library that torch brings.
 
 NVRTC comes with every CUDA build of torch, for Linux and for Windows, so nothing is installed and
-no C compiler is asked for. What is compiled stays in memory. Sources: `cuda/*.cu`.
+no C compiler is asked for. What is compiled is kept for the next process (`hy3dgen.compiled_code`).
+Sources: `cuda/*.cu`.
 """
 
 import ctypes
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..compiled_code import kept, key_of
 
 SOURCES = Path(__file__).parent / "cuda"
 _THREADS, _BLOCKS_A_PROCESSOR = 128, 32
@@ -50,14 +53,19 @@ class CudaKernels:
         self.device = device
         self.processors = torch.cuda.get_device_properties(device).multi_processor_count
         self.driver = _load("the CUDA driver", ["nvcuda.dll", "libcuda.so.1"])
-        module = ctypes.c_void_p()
+        self._module = ctypes.c_void_p()
+        self._functions: dict[str, ctypes.c_void_p] = {}
         with torch.cuda.device(device):
             torch.cuda.current_stream().synchronize()  # makes the context of this thread
             major, minor = torch.cuda.get_device_capability(device)
-            program = _compiled(sources, f"sm_{major}{minor}{'a' if own else ''}", options)
-            self.check(self.driver.cuModuleLoadData(ctypes.byref(module), program), "the kernels")
-        self._module = module
-        self._functions: dict[str, ctypes.c_void_p] = {}
+            compiler = Compiler(sources, f"sm_{major}{minor}{'a' if own else ''}", options)
+            code = kept(compiler.key(), compiler.compiled, lambda code: not self._load_module(code))
+            if not self._module:
+                self.check(self._load_module(code), "the kernels")
+
+    def _load_module(self, code: bytes) -> int:
+        """What the driver says to machine code, nothing but 0 being good."""
+        return self.driver.cuModuleLoadData(ctypes.byref(self._module), code)
 
     def launch(self, name: str, count: int, *arguments: Any) -> None:
         """Run a kernel in the current stream; `count` threads are enough for it.
@@ -118,38 +126,62 @@ def as_values(arguments: tuple[Any, ...]) -> list[Any]:
     return values
 
 
-def _compiled(sources: Sequence[str], kind: str, more: Sequence[str]) -> bytes:
-    """Machine code of source files for a kind of GPU."""
-    compiler = _load("the compiler library NVRTC", list(_compilers()))
-    header = (SOURCES / "vectors.cuh").read_bytes()
-    program = ctypes.c_void_p()
-    compiler.nvrtcCreateProgram(
-        ctypes.byref(program),
-        b"\n".join((SOURCES / f"{name}.cu").read_bytes() for name in sources),
-        b"kernels.cu",
-        1,
-        (ctypes.c_char_p * 1)(header),
-        (ctypes.c_char_p * 1)(b"vectors.cuh"),
-    )
-    try:
-        options = [f"--gpu-architecture={kind}", "--std=c++17", *more]
-        encoded = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-        failed = compiler.nvrtcCompileProgram(program, len(options), encoded)
-        size = ctypes.c_size_t()
-        if failed:
-            compiler.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-            log = ctypes.create_string_buffer(size.value)
-            compiler.nvrtcGetProgramLog(program, log)
-            raise KernelsUnavailableError(
-                f"NVRTC could not compile {', '.join(sources)} for {kind}: "
-                f"{log.value.decode(errors='replace')}"
-            )
-        compiler.nvrtcGetCUBINSize(program, ctypes.byref(size))
-        code = ctypes.create_string_buffer(size.value)
-        compiler.nvrtcGetCUBIN(program, code)
-        return code.raw
-    finally:
-        compiler.nvrtcDestroyProgram(ctypes.byref(program))
+class Compiler:
+    """Compiles source files for a kind of GPU.
+
+    Parameters
+    ----------
+    sources : names of files in `cuda`, without their ending; together they are one program
+    kind : of GPU, as NVRTC calls it
+    options : others, besides
+    """
+
+    def __init__(self, sources: Sequence[str], kind: str, options: Sequence[str] = ()) -> None:
+        self._names, self._kind = sources, kind
+        self._library = _load("the compiler library NVRTC", list(_compilers()))
+        self._source = b"\n".join((SOURCES / f"{name}.cu").read_bytes() for name in sources)
+        self._headers = {path.name: path.read_bytes() for path in sorted(SOURCES.glob("*.cuh"))}
+        self._options = [f"--gpu-architecture={kind}", "--std=c++17", *options]
+
+    def key(self) -> str:
+        """All that the machine code depends on, in one name."""
+        version = ctypes.c_int(), ctypes.c_int()
+        self._library.nvrtcVersion(*map(ctypes.byref, version))
+        parts = ["NVRTC", *(str(part.value) for part in version), *self._options]
+        return key_of(*parts, self._source, *self._headers, *self._headers.values())
+
+    def compiled(self) -> bytes:
+        """The machine code."""
+        library, headers = self._library, self._headers
+        program = ctypes.c_void_p()
+        library.nvrtcCreateProgram(
+            ctypes.byref(program), self._source, b"kernels.cu", len(headers),
+            _texts(headers.values()), _texts(name.encode() for name in headers),
+        )  # fmt: skip
+        try:
+            options = _texts(option.encode() for option in self._options)
+            failed = library.nvrtcCompileProgram(program, len(self._options), options)
+            size = ctypes.c_size_t()
+            if failed:
+                library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+                log = ctypes.create_string_buffer(size.value)
+                library.nvrtcGetProgramLog(program, log)
+                raise KernelsUnavailableError(
+                    f"NVRTC could not compile {', '.join(self._names)} for {self._kind}: "
+                    f"{log.value.decode(errors='replace')}"
+                )
+            library.nvrtcGetCUBINSize(program, ctypes.byref(size))
+            code = ctypes.create_string_buffer(size.value)
+            library.nvrtcGetCUBIN(program, code)
+            return code.raw
+        finally:
+            library.nvrtcDestroyProgram(ctypes.byref(program))
+
+
+def _texts(texts: Iterable[bytes]) -> Any:
+    """C strings as an array."""
+    found = list(texts)
+    return (ctypes.c_char_p * len(found))(*found)
 
 
 def _compilers() -> Iterator[str]:

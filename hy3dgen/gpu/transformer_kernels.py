@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 WIDTH, HEAD = 1024, 64  # that the kernels are made for
 SOURCES = ("transformer",)
-_TYPES = {torch.float16: "half", torch.bfloat16: "bfloat"}
-_LANES = 32
-_NOTHING = ctypes.c_void_p(None)
+TYPES = {torch.float16: "half", torch.bfloat16: "bfloat"}  # in names of kernels
+LANES = 32  # threads for a row
+NOTHING = ctypes.c_void_p(None)
 _one_at_a_time = threading.Lock()
 
 
@@ -33,7 +33,7 @@ def transformer_kernels(x: Tensor, width: int, head: int) -> Kernels | None:
 
     Compiled at the first call for a device; tried once on a small case and left if they differ.
     """
-    fits = x.is_cuda and x.dtype in _TYPES and (width, head) == (WIDTH, HEAD)
+    fits = x.is_cuda and x.dtype in TYPES and (width, head) == (WIDTH, HEAD)
     if not fits or torch.version.hip is not None or os.environ.get(OFF):
         return None
     with _one_at_a_time:
@@ -50,10 +50,11 @@ def _compiled(index: int) -> Kernels | None:
     except KernelsUnavailableError as reason:
         logger.warning("Networks run without fused kernels, which is slower: %s", reason)
         return None
-    with torch.random.fork_rng(devices=[device]), chosen(device):
-        torch.manual_seed(0)
-        x = torch.randn(3, WIDTH, device=device, dtype=torch.float16)
-        scale, shift = torch.randn(2, WIDTH, device=device, dtype=torch.float16).unbind(0)
+    with torch.inference_mode(), chosen(device):
+        # A generator of its own, as other threads may draw numbers meanwhile.
+        generator = torch.Generator(device).manual_seed(0)
+        rows = torch.randn(5, WIDTH, generator=generator, device=device, dtype=torch.float16)
+        x, (scale, shift) = rows[:3], rows[3:].unbind(0)
         got = gated_norm(kernels, x, None, None, shift, scale)
         want = torch.nn.functional.layer_norm(x.float(), (WIDTH,), eps=1e-6)
         error = float((got.float() - (want * (1 + scale.float()) + shift.float())).abs().max())
@@ -80,8 +81,8 @@ def gated_norm(
     normed = torch.empty_like(x) if shift is not None else None
     stride = WIDTH if y is None else y.stride(-2)
     kernels.launch(
-        f"gated_norm_{_TYPES[x.dtype]}", rows * _LANES, rows, stride, x,
-        *(_NOTHING if part is None else part for part in (y, gate, shift, scale, normed)),
+        f"gated_norm_{TYPES[x.dtype]}", rows * LANES, rows, stride, x,
+        *(NOTHING if part is None else part for part in (y, gate, shift, scale, normed)),
     )  # fmt: skip
     return x if normed is None else normed
 
@@ -108,8 +109,8 @@ def head_norms(
     items = batch * tokens * heads
     q, k, v = targets
     kernels.launch(
-        f"head_norm_{_TYPES[qkv.dtype]}", items * _LANES, items, heads, qkv.stride(1), tokens,
-        skipped, all_tokens, qkv, q_weight, k_weight, q, k, _NOTHING if v is None else v,
+        f"head_norm_{TYPES[qkv.dtype]}", items * LANES, items, heads, qkv.stride(1), tokens,
+        skipped, all_tokens, qkv, q_weight, k_weight, q, k, NOTHING if v is None else v,
     )  # fmt: skip
 
 
@@ -143,6 +144,6 @@ def add_copies(
         return x, _Strides(*x.stride()[:3])
 
     kernels.launch(
-        f"add_copies_{_TYPES[once.dtype]}", items * _LANES, items, heads, tokens, *placed(q),
+        f"add_copies_{TYPES[once.dtype]}", items * LANES, items, heads, tokens, *placed(q),
         *placed(k), *placed(v), log_sums, float(copies), scale, *placed(once),
     )  # fmt: skip

@@ -25,6 +25,19 @@ def data_folder() -> Path:
     return Path(os.path.expanduser(root), _NAME)
 
 
+def compiled_folder() -> Path:
+    """Where compiled kernels are kept: a folder that may go at any time, see `compiled_code`."""
+    if chosen := os.environ.get("HY3DGEN_DATA"):
+        return Path(os.path.expanduser(chosen), "compiled")
+    if os.name == "nt":
+        root = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        root = "~/Library/Caches"
+    else:
+        root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.expanduser(root), _NAME, "compiled")
+
+
 def models_folder() -> Path:
     """Where models are kept as `owner/name/subfolder`, as for the published Hunyuan3D-2 code."""
     return Path(os.path.expanduser(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"))

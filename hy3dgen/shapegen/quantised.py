@@ -1,87 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear layers with weights of eight bits, whole numbers or floats: they save memory.
+"""Gives networks weights of eight bits: `models.eight_bits` has the layers.
 
-Not time so far: on an H100 a step of 2.0 is a little slower with either, because inputs are rounded
-in passes of their own and what follows a product is no longer part of it.
+Whole numbers save memory, not time, as products are those of half precision. Floats save both where
+a GPU multiplies them and the denoiser's kernels make them (`models.denoisers.block_products`).
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import InvalidSettingError
 from ..gpu import float8
 from .models.denoisers.hunyuan3ddit import Modulation
+from .models.eight_bits import Float8Linear, Int8Linear, QuantisedLinear
 
 _MULTIPLE = 16  # that both sides of a product of eight-bit floats must be
-
-
-class QuantisedLinear(nn.Module):
-    """Takes the place of a linear layer; its weights keep their type wherever it goes.
-
-    Attributes
-    ----------
-    codes : (N, K) in eight bits
-    scales : float32, of each output or of all
-    """
-
-    codes: Tensor
-    scales: Tensor
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        codes, scales = self.rounded(linear.weight.detach())
-        self.register_buffer("codes", codes)
-        self.register_buffer("scales", scales)
-        self.bias = linear.bias
-        self._dtype = linear.weight.dtype
-
-    @staticmethod
-    def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
-
-    @property
-    def weight(self) -> Tensor:
-        """(N, K) in the type that the layer had: what the codes stand for, made when asked."""
-        return (self.codes.float() * self.scales).to(self._dtype)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        for name in ("codes", "scales"):
-            value = self._buffers[name]
-            self._buffers[name] = value.to(fn(value).device)
-        self._dtype = fn(torch.zeros(1, dtype=self._dtype)).dtype
-        if self.bias is not None:
-            self.bias = nn.Parameter(fn(self.bias.detach()), requires_grad=False)
-        return self
-
-
-class Int8Linear(QuantisedLinear):
-    """Weights as whole numbers; for the time of a product they are made what they stand for."""
-
-    @staticmethod
-    def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
-        scales = weight.float().abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
-        return (weight.float() / scales).round().to(torch.int8), scales
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-
-class Float8Linear(QuantisedLinear):
-    """Weights and inputs as eight-bit floats, multiplied as such by GPUs that can."""
-
-    @staticmethod
-    def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
-        return float8.plain_to_float8(weight, weight.float().abs().max())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return float8.product(x, self.codes, self.scales, self.bias)
-
-
 _LAYERS: dict[str, type[QuantisedLinear]] = {"fp8": Float8Linear, "int8": Int8Linear}
 
 

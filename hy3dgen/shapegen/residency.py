@@ -6,7 +6,7 @@ networks: what their units are and about how much their stages work with. Every 
 stage's work was compared with a GPU's count, see `tests/gpu/test_memory_limits.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import nn
 
 from ..gpu.copies import DeviceCopies
 from .devices import free_cached_memory, memory_within, usable_memory
+from .log import logger
 from .memory_plan import Needs, Plan, least_without_moving_steps, plan_memory
 from .models.conditioner import ImageEncoder
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT, Modulation
@@ -208,3 +209,17 @@ def within_limit(method: Callable[..., Any]) -> Callable[..., Any]:
 def default_limit(device: torch.device) -> float | None:
     """What a CUDA device can still give, less a little for others; None elsewhere."""
     return 0.95 * usable_memory(device) if device.type == "cuda" else None
+
+
+def needed_limit(
+    networks: Sequence[Any], device: torch.device, max_memory: float | None
+) -> float | None:
+    """`max_memory`, or without it None where all weights fit, else what is free."""
+    if max_memory is not None:
+        return max_memory
+    free = default_limit(device)
+    model, vae, conditioner = networks
+    if free is None or fits((conditioner, model, vae), free):
+        return None
+    logger.info("The device has %.1f GB free; weights come when they are needed.", free / 1e9)
+    return free

@@ -41,7 +41,9 @@ class Engine(Protocol):
     def cut_out(self, picture: str | np.ndarray) -> Any:
         """The picture, a path or an array, with its background gone."""
 
-    def load(self, choice: ModelChoice, download: bool) -> None: ...
+    def load(
+        self, choice: ModelChoice, download: bool, max_memory: float | None = None
+    ) -> None: ...
 
     def figures(self, defaults: Defaults, check: Callable[[], object]) -> Figures:
         """What the loaded model costs here, measured once; what `check` raises ends that."""
@@ -71,9 +73,9 @@ class TorchEngine:
 
         return BackgroundRemover()(load_picture(picture))
 
-    def load(self, choice: ModelChoice, download: bool) -> None:
+    def load(self, choice: ModelChoice, download: bool, max_memory: float | None = None) -> None:
         self._pipeline = None  # make room before loading
-        self._pipeline = self._models.get(choice, download)
+        self._pipeline = self._models.get(choice, download, max_memory=max_memory)
         self.device = str(self._pipeline.device)
 
     def figures(self, defaults: Defaults, check: Callable[[], object]) -> Figures:
@@ -161,7 +163,7 @@ class NumpyEngine:
                 "libraries with pip, or leave the generation Python empty for the bundled model"
             ) from error
 
-    def load(self, choice: ModelChoice, download: bool) -> None:
+    def load(self, choice: ModelChoice, download: bool, max_memory: float | None = None) -> None:
         from hy3dgen.numpy_forward.pipeline import NumpyPipeline
 
         if choice.path != str(bundled_folder()):

@@ -104,11 +104,16 @@ class ModelCache:
         self._pipeline: Hunyuan3DDiTFlowMatchingPipeline | None = None
 
     def get(
-        self, choice: ModelChoice, download: bool, device: str | None = None
+        self,
+        choice: ModelChoice,
+        download: bool,
+        device: str | None = None,
+        max_memory: float | None = None,
     ) -> "Hunyuan3DDiTFlowMatchingPipeline":
         """The pipeline of `choice`; by default on a GPU if there is one, in half precision.
 
-        `download` allows to fetch a repository that is not on this machine.
+        `download` allows to fetch a repository that is not on this machine, `max_memory` is the
+        pipeline's limit for a CUDA GPU, in bytes.
         """
         try:
             from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline
@@ -117,7 +122,7 @@ class ModelCache:
                 f"this Python cannot load what generation needs ({error}); "
                 "install the libraries of requirements/worker.txt into it"
             ) from error
-        key = (choice.path, choice.subfolder, device, _stamp(choice))
+        key = (choice.path, choice.subfolder, device, max_memory, _stamp(choice))
         if self._pipeline is None or key != self._key:
             self._pipeline = self._key = None  # make room before loading
             self._pipeline = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(
@@ -125,6 +130,7 @@ class ModelCache:
                 subfolder=choice.subfolder,
                 device=device,
                 local_files_only=not download,
+                max_memory=max_memory,
             )
             self._key = key
         return self._pipeline

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hy3dgen.compiled_code import keep_what_triton_compiles
 from hy3dgen.errors import InvalidSettingError
 from hy3dgen.install.python_check import NEEDS
 from hy3dgen.install.tasks import TASKS as SETUP_TASKS
@@ -57,6 +58,7 @@ _MODEL = {
     "speed_priority": Parameter(float, 0, 1),
     "face_count": Parameter(int, 0, MAX_FACES, default=0),  # 0: all of them
     "allow_download": Parameter(bool, default=False),
+    "max_memory": Parameter(float, 1, 2**50),  # bytes of a CUDA GPU
 }
 _GENERATE = {
     "picture": Parameter(str, high=4096),  # the front view, as a file
@@ -156,7 +158,7 @@ class Generator:
         stages.progress("prepare picture", 0, len(sources))
         pictures = {view: self._engine.cut_out(source) for view, source in sources.items()}
         stages.progress("load model", 0, 1)
-        self._engine.load(choice, settings["allow_download"])
+        self._engine.load(choice, settings["allow_download"], settings["max_memory"])
         figures = None
         if settings["speed_priority"] is not None and any(settings[n] is None for n in SETTINGS):
             stages.progress("measure", 0, 1)
@@ -207,7 +209,7 @@ class Chooser:
         check_arrays(arrays, ())
         choice = choose_model(settings["model"], settings["subfolder"])
         context.progress("load model", 0, 1)
-        self._engine.load(choice, settings["allow_download"])
+        self._engine.load(choice, settings["allow_download"], settings["max_memory"])
         context.progress("measure", 0, 1)
         figures = self._engine.figures(choice.defaults, context.check_cancelled)
         values: Values = {"figures": figures.as_values()}
@@ -242,6 +244,8 @@ def available() -> tuple[dict[str, Task], dict[str, str], str]:
     if not missing or (bundled_folder() / CONFIG_FILE).is_file():
         tasks |= {"generate": Generator(engine), "settings": Chooser(engine)}
         cuda = not missing and cuda_driver_finds_device()
+        if cuda:
+            keep_what_triton_compiles()
         return tasks, {}, "cuda" if cuda else engine.device
     sentence = (
         f"{lacking}, so this worker cannot generate; install them with pip, or choose a Python "

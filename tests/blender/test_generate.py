@@ -79,6 +79,23 @@ def test_first_use_needs_no_other_python(scene, mug, preferences, module):
     assert len(bpy.data.images) == images
 
 
+def test_the_gpu_memory_limit_goes_with_the_request(scene, mug, preferences, module):
+    generation = module("generation")
+    wish = generation.Wish(generation.Picture(str(mug)))
+
+    def sent():
+        return generation.make_job(bpy.context, wish).parts[-1].params["max_memory"]
+
+    assert sent() is None
+    preferences.gpu_memory = 3.5
+    try:
+        assert sent() == 3.5e9
+        bpy.ops.hunyuan3d.generate(filepath=str(mug), octree_resolution=32)
+        assert bpy.context.object["hunyuan3d"]["octree_resolution"] == 32
+    finally:
+        preferences.gpu_memory = 0.0
+
+
 def test_both_pythons_make_the_same_mesh(scene, mug, preferences):
     points = []
     for python in (preferences.python, ""):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hy3dgen generate` as a user starts it, and what it answers to mistakes."""
 
+import argparse
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hy3dgen.cli import main
+from hy3dgen.commands.terminal import byte_count
 from hy3dgen.mesh.files import as_one_mesh, load_mesh
 
 pytest.importorskip("torch")
@@ -84,6 +86,36 @@ def test_solved_settings_faces_and_format(tmp_path, capsys, monkeypatch):
     assert told["settings"]["octree_resolution"] == 28  # what is given wins
     assert (told["settings"]["num_chunks"], told["settings"]["mc_algo"]) == (999, "dmc")
     assert len(load_mesh(tmp_path / "car.ply").faces) == told["faces"]
+
+
+def test_the_gpu_memory_limit_reaches_the_pipeline(tmp_path, monkeypatch):
+    from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
+
+    load, asked = Pipeline.from_pretrained, []
+
+    def noted(*arguments, **options):
+        asked.append(options["max_memory"])
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(Pipeline, "from_pretrained", noted)
+    arguments = ["generate", str(CAR), "-o", str(tmp_path), "--steps", "1", "--resolution", "16"]
+    for limit in ([], ["--max-memory", "3.5G"]):
+        assert main([*arguments, *limit, "--device", "cpu", "--quiet"]) == 0
+    assert asked == [None, 3.5e9]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("4G", 4e9), ("800MB", 8e8), (" 3.5 gb", 3.5e9), ("1e9", 1e9), ("2t", 2e12), ("5000", 5000)],
+)
+def test_sizes_of_memory(text, wanted):
+    assert byte_count(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "G", "0", "-3G", "3X", "nan", "inf", "3 GiB", "0.1"])
+def test_what_is_no_size_of_memory(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is no number of bytes"):
+        byte_count(text)
 
 
 @pytest.mark.parametrize(

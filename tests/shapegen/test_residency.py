@@ -10,7 +10,7 @@ from moving_copies import Early, Late
 
 from benchmarks import random_models
 from hy3dgen.errors import InvalidSettingError
-from hy3dgen.shapegen import pipeline_parts, residency
+from hy3dgen.shapegen import residency
 from hy3dgen.shapegen.memory_plan import plan_memory
 from hy3dgen.shapegen.residency import Residency, least_limit, needs_of, units_of
 from hy3dgen.shapegen.settings import instantiate_from_config
@@ -151,11 +151,11 @@ def test_a_model_that_fits_has_no_limit(monkeypatch):
             for name in ("model", "vae", "conditioner")
         ]
     free = {"free": 24e9}
-    monkeypatch.setattr(pipeline_parts, "default_limit", lambda _device: free["free"])
-    assert pipeline_parts._needed_limit(parts, CPU, None) is None
-    assert pipeline_parts._needed_limit(parts, CPU, 5e9) == 5e9
+    monkeypatch.setattr(residency, "default_limit", lambda _device: free["free"])
+    assert residency.needed_limit(parts, CPU, None) is None
+    assert residency.needed_limit(parts, CPU, 5e9) == 5e9
     free["free"] = 4e9
-    assert pipeline_parts._needed_limit(parts, CPU, None) == 4e9
+    assert residency.needed_limit(parts, CPU, None) == 4e9
 
 
 def moving(pipeline):

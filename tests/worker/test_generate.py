@@ -6,6 +6,7 @@ import shutil
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,7 +201,13 @@ def test_a_picture_with_nothing_on_it(worker, model):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("num_inference_steps", 0), ("octree_resolution", 5000), ("guidance_scale", -1), ("seed", -1)],
+    [
+        ("num_inference_steps", 0),
+        ("octree_resolution", 5000),
+        ("guidance_scale", -1),
+        ("seed", -1),
+        ("max_memory", 0),
+    ],
 )
 def test_settings_out_of_range(worker, model, name, value):
     assert f"{name} is {value}" in refused(worker, "InvalidSettingError", model, **{name: value})
@@ -228,6 +235,25 @@ def test_nothing_is_downloaded_unless_allowed(worker):
     said = refused(worker, kind, "nobody/nothing-here")
     assert "nobody/nothing-here" in said and "local folder" in said
     assert "downloads were not allowed" in said or not hub
+
+
+def test_a_gpu_memory_limit_goes_with_the_model(monkeypatch):
+    pytest.importorskip("torch")
+    from hy3dgen.shapegen import Hunyuan3DDiTFlowMatchingPipeline as Pipeline
+    from hy3dgen.worker.engines import TorchEngine
+    from hy3dgen.worker.model_cache import choose_model
+
+    asked = []
+
+    def load(_path, **options):
+        asked.append(options["max_memory"])
+        return SimpleNamespace(device="cpu")
+
+    monkeypatch.setattr(Pipeline, "from_pretrained", load)
+    engine, choice = TorchEngine(), choose_model(None, None)
+    for limit in (None, None, 3e9, 3e9, None):
+        engine.load(choice, False, limit)
+    assert asked == [None, 3e9, None], "loaded again where the limit is another"
 
 
 def test_speed_chooses_by_what_this_machine_can_do(worker, model):

@@ -2,96 +2,9 @@
 // What stands between the matrix products of a transformer block, for rows of half precision.
 // hy3dgen/shapegen/models/denoisers/fused_blocks.py calls it; the plain functions are in
 // hunyuan3ddit.py. A warp for each row or head; sums are float32.
-#include "vectors.cuh"
+#include "rows.cuh"
 
-#define WIDTH 1024 // of a row
 #define HEAD 64
-
-struct alignas(16) Row {
-    unsigned short item[8];
-};
-
-#ifdef __CUDACC__
-template <bool BF> DEVICE float wide(unsigned short x) {
-    float f;
-    if (BF) return __int_as_float(int(x) << 16);
-    asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(x));
-    return f;
-}
-template <bool BF> DEVICE unsigned short narrow(float f) {
-    unsigned short x;
-    if (BF) {
-        unsigned bits = unsigned(__float_as_int(f)); // to nearest, ties to even
-        return (unsigned short)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-    }
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(x) : "f"(f));
-    return x;
-}
-#else
-template <bool BF> DEVICE float wide(unsigned short x) {
-    if (BF) {
-        unsigned bits = unsigned(x) << 16;
-        float f;
-        __builtin_memcpy(&f, &bits, 4);
-        return f;
-    }
-    _Float16 h;
-    __builtin_memcpy(&h, &x, 2);
-    return float(h);
-}
-template <bool BF> DEVICE unsigned short narrow(float f) {
-    if (BF) {
-        unsigned bits = unsigned(__float_as_int(f));
-        return (unsigned short)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-    }
-    _Float16 h = _Float16(f);
-    unsigned short x;
-    __builtin_memcpy(&x, &h, 2);
-    return x;
-}
-#endif
-
-// Eight neighbours, 16 bytes.
-DEVICE Row load8(const unsigned short* at) {
-    Row row;
-#ifdef __CUDACC__
-    *(uint4*)&row = *(const uint4*)at;
-#else
-    __builtin_memcpy(&row, at, 16);
-#endif
-    return row;
-}
-DEVICE void store8(unsigned short* at, const Row& row) {
-#ifdef __CUDACC__
-    *(uint4*)at = *(const uint4*)&row;
-#else
-    __builtin_memcpy(at, &row, 16);
-#endif
-}
-
-struct alignas(4) Pair {
-    unsigned short item[2];
-};
-DEVICE Pair load2(const unsigned short* at) {
-    Pair pair;
-#ifdef __CUDACC__
-    *(unsigned*)&pair = *(const unsigned*)at;
-#else
-    __builtin_memcpy(&pair, at, 4);
-#endif
-    return pair;
-}
-DEVICE void store2(unsigned short* at, const Pair& pair) {
-#ifdef __CUDACC__
-    *(unsigned*)at = *(const unsigned*)&pair;
-#else
-    __builtin_memcpy(at, &pair, 4);
-#endif
-}
-
-struct Values {
-    float of[WIDTH / 32];
-};
 
 // x + gate * y into `x` where there is a y; then its layer norm without parameters, times 1 + scale,
 // plus shift, into `normed` where that is wanted.
@@ -100,46 +13,14 @@ DEVICE void gated_norm_row(int row, int y_stride, unsigned short* x, const unsig
                            const unsigned short* gate, const unsigned short* shift,
                            const unsigned short* scale, unsigned short* normed) {
     Lane<Values> values;
-    Lane<float> part;
-    unsigned short* at = x + (long long)row * WIDTH;
-    EACH_LANE(k) {
-        float total = 0;
-        for (int piece = 0; piece < 4; ++piece) {
-            int first = 256 * piece + 8 * k;
-            Row mine = load8(at + first);
-            if (y) {
-                Row other = load8(y + (long long)row * y_stride + first), g = load8(gate + first);
-                for (int i = 0; i < 8; ++i)
-                    mine.item[i] = narrow<BF>(wide<BF>(mine.item[i]) +
-                                              wide<BF>(g.item[i]) * wide<BF>(other.item[i]));
-                store8(at + first, mine);
-            }
-            for (int i = 0; i < 8; ++i) {
-                float value = wide<BF>(mine.item[i]);
-                values[k].of[8 * piece + i] = value;
-                total += value;
-            }
-        }
-        part[k] = total;
-    }
+    gated_row<BF>(row, y_stride, x, y, gate, normed != nullptr, values);
     if (!normed) return;
-    float mean = sum(part) / WIDTH;
     EACH_LANE(k) {
-        float total = 0;
-        for (int i = 0; i < WIDTH / 32; ++i) {
-            float off = values[k].of[i] - mean;
-            total += off * off;
-        }
-        part[k] = total;
-    }
-    float factor = 1 / sqrtf(sum(part) / WIDTH + 1e-6f);
-    EACH_LANE(k) {
-        for (int piece = 0; piece < 4; ++piece) {
+        for (int piece = 0; piece < WIDTH / 256; ++piece) {
             int first = 256 * piece + 8 * k;
             Row by = load8(scale + first), plus = load8(shift + first), out;
             for (int i = 0; i < 8; ++i)
-                out.item[i] = narrow<BF>((values[k].of[8 * piece + i] - mean) * factor *
-                                             (1 + wide<BF>(by.item[i])) +
+                out.item[i] = narrow<BF>(values[k].of[8 * piece + i] * (1 + wide<BF>(by.item[i])) +
                                          wide<BF>(plus.item[i]));
             store8(normed + (long long)row * WIDTH + first, out);
         }

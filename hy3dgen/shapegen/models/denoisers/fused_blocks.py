@@ -4,21 +4,22 @@
 The same network as in `hunyuan3ddit.py`, whose functions say what is computed. Here a block is its
 matrix products, its attention, and one kernel for each of: gated residual and the next modulated
 norm; norms of the heads, written where the joint attention reads them. The tanh-approximated GELU
-is computed by the product before it where the library can.
+is computed by the product before it where the library can. What products take and give is told by
+`block_products`, for weights of half precision and of eight bits.
 """
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....gpu.attention_kernel import AttentionKernel, Task, run_tasks
 from ....gpu.fused_reduce import Kernels
 from ....gpu.transformer_kernels import gated_norm, head_norms, transformer_kernels
 from ..attention import Repeats, attend, join_heads, own_kernel
+from .block_products import Half, Products, products_for, rows_of
 
 
 def kernels_for(model: Any, x: Tensor, times: int) -> Kernels | None:
@@ -34,20 +35,6 @@ def kernels_for(model: Any, x: Tensor, times: int) -> Kernels | None:
     if model.latent_in.weight.dtype != x.dtype:
         return None
     return transformer_kernels(x, width, width // attention.num_heads)
-
-
-class _Half(NamedTuple):
-    """What one condition brings: the rows of one half of guidance, or of a call without it.
-
-    Of all rows, those of a half's conditions lie together, and so do those of its latents; in the
-    joint streams each of its pictures has the condition first.
-    """
-
-    condition: slice  # rows among those of all conditions
-    latents: slice
-    joint: slice
-    tokens: int  # of the condition of one picture
-    repeats: Repeats | None
 
 
 def run_blocks(
@@ -76,57 +63,57 @@ def run_blocks(
     singles = list(zip(model.single_blocks, time_values.single, strict=True))
     batch, length, width = latents[0].shape
     halves = _halves(batch, length, conditions)
+    products = products_for(model, kernels, latents[0])
     latent = torch.cat([part.reshape(-1, width) for part in latents])
     cond = torch.cat([part.reshape(-1, width) for part, _repeats in conditions])
 
     (img, txt) = doubles[0][1]
-    latent_in = gated_norm(kernels, latent, None, None, *img.chunk(6, dim=-1)[:2])
-    cond_in = gated_norm(kernels, cond, None, None, *txt.chunk(6, dim=-1)[:2])
+    latent_in = products.norm(latent, None, None, *img.chunk(6, dim=-1)[:2])
+    cond_in = products.norm(cond, None, None, *txt.chunk(6, dim=-1)[:2])
     for number, (block, (img, txt)) in enumerate(doubles):
         _enter(block)
         following = doubles[number + 1][1] if number + 1 < len(doubles) else None
-        latent_out, cond_out = _joint_attention(kernels, block, latent_in, cond_in, halves, batch)
+        latent_out, cond_out = _joint_attention(
+            products, block, latent_in, cond_in, halves, batch, latent
+        )
         latent_in = _finish_stream(
-            kernels, latent, latent_out, block.img_attn, block.img_mlp, img,
+            products, latent, latent_out, block.img_attn, block.img_mlp, img,
             None if following is None else following[0],
         )  # fmt: skip
         cond_in = _finish_stream(
-            kernels, cond, cond_out, block.txt_attn, block.txt_mlp, txt,
+            products, cond, cond_out, block.txt_attn, block.txt_mlp, txt,
             None if following is None else following[1],
         )  # fmt: skip
 
-    joint = torch.cat(
-        [
-            torch.cat([_rows(cond, half.condition, batch), _rows(latent, half.latents, batch)], 1)
-            .flatten(0, 1)
-            for half in halves
-        ]
-    )  # fmt: skip
+    pairs = [
+        (rows_of(cond, half.condition, batch), rows_of(latent, half.latents, batch))
+        for half in halves
+    ]
+    joint = torch.cat([torch.cat(pair, dim=1).flatten(0, 1) for pair in pairs])
     shift, scale, gate = singles[0][1].chunk(3, dim=-1)
-    normed = gated_norm(kernels, joint, None, None, shift, scale)
+    joint_in = products.norm(joint, None, None, shift, scale)
     for number, (block, _values) in enumerate(singles):
         _enter(block)
-        change = _single(kernels, block, normed, halves, batch)
+        change = _single(products, block, joint_in, halves, batch, joint)
         if number + 1 < len(singles):
             shift, scale, next_gate = singles[number + 1][1].chunk(3, dim=-1)
-            normed = gated_norm(kernels, joint, change, gate, shift, scale)
+            joint_in = products.norm(joint, change, gate, shift, scale)
             gate = next_gate
-        else:
-            normed = gated_norm(kernels, joint, change, gate, final_shift, final_scale)
-    parts = [_rows(normed, half.joint, batch)[:, half.tokens :] for half in halves]
+    normed = gated_norm(kernels, joint, change, gate, final_shift, final_scale)
+    parts = [rows_of(normed, half.joint, batch)[:, half.tokens :] for half in halves]
     return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def _halves(
     batch: int, length: int, conditions: Sequence[tuple[Tensor, Repeats | None]]
-) -> list[_Half]:
+) -> list[Half]:
     found, before = [], 0  # rows of conditions so far
     for number, (cond, repeats) in enumerate(conditions):
         tokens = cond.shape[1]
         first = number * batch * length
         rows = batch * tokens
         found.append(
-            _Half(
+            Half(
                 slice(before, before + rows),
                 slice(first, first + batch * length),
                 slice(before + first, before + first + rows + batch * length),
@@ -138,11 +125,6 @@ def _halves(
     return found
 
 
-def _rows(stream: Tensor, part: slice, batch: int) -> Tensor:
-    """A part of the rows, picture by picture: `(R, ...)` -> `(B, R / B, ...)`."""
-    return stream[part].unflatten(0, (batch, -1))
-
-
 def _enter(block: nn.Module) -> None:
     """What is to happen before a block's call, which is here one of each of its parts."""
     for hook in block._forward_pre_hooks.values():
@@ -150,60 +132,53 @@ def _enter(block: nn.Module) -> None:
 
 
 def _joint_attention(
-    kernels: Kernels,
+    products: Products,
     block: Any,
-    latent: Tensor,
-    cond: Tensor,
-    halves: Sequence[_Half],
+    latent_in: Any,
+    cond_in: Any,
+    halves: Sequence[Half],
     batch: int,
-) -> tuple[Tensor, Tensor]:
-    """The two streams' parts of attention over both, from their modulated norms."""
+    latent: Tensor,
+) -> tuple[Any, Any]:
+    """The two streams' parts of attention over both, as inputs, from their modulated norms."""
     width = latent.shape[-1]
     heads = block.img_attn.num_heads
-    shape = (len(latent) + len(cond), heads, width // heads)
+    shape = (halves[-1].joint.stop, heads, width // heads)
     targets = [latent.new_empty(shape) for _ in range(3)]
     streams = [
-        (attention, attention.qkv(stream))
-        for attention, stream in ((block.txt_attn, cond), (block.img_attn, latent))
+        (attention, products.product(attention.qkv, stream))
+        for attention, stream in ((block.txt_attn, cond_in), (block.img_attn, latent_in))
     ]
     for half in halves:
-        joint = tuple(_rows(target, half.joint, batch) for target in targets)
+        joint = tuple(rows_of(target, half.joint, batch) for target in targets)
         parts = ((half.condition, 0), (half.latents, half.tokens))
         for (attention, qkv), (rows, skipped) in zip(streams, parts, strict=True):
             head_norms(
-                kernels, _rows(qkv, rows, batch), attention.norm.query_norm.scale,
+                products.kernels, rows_of(qkv, rows, batch), attention.norm.query_norm.scale,
                 attention.norm.key_norm.scale, joint, skipped,
             )  # fmt: skip
     calls = _calls(targets, halves, batch)
     own = own_kernel(calls)
-    if own is not None:
-        conditions, latents = (
-            stream.new_empty(len(stream), *shape[1:]) for stream in (cond, latent)
-        )
-        outputs = [
-            [_rows(conditions, half.condition, batch), _rows(latents, half.latents, batch)]
-            for half in halves
-        ]
-        _attend_all(own, calls, outputs)
-        return latents.flatten(1), conditions.flatten(1)
-    attended = _beside(latent, [functools.partial(_attend, *call) for call in calls])
-    latents, conditions = zip(
-        *(
-            (part[:, half.tokens :].reshape(-1, width), part[:, : half.tokens].reshape(-1, width))
-            for part, half in zip(attended, halves, strict=True)
-        ),
-        strict=True,
-    )
-    return _together(latents), _together(conditions)
+    if own is None:
+        works = [functools.partial(_attend, *call) for call in calls]
+        return products.streams(_beside(latent, works), halves)
+    latents = latent.new_empty(halves[-1].latents.stop, *shape[1:])
+    conditions = latent.new_empty(halves[-1].condition.stop, *shape[1:])
+    outputs = [
+        [rows_of(conditions, half.condition, batch), rows_of(latents, half.latents, batch)]
+        for half in halves
+    ]
+    _attend_all(own, calls, outputs)
+    return products.rows(latents.flatten(1)), products.rows(conditions.flatten(1))
 
 
 def _calls(
-    targets: Sequence[Tensor], halves: Sequence[_Half], batch: int
+    targets: Sequence[Tensor], halves: Sequence[Half], batch: int
 ) -> list[tuple[Tensor, Tensor, Tensor, Repeats | None]]:
     """What attention is asked for, half after half, from q, k and v `(R, heads, d)`."""
     calls = []
     for half in halves:
-        q, k, v = (_rows(target, half.joint, batch).transpose(1, 2) for target in targets)
+        q, k, v = (rows_of(target, half.joint, batch).transpose(1, 2) for target in targets)
         calls.append((q, k, v, half.repeats))
     return calls
 
@@ -251,92 +226,54 @@ def _is_recording(x: Tensor) -> bool:
     return x.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
-def _together(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat(list(parts)) if len(parts) > 1 else parts[0]
-
-
 def _attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None) -> Tensor:
     """Attention of tensors `(B, heads, N, d)`, `(B, N, heads * d)`."""
     return join_heads(attend(q, k, v, repeats))
 
 
 def _finish_stream(
-    kernels: Kernels,
+    products: Products,
     x: Tensor,
-    attended: Tensor,
+    attended: Any,
     attention: Any,
     mlp: nn.Sequential,
     values: Tensor,
     following: Tensor | None,
-) -> Tensor | None:
+) -> Any:
     """Adds what attention and MLP give to `x`, and gives the next block's modulated norm."""
     _shift, _scale, gate1, shift2, scale2, gate2 = values.chunk(6, dim=-1)
-    inner = gated_norm(kernels, x, attention.proj(attended), gate1, shift2, scale2)
-    change = mlp[2](_gelu_layer(mlp[0], inner))
+    inner = products.norm(x, products.product(attention.proj, attended), gate1, shift2, scale2)
+    change = products.product(mlp[2], products.activated(mlp[0], inner))
     if following is None:
-        gated_norm(kernels, x, change, gate2, None, None)
+        gated_norm(products.kernels, x, change, gate2, None, None)
         return None
-    return gated_norm(kernels, x, change, gate2, *following.chunk(6, dim=-1)[:2])
+    return products.norm(x, change, gate2, *following.chunk(6, dim=-1)[:2])
 
 
 def _single(
-    kernels: Kernels, block: Any, normed: Tensor, halves: Sequence[_Half], batch: int
+    products: Products,
+    block: Any,
+    joint_in: Any,
+    halves: Sequence[Half],
+    batch: int,
+    joint: Tensor,
 ) -> Tensor:
-    rows, width = normed.shape
-    inner, hidden = block.widths
-    whole = not isinstance(block.linear1, nn.Linear)  # not to be cut: its weights are quantised
-    if whole:
-        qkv, rest = block.linear1(normed).split(block.widths, dim=-1)
-    else:
-        qkv = F.linear(normed, block.linear1.weight[:inner], _part(block.linear1.bias, 0, inner))
+    rows, width = joint.shape
+    qkv, hidden = products.begin_single(block, joint_in)
     shape = (1, rows, block.num_heads, width // block.num_heads)
-    q, k = normed.new_empty(shape), normed.new_empty(shape)
+    q, k = joint.new_empty(shape), joint.new_empty(shape)
     norm = block.norm
-    head_norms(kernels, qkv[None], norm.query_norm.scale, norm.key_norm.scale, (q, k, None))
+    head_norms(
+        products.kernels, qkv[None], norm.query_norm.scale, norm.key_norm.scale, (q, k, None)
+    )
     v = qkv[:, 2 * width :].unflatten(-1, shape[2:])
-
-    def activated() -> Tensor:
-        if whole:
-            return F.gelu(rest, approximate="tanh")
-        return linear_gelu(
-            normed, block.linear1.weight[inner:], _part(block.linear1.bias, inner, inner + hidden)
-        )
-
     calls = _calls((q[0], k[0], v), halves, batch)
     own = own_kernel(calls)
     if own is None:
-        places = [half.joint for half in halves]
         works = [functools.partial(_attend, *call) for call in calls]
-        *attended, rest = _beside(normed, [*works, activated])
-    else:
-        places, attended = [slice(0, rows)], [torch.empty_like(normed)]
-        joint = attended[0].view(shape[1:])
-        _attend_all(own, calls, [[_rows(joint, half.joint, batch)] for half in halves])
-        rest = activated()
-    if whole:
-        joint = _together([part.reshape(-1, width) for part in attended])
-        return block.linear2(torch.cat([joint, rest], dim=-1))
-    # The product over both inputs side by side, without laying them side by side.
-    weight = block.linear2.weight
-    change = F.linear(rest, weight[:, width:], block.linear2.bias)
-    for place, part in zip(places, attended, strict=True):
-        change[place].addmm_(part.reshape(-1, width), weight[:, :width].t())
-    return change
-
-
-def _gelu_layer(layer: nn.Module, x: Tensor) -> Tensor:
-    if isinstance(layer, nn.Linear):
-        return linear_gelu(x, layer.weight, layer.bias)
-    return F.gelu(layer(x), approximate="tanh")
-
-
-def _part(bias: Tensor | None, start: int, stop: int) -> Tensor | None:
-    return None if bias is None else bias[start:stop]
-
-
-def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """GELU, tanh-approximated, of a linear layer."""
-    if bias is None or not x.is_cuda:
-        return F.gelu(F.linear(x, weight, bias), approximate="tanh")
-    rows = torch._addmm_activation(bias, x.flatten(0, -2), weight.t(), use_gelu=True)
-    return rows.unflatten(0, x.shape[:-1])
+        *attended, rest = _beside(joint, [*works, hidden])
+        return products.end_single(block, attended, [half.joint for half in halves], rest)
+    attended = torch.empty_like(joint)
+    heads = attended.view(shape[1:])
+    _attend_all(own, calls, [[rows_of(heads, half.joint, batch)] for half in halves])
+    return products.end_single(block, [attended], [slice(0, rows)], hidden())
