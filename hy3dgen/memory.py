@@ -6,6 +6,7 @@ Knows nothing about GPUs. Where a system does not tell a figure it is estimated,
 
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 import threading
@@ -53,7 +54,13 @@ def give_back_freed() -> None:
     """Return what was freed to the system, where the C library keeps it (glibc)."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).malloc_trim(0)
+            _c_library().malloc_trim(0)
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    """Loaded once: each loading makes a class, which is garbage that only the collector finds."""
+    return ctypes.CDLL(None)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the process holds is what it was made to hold."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,14 @@ def test_what_is_held_and_what_could_be_had():
     assert memory.resident_bytes() - before > 0.9 * SIZE
     assert memory.available_bytes() > len(block)
     memory.give_back_freed()
+
+
+def test_giving_back_leaves_nothing_for_the_garbage_collector():
+    memory.give_back_freed()
+    gc.collect()
+    gc.disable()
+    try:
+        memory.give_back_freed()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

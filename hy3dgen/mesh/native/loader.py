@@ -35,11 +35,25 @@ LIBRARY_NAMES = {
 
 _ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_double)
 _Size = ctypes.c_int64
-_Floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
-_Ints = np.ctypeslib.ndpointer(np.int32, flags="C_CONTIGUOUS")
-_Bytes = np.ctypeslib.ndpointer(np.uint8, flags="C_CONTIGUOUS")
-_Numbers = np.ctypeslib.ndpointer(np.uint32, flags="C_CONTIGUOUS")
-_Places = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
+
+
+class _Array:
+    """A C-contiguous array of one dtype as an argument.
+
+    As numpy's `ndpointer`, which makes a cycle of objects in each call for the collector to find.
+    """
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._dtype = np.dtype(dtype)
+
+    def from_param(self, array: np.ndarray) -> ctypes.c_void_p:
+        if array.dtype != self._dtype or not array.flags.c_contiguous:
+            raise TypeError(f"an array of {array.dtype}, wanted {self._dtype}, C-contiguous")
+        return ctypes.c_void_p(array.ctypes.data)
+
+
+_Floats, _Ints, _Bytes = _Array(np.float32), _Array(np.int32), _Array(np.uint8)
+_Numbers, _Places = _Array(np.uint32), _Array(np.int64)
 _SizeOut = ctypes.POINTER(ctypes.c_int64)
 
 _SIGNATURES: dict[str, list[object]] = {
