@@ -119,6 +119,10 @@ class ModelCache:
             ) from error
         key = (choice.path, choice.subfolder, device, _stamp(choice))
         if self._pipeline is None or key != self._key:
+            # A model that cannot be found must not cost the one that is loaded.
+            Hunyuan3DDiTFlowMatchingPipeline.locate_files(
+                choice.path, choice.subfolder, local_files_only=not download
+            )
             self._pipeline = self._key = None  # make room before loading
             self._pipeline = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(
                 choice.path,
