@@ -125,8 +125,8 @@ class Server:
                 os.getpid(),
             )
         )
-        die_with_parent()
         watch_parent(lambda: self._exit(0, patience=_LOCK_PATIENCE))
+        die_with_parent()  # in place of dying at once, so not before somebody watches
         threading.Thread(target=self._read_messages, name="read-messages", daemon=True).start()
         while True:
             with self._changed:
