@@ -30,7 +30,7 @@ from hy3dgen.worker.shared_arrays import default_roots
 
 CYCLE = 50
 SETTLED = 500  # jobs after which nothing may grow any more
-_NO_GROWTH = 0.1  # MB per 1,000 jobs
+_REST = 0.2  # seconds until an idle worker has given back what it holds too much
 SMALL = {"num_inference_steps": 2, "octree_resolution": 24, "guidance_scale": 5.0}
 
 
@@ -240,8 +240,9 @@ def soak(count: int, python: str | None, hours: float = 0, say: bool = True) -> 
                 outcome = f"{kind} {outcome}"
                 found.outcomes[outcome] = found.outcomes.get(outcome, 0) + 1
                 done += 1
-            # After a whole mixture, and when blocks that the client just released are gone.
+            # After a whole mixture, when blocks that the client just released are gone.
             worker.run("ping")
+            time.sleep(_REST)
             found.samples.append(sample(hello.pid, done))
             if say:
                 now = found.samples[-1]
@@ -258,21 +259,36 @@ def read_picture() -> np.ndarray:
     return picture
 
 
-def slope(samples: list[Sample], after: int = SETTLED) -> tuple[float, float]:
-    """Growth of resident memory in MB per 1,000 jobs, and its standard error.
+def slope(samples: list[Sample], after: int = SETTLED) -> tuple[float, float, float]:
+    """Growth of resident memory in MB per 1,000 jobs, its standard error, degrees of freedom.
 
-    Least squares over medians of ten samples: neighbours are too alike to count one by one.
+    Least squares. Samples one after the other are alike, so they count as fewer: by one plus twice
+    the sum of the residuals' autocorrelations up to the first that is not positive.
     """
     late = [one for one in samples if one.jobs > after]
-    points = np.array([(one.jobs / 1000, one.resident_mb) for one in late]).reshape(-1, 2)
-    points = points[: len(points) // 10 * 10].reshape(-1, 10, 2)
-    points = np.median(points, axis=1)
-    if len(points) < 4:
-        return float("nan"), float("nan")
-    jobs, memory = (points - points.mean(axis=0)).T
+    if len(late) < 10:
+        return float("nan"), float("nan"), float("nan")
+    jobs = np.array([one.jobs / 1000 for one in late])
+    memory = np.array([one.resident_mb for one in late])
+    jobs, memory = jobs - jobs.mean(), memory - memory.mean()
     growth = (jobs @ memory) / (jobs @ jobs)
     rest = memory - growth * jobs
-    return float(growth), float(np.sqrt(rest @ rest / (len(points) - 2) / (jobs @ jobs)))
+    alike = 1.0
+    for lag in range(1, len(rest) // 2):
+        correlation = (rest[lag:] @ rest[:-lag]) / (rest @ rest or 1.0)
+        if correlation <= 0:
+            break
+        alike += 2 * correlation
+    freedom = max(len(rest) / alike - 2, 1.0)
+    error = np.sqrt(alike * (rest @ rest) / (len(rest) - 2) / (jobs @ jobs))
+    return float(growth), float(error), float(freedom)
+
+
+def certain(freedom: float) -> float:
+    """Standard errors from zero beyond which 95 % certainty lies: Student's t, by its series."""
+    z = 1.96
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / freedom + second / freedom**2
 
 
 def last_over_first(seconds: list[float]) -> float:
@@ -284,7 +300,7 @@ def last_over_first(seconds: list[float]) -> float:
 
 def figures(found: Soak) -> dict:
     """The run in numbers, with a verdict on each promise."""
-    growth, error = slope(found.samples)
+    growth, error, freedom = slope(found.samples)
     late = [one for one in found.samples if one.jobs > SETTLED] or found.samples
     counted = ("descriptors", "threads", "own_descriptors", "own_threads", "blocks")
     ranges = {name: sorted({getattr(one, name) for one in late}) for name in counted}
@@ -296,8 +312,9 @@ def figures(found: Soak) -> dict:
         "jobs": len(found.seconds),
         "outcomes": found.outcomes,
         "surprises": found.surprises[:20],
-        "resident_mb_per_1000_jobs": round(growth, 3),
-        "standard_error": round(error, 3),
+        "resident_mb_per_1000_jobs": round(growth, 4),
+        "standard_error": round(error, 4),
+        "standard_errors_that_count": round(certain(freedom), 2),
         "resident_mb_last": found.samples[-1].resident_mb,
         "ranges_after_settling": ranges,
         "seconds_per_job": round(sum(found.seconds) / len(found.seconds), 4),
@@ -310,7 +327,7 @@ def broken(report: dict) -> list[str]:
     """The promises that a run did not keep, in words."""
     found = list(report["surprises"])
     growth, error = report["resident_mb_per_1000_jobs"], report["standard_error"]
-    if growth > max(_NO_GROWTH, 2.4 * error):  # 95 % at seven degrees of freedom
+    if growth > report["standard_errors_that_count"] * error:
         found.append(f"memory grows by {growth} MB per 1,000 jobs, give or take {error}")
     for name, values in report["ranges_after_settling"].items():
         if len(values) > 1:

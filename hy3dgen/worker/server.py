@@ -8,6 +8,7 @@ of functions.
 
 import contextlib
 import faulthandler
+import gc
 import math
 import os
 import platform
@@ -32,6 +33,8 @@ from hy3dgen.worker.shared_arrays import SharedArrays
 
 MAX_WAITING_REQUESTS = 64
 PROGRESS_INTERVAL = 0.05  # seconds between two progress events of one stage
+# Seconds between two times that Python looks for garbage: 50 ms with torch loaded.
+_COLLECT_INTERVAL = 10.0
 _LOCK_PATIENCE = 1.0  # a dying client's file lock is dropped a little after its pipe
 
 
@@ -110,6 +113,7 @@ class Server:
         self._waiting: deque[protocol.Request] = deque()
         self._running: tuple[int, TaskContext] | None = None
         self._arrays: SharedArrays | None = None
+        self._collected = -math.inf
 
     def serve(self) -> NoReturn:
         """Answer requests until the client closes, ends or is killed."""
@@ -137,7 +141,18 @@ class Server:
                 self._running = (request.request, context)
             self._run(request, context)
             if not self._waiting:
-                give_back_freed()  # an idle worker holds no more than it needs
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """An idle worker holds no more than it needs.
+
+        By itself Python would look at old objects only when a quarter more have come: until then
+        garbage stays, and in lists of its own it keeps up to 2,000 freed tuples of each length.
+        """
+        if time.monotonic() - self._collected >= _COLLECT_INTERVAL:
+            gc.collect()
+            self._collected = time.monotonic()
+        give_back_freed()
 
     # --- sending ----------------------------------------------------------------------------------
 
