@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker as any other, with four tasks more, by which a trial caps torch's share of the GPU.
+"""A worker that generates, with four tasks more, by which a trial caps torch's share of the GPU.
 
 cap {bytes}          0: no cap
 held {}              -> what torch holds of the device
@@ -75,20 +75,21 @@ def make(params: dict[str, Any], arrays: Arrays, context: Any) -> tuple[dict[str
 
 
 def main() -> NoReturn:
-    from hy3dgen.worker import tasks
+    from hy3dgen.worker.engines import TorchEngine
     from hy3dgen.worker.server import Server
+    from hy3dgen.worker.tasks import Generator, ping
 
-    table, unavailable, device = tasks.available()
-    engine: Any = table["generate"]._engine  # type: ignore[attr-defined]
+    engine = TorchEngine()
 
     def forget(
         params: dict[str, Any], arrays: Arrays, context: Any
     ) -> tuple[dict[str, Any], Arrays]:
-        engine.__init__()
+        engine.__init__()  # type: ignore[misc]
         return {}, {}
 
+    table = {"ping": ping, "generate": Generator(engine)}
     more = {"cap": cap, "held": held, "make": make, "forget": forget}
-    Server({**table, **more}, unavailable, device).serve()
+    Server({**table, **more}, {}, "cuda").serve()
 
 
 if __name__ == "__main__":
