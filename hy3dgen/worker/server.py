@@ -33,8 +33,7 @@ from hy3dgen.worker.shared_arrays import SharedArrays
 
 MAX_WAITING_REQUESTS = 64
 PROGRESS_INTERVAL = 0.05  # seconds between two progress events of one stage
-# Seconds between two times that Python looks for garbage: 50 ms with torch loaded.
-_COLLECT_INTERVAL = 10.0
+_COLLECT_SHARE = 0.01  # of the time may go into looking for garbage
 _LOCK_PATIENCE = 1.0  # a dying client's file lock is dropped a little after its pipe
 
 
@@ -113,7 +112,7 @@ class Server:
         self._waiting: deque[protocol.Request] = deque()
         self._running: tuple[int, TaskContext] | None = None
         self._arrays: SharedArrays | None = None
-        self._collected = -math.inf
+        self._next_collection = -math.inf
 
     def serve(self) -> NoReturn:
         """Answer requests until the client closes, ends or is killed."""
@@ -149,9 +148,11 @@ class Server:
         By itself Python would look at old objects only when a quarter more have come: until then
         garbage stays, and in lists of its own it keeps up to 2,000 freed tuples of each length.
         """
-        if time.monotonic() - self._collected >= _COLLECT_INTERVAL:
+        began = time.monotonic()
+        if began >= self._next_collection:
             gc.collect()
-            self._collected = time.monotonic()
+            ended = time.monotonic()
+            self._next_collection = ended + (ended - began) / _COLLECT_SHARE
         give_back_freed()
 
     # --- sending ----------------------------------------------------------------------------------
