@@ -7,9 +7,13 @@ length of a JSON header as 8 little-endian bytes, the header, which names each t
 bytes after it, and those bytes.
 """
 
+import ctypes
+import functools
 import json
 import mmap
+import os
 import struct
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +94,38 @@ def map_safetensors(path: Path) -> "dict[str, Tensor]":
                 continue
             # A mapping starts at a multiple of the system's granularity.
             offset = (start + first) % mmap.ALLOCATIONGRANULARITY
-            mapped = mmap.mmap(
-                file.fileno(), offset + last - first, access=mmap.ACCESS_COPY,
-                offset=start + first - offset,
-            )  # fmt: skip
+            mapped = _map(file.fileno(), offset + last - first, start + first - offset)
             flat = torch.frombuffer(mapped, dtype=dtype, count=count, offset=offset)
             tensors[name] = flat.view(shape)
     return tensors
+
+
+def _map(file: int, size: int, offset: int) -> Any:
+    """A buffer with a part of a file; writing to it does not change the file.
+
+    Python's own mappings keep a descriptor each (before 3.13 always). A model has more tensors than
+    the 1,024 files that a process may usually open, or the 256 of macOS.
+    """
+    if os.name == "nt":
+        return mmap.mmap(file, size, access=mmap.ACCESS_COPY, offset=offset)
+    library = _c_library()
+    address = library.mmap(
+        None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE, file, offset
+    )
+    if address in (None, ctypes.c_void_p(-1).value):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    mapped = (ctypes.c_char * size).from_address(address)
+    at_end = weakref.finalize(mapped, library.munmap, address, size)
+    at_end.atexit = False  # the system does that, after the last use
+    return mapped
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    library = ctypes.CDLL(None, use_errno=True)
+    whole, place = ctypes.c_int, ctypes.c_void_p
+    library.mmap.restype = place
+    library.mmap.argtypes = [place, ctypes.c_size_t, whole, whole, whole, ctypes.c_int64]
+    library.munmap.argtypes = [place, ctypes.c_size_t]
+    return library

@@ -17,7 +17,7 @@ STDLIB = sys.stdlib_module_names
 LIGHT_WORKER = (
     *("protocol", "json_lines", "shared_arrays", "process", "machine", "log", "command"),
     *("client", "server", "parameters", "inbox", "pymeshlab_reduce", "attribute_arrays"),
-    *("speed", "unwrap", "outbox"),
+    *("speed", "unwrap", "outbox", "spawn"),
 )
 # Row -> modules (a name stands for its submodules too). The longest name that fits decides.
 ROWS = {

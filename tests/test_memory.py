@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the process holds is what it was made to hold."""
 
+import gc
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,3 +39,29 @@ def test_what_is_held_and_what_could_be_had():
     assert memory.resident_bytes() - before > 0.9 * SIZE
     assert memory.available_bytes() > len(block)
     memory.give_back_freed()
+
+
+def test_giving_back_leaves_nothing_for_the_garbage_collector():
+    memory.give_back_freed()
+    gc.collect()
+    gc.disable()
+    try:
+        memory.give_back_freed()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="of CPython's cache")
+def test_giving_back_lets_go_of_names_that_were_looked_up():
+    memory.give_back_freed()
+    before = sys.getallocatedblocks()
+    names = ["".join(("attribute ", str(number))) for number in range(2000)]
+    for name in names:
+        getattr(memory, name, None)
+        getattr(np.float32, name, None)
+    del names, name
+    kept = sys.getallocatedblocks() - before
+    memory.give_back_freed()
+    assert sys.getallocatedblocks() - before < max(200, kept / 2)
+    assert kept > 500, "what this test is about is gone from Python"

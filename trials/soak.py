@@ -24,13 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from hy3dgen.errors import Cancelled, TaskFailedError
+from hy3dgen.mesh import TriangleMesh, reduce_faces
 from hy3dgen.worker.client import WorkerClient, worker_command
 from hy3dgen.worker.protocol import Preview, Progress
 from hy3dgen.worker.shared_arrays import default_roots
 
 CYCLE = 50
 SETTLED = 500  # jobs after which nothing may grow any more
-_NO_GROWTH = 0.1  # MB per 1,000 jobs
+_REST = 0.2  # seconds until an idle worker has given back what it holds too much
 SMALL = {"num_inference_steps": 2, "octree_resolution": 24, "guidance_scale": 5.0}
 
 
@@ -55,6 +56,7 @@ class Soak:
     samples: list[Sample] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
+    control_seconds: list[float] = field(default_factory=list)  # after each mixture
     hashes: dict[str, set[str]] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     surprises: list[str] = field(default_factory=list)
@@ -217,6 +219,18 @@ def cpu_seconds(pid: int) -> float:
     return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def control() -> float:
+    """Processor seconds of always the same reductions in this process, which does nothing else.
+
+    Where other work comes and goes on the same processors, they too take longer.
+    """
+    mesh = TriangleMesh(*bumpy_sphere(60))
+    began = time.process_time()
+    for _ in range(3):
+        reduce_faces(mesh, len(mesh.faces) // 4)
+    return time.process_time() - began
+
+
 def soak(count: int, python: str | None, hours: float = 0, say: bool = True) -> Soak:
     """`count` jobs, or as many as fit into `hours`, in one worker."""
     picture = read_picture()
@@ -240,9 +254,11 @@ def soak(count: int, python: str | None, hours: float = 0, say: bool = True) -> 
                 outcome = f"{kind} {outcome}"
                 found.outcomes[outcome] = found.outcomes.get(outcome, 0) + 1
                 done += 1
-            # After a whole mixture, and when blocks that the client just released are gone.
+            # After a whole mixture, when blocks that the client just released are gone.
             worker.run("ping")
+            time.sleep(_REST)
             found.samples.append(sample(hello.pid, done))
+            found.control_seconds.append(control())
             if say:
                 now = found.samples[-1]
                 print(f"{done:6} jobs  {now.resident_mb:8} MB  {now.descriptors} descriptors")
@@ -258,33 +274,48 @@ def read_picture() -> np.ndarray:
     return picture
 
 
-def slope(samples: list[Sample], after: int = SETTLED) -> tuple[float, float]:
-    """Growth of resident memory in MB per 1,000 jobs, and its standard error.
+def slope(samples: list[Sample], after: int = SETTLED) -> tuple[float, float, float]:
+    """Growth of resident memory in MB per 1,000 jobs, its standard error, degrees of freedom.
 
-    Least squares over medians of ten samples: neighbours are too alike to count one by one.
+    Least squares. Samples one after the other are alike, so they count as fewer: by one plus twice
+    the sum of the residuals' autocorrelations up to the first that is not positive.
     """
     late = [one for one in samples if one.jobs > after]
-    points = np.array([(one.jobs / 1000, one.resident_mb) for one in late]).reshape(-1, 2)
-    points = points[: len(points) // 10 * 10].reshape(-1, 10, 2)
-    points = np.median(points, axis=1)
-    if len(points) < 4:
-        return float("nan"), float("nan")
-    jobs, memory = (points - points.mean(axis=0)).T
+    if len(late) < 10:
+        return float("nan"), float("nan"), float("nan")
+    jobs = np.array([one.jobs / 1000 for one in late])
+    memory = np.array([one.resident_mb for one in late])
+    jobs, memory = jobs - jobs.mean(), memory - memory.mean()
     growth = (jobs @ memory) / (jobs @ jobs)
     rest = memory - growth * jobs
-    return float(growth), float(np.sqrt(rest @ rest / (len(points) - 2) / (jobs @ jobs)))
+    alike = 1.0
+    for lag in range(1, len(rest) // 2):
+        correlation = (rest[lag:] @ rest[:-lag]) / (rest @ rest or 1.0)
+        if correlation <= 0:
+            break
+        alike += 2 * correlation
+    freedom = max(len(rest) / alike - 2, 1.0)
+    error = np.sqrt(alike * (rest @ rest) / (len(rest) - 2) / (jobs @ jobs))
+    return float(growth), float(error), float(freedom)
 
 
-def last_over_first(seconds: list[float]) -> float:
+def certain(freedom: float) -> float:
+    """Standard errors from zero beyond which 95 % certainty lies: Student's t, by its series."""
+    z = 1.96
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / freedom + second / freedom**2
+
+
+def last_over_first(seconds: list[float], mixture: int = CYCLE) -> float:
     """Time of the last 500 jobs by that of the first 500; the first mixture loads the model."""
-    settled = seconds[CYCLE:]
-    edge = min(500, len(settled) // 2)
+    settled = seconds[mixture:]
+    edge = min(10 * mixture, len(settled) // 2)
     return sum(settled[-edge:]) / sum(settled[:edge]) if edge else float("nan")
 
 
 def figures(found: Soak) -> dict:
     """The run in numbers, with a verdict on each promise."""
-    growth, error = slope(found.samples)
+    growth, error, freedom = slope(found.samples)
     late = [one for one in found.samples if one.jobs > SETTLED] or found.samples
     counted = ("descriptors", "threads", "own_descriptors", "own_threads", "blocks")
     ranges = {name: sorted({getattr(one, name) for one in late}) for name in counted}
@@ -292,12 +323,14 @@ def figures(found: Soak) -> dict:
         name: round(last_over_first(values), 3)
         for name, values in (("wall", found.seconds), ("cpu", found.cpu_seconds))
     }
+    ratios["control"] = round(last_over_first(found.control_seconds, mixture=1), 3)
     return {
         "jobs": len(found.seconds),
         "outcomes": found.outcomes,
         "surprises": found.surprises[:20],
-        "resident_mb_per_1000_jobs": round(growth, 3),
-        "standard_error": round(error, 3),
+        "resident_mb_per_1000_jobs": round(growth, 4),
+        "standard_error": round(error, 4),
+        "standard_errors_that_count": round(certain(freedom), 2),
         "resident_mb_last": found.samples[-1].resident_mb,
         "ranges_after_settling": ranges,
         "seconds_per_job": round(sum(found.seconds) / len(found.seconds), 4),
@@ -310,13 +343,15 @@ def broken(report: dict) -> list[str]:
     """The promises that a run did not keep, in words."""
     found = list(report["surprises"])
     growth, error = report["resident_mb_per_1000_jobs"], report["standard_error"]
-    if growth > max(_NO_GROWTH, 2.4 * error):  # 95 % at seven degrees of freedom
+    if growth > report["standard_errors_that_count"] * error:
         found.append(f"memory grows by {growth} MB per 1,000 jobs, give or take {error}")
     for name, values in report["ranges_after_settling"].items():
         if len(values) > 1:
             found.append(f"{name} went from {values[0]} to {values[-1]}")
-    if report["last_500_over_first_500"]["cpu"] > 1.1:
-        found.append(f"the last 500 jobs took {report['last_500_over_first_500']['cpu']} x as long")
+    ratios = report["last_500_over_first_500"]
+    slower = ratios["cpu"] / ratios["control"]
+    if slower > 1.1:
+        found.append(f"the last 500 jobs took {slower:.2f} x as long, measured by the control")
     for job, results in report["different_results_of_the_same_job"].items():
         if results > 1:
             found.append(f"{job} gave {results} different results")

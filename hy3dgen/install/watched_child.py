@@ -16,23 +16,31 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hy3dgen.errors import SetupError
+from hy3dgen.worker.spawn import DEVNULL, STDOUT, Program, start_program
 
 # Prepended to what the child runs. It ends its whole group, because what it started would go on,
 # and without a word, because the main thread may be deep in a C function. On Linux the parent's
-# death also lets it go on if a signal holds it (prctl 1 is PR_SET_PDEATHSIG).
+# death also lets it go on if a signal holds it (prctl 1 is PR_SET_PDEATHSIG). Until somebody
+# watches, the parent's death kills it at once (`hy3dgen.worker.spawn`).
 WATCH_PARENT = """
 import os, signal, sys, threading, time
-def _watch(parent):
+def _at_parents_death(number):
     if sys.platform.startswith("linux"):
         import ctypes
-        ctypes.CDLL(None).prctl(1, int(signal.SIGCONT), 0, 0, 0)
+        ctypes.CDLL(None).prctl(1, number, 0, 0, 0)
+def _watch(parent, watching):
+    _at_parents_death(int(signal.SIGCONT))
+    watching.set()
     while os.getppid() == parent:
         time.sleep(0.5)
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 if os.name != "nt":
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    _watching = threading.Event()
+    threading.Thread(target=_watch, args=(os.getppid(), _watching), daemon=True).start()
+    _watching.wait()
+    _at_parents_death(0)
 """
 _LONGEST_LINE = 10_000
 _MOST_LINES = 1000  # held for the caller; a child that prints faster waits
@@ -71,19 +79,13 @@ def run_child(
     SilenceError
         It was silent for too long.
     """
-    options: dict = {"process_group": 0}
-    if os.name == "nt":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        options = {"creationflags": flags}
     try:
-        process = subprocess.Popen(
+        process = start_program(
             [os.fspath(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            cwd=folder,
-            **options,
+            environment,
+            stdin=DEVNULL,
+            stderr=STDOUT,
+            folder=folder,
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -117,7 +119,7 @@ def run_child(
         reader.join(1.0)
 
 
-def _read(process: subprocess.Popen, lines: _Lines, over: threading.Event) -> None:
+def _read(process: Program, lines: _Lines, over: threading.Event) -> None:
     """Thread: what the child prints, as lines, then None. Waits while too many are not taken."""
 
     def put(line: str | None) -> None:
@@ -132,7 +134,7 @@ def _read(process: subprocess.Popen, lines: _Lines, over: threading.Event) -> No
     put(None)
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: Program) -> None:
     """Ask, then kill, and with it what it started."""
     if process.poll() is not None:  # its number may belong to another process by now
         return
@@ -144,8 +146,8 @@ def _end(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _signal(process: subprocess.Popen, name: str) -> None:
-    if os.name == "nt":
+def _signal(process: Program, name: str) -> None:
+    if isinstance(process, subprocess.Popen) and os.name == "nt":
         with contextlib.suppress(OSError):
             process.kill()
     else:

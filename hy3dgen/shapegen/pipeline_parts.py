@@ -17,6 +17,7 @@ from ..gpu.graphs import Recordings
 from ..gpu.preparing import prepare_kernels
 from ..model_defaults import Defaults, usual_settings, with_file
 from ..weights import (
+    ModelFiles,
     fitting_subfolder,
     load_strictly,
     locate,
@@ -164,19 +165,30 @@ class PipelineParts(Placing, Steps):
         See `hy3dgen.weights.locate` for where it is looked for, `from_single_file` for the rest.
         """
         subfolder = fitting_subfolder(model_path, subfolder, _SUBFOLDER, _SUBFOLDER_21)
-        files = locate(
-            model_path,
-            subfolder,
-            use_safetensors=use_safetensors,
-            variant=variant,
-            default_subfolder=_SUBFOLDER,
-            local_files_only=local_files_only,
-        )
+        files = cls.locate_files(model_path, subfolder, local_files_only, use_safetensors, variant)
         pipeline = cls.from_single_file(files.weights, files.config, device, dtype, **kwargs)
         pipeline._source = ModelSource(
             os.fspath(model_path), subfolder, use_safetensors, variant, local_files_only
         )
         return pipeline
+
+    @staticmethod
+    def locate_files(
+        model_path: str | os.PathLike[str],
+        subfolder: str | None,
+        local_files_only: bool,
+        use_safetensors: bool = True,
+        variant: str | None = "fp16",
+    ) -> ModelFiles:
+        """What `from_pretrained` would read, fetched if need be but not loaded."""
+        return locate(
+            model_path,
+            fitting_subfolder(model_path, subfolder, _SUBFOLDER, _SUBFOLDER_21),
+            use_safetensors=use_safetensors,
+            variant=variant,
+            default_subfolder=_SUBFOLDER,
+            local_files_only=local_files_only,
+        )
 
     def _usual_settings(self) -> Defaults | None:
         """What the model's folder says, or is known for; None without a folder."""

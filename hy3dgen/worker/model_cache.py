@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hy3dgen.errors import CheckpointNotFoundError, MissingDependencyError
+from hy3dgen.memory import keep_for_good
 from hy3dgen.model_defaults import (
     BUNDLED,
     PUBLISHED,
@@ -122,8 +123,13 @@ class ModelCache:
                 f"this Python cannot load what generation needs ({error}); "
                 "install the libraries of requirements/worker.txt into it"
             ) from error
+        keep_for_good()  # the libraries, not the model
         key = (choice.path, choice.subfolder, device, max_memory, _stamp(choice))
         if self._pipeline is None or key != self._key:
+            # A model that cannot be found must not cost the one that is loaded.
+            Hunyuan3DDiTFlowMatchingPipeline.locate_files(
+                choice.path, choice.subfolder, local_files_only=not download
+            )
             self._pipeline = self._key = None  # make room before loading
             self._pipeline = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(
                 choice.path,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import cast
 
 from hy3dgen.errors import WorkerStartError
+from hy3dgen.worker.spawn import start_program
 
 # Set by an embedding program for its own Python, wrong for any other.
 _FOREIGN_VARIABLES = (
@@ -50,22 +51,9 @@ class ChildProcess:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        options: dict = {"process_group": 0}
-        if os.name == "nt":
-            options = {
-                "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-            }
         program = command[0] if command else ""
         try:
-            process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env=dict(environment),
-                **options,
-            )
+            process = start_program(command, environment, buffering=0)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             scarce = getattr(error, "errno", None) in _SCARCE
@@ -77,12 +65,11 @@ class ChildProcess:
             raise WorkerStartError(
                 f"the worker's program '{program}' was disturbed while it started; start again"
             ) from error
-        self._process = cast("subprocess.Popen[bytes]", process)
+        self._process = process
         self.pid = process.pid
-        assert self._process.stdin and self._process.stdout and self._process.stderr
-        self.stdin, self.stdout = self._process.stdin, self._process.stdout
-        self.stderr = self._process.stderr
-        self._job = _WindowsJob(self._process) if os.name == "nt" else None
+        assert process.stdin and process.stdout and process.stderr
+        self.stdin, self.stdout, self.stderr = process.stdin, process.stdout, process.stderr
+        self._job = _WindowsJob(cast("subprocess.Popen", process)) if os.name == "nt" else None
         self._end_lock, self._ended = threading.Lock(), False
 
     def read_output(self, size: int) -> bytes:
@@ -204,21 +191,25 @@ def watch_parent(on_gone: Callable[[], None], interval: float = 0.25) -> None:
     if os.name == "nt":
         return
     parent = os.getppid()
+    watching = threading.Event()
 
     def watch() -> None:
         _ask_for_signal(signal.SIGCONT)
+        watching.set()
         while os.getppid() == parent:
             time.sleep(interval)
         on_gone()
 
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+    watching.wait()
 
 
 def die_at_once_with_parent() -> None:
     """Linux: be killed at the parent's death. For a beginning that has nothing to clean up yet.
 
-    The kernel signals at the death of the *thread* that started us, so the parent must start its
-    children from a thread that outlives them.
+    `hy3dgen.worker.spawn` asks for that before we run; another parent may not have. The kernel
+    signals at the death of the *thread* that started us, so the parent must start its children from
+    a thread that outlives them.
     """
     _ask_for_signal(signal.SIGKILL)
 

@@ -8,6 +8,7 @@ of functions.
 
 import contextlib
 import faulthandler
+import gc
 import math
 import os
 import platform
@@ -32,6 +33,7 @@ from hy3dgen.worker.shared_arrays import SharedArrays
 
 MAX_WAITING_REQUESTS = 64
 PROGRESS_INTERVAL = 0.05  # seconds between two progress events of one stage
+_COLLECT_SHARE = 0.01  # of the time may go into looking for garbage
 _LOCK_PATIENCE = 1.0  # a dying client's file lock is dropped a little after its pipe
 
 
@@ -110,6 +112,7 @@ class Server:
         self._waiting: deque[protocol.Request] = deque()
         self._running: tuple[int, TaskContext] | None = None
         self._arrays: SharedArrays | None = None
+        self._next_collection = -math.inf
 
     def serve(self) -> NoReturn:
         """Answer requests until the client closes, ends or is killed."""
@@ -125,8 +128,8 @@ class Server:
                 os.getpid(),
             )
         )
-        die_with_parent()
         watch_parent(lambda: self._exit(0, patience=_LOCK_PATIENCE))
+        die_with_parent()  # in place of dying at once, so not before somebody watches
         threading.Thread(target=self._read_messages, name="read-messages", daemon=True).start()
         while True:
             with self._changed:
@@ -137,7 +140,20 @@ class Server:
                 self._running = (request.request, context)
             self._run(request, context)
             if not self._waiting:
-                give_back_freed()  # an idle worker holds no more than it needs
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """An idle worker holds no more than it needs.
+
+        By itself Python would look at old objects only when a quarter more have come: until then
+        garbage stays, and in lists of its own it keeps up to 2,000 freed tuples of each length.
+        """
+        began = time.monotonic()
+        if began >= self._next_collection:
+            gc.collect()
+            ended = time.monotonic()
+            self._next_collection = ended + (ended - began) / _COLLECT_SHARE
+        give_back_freed()
 
     # --- sending ----------------------------------------------------------------------------------
 

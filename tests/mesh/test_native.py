@@ -2,6 +2,7 @@
 """The library itself: what a machine without one is told, and the ABI's own checks."""
 
 import ctypes
+import gc
 
 import numpy as np
 import pytest
@@ -71,3 +72,19 @@ def test_every_status_has_words():
 def test_arrays_of_wrong_type_do_not_reach_the_kernel():
     with pytest.raises(ctypes.ArgumentError):
         loader.drop_faces(np.zeros((1, 3), np.int64), 1)
+
+
+def test_calls_leave_nothing_for_the_garbage_collector():
+    mesh = cube(8)
+
+    def call():
+        reduce_faces(mesh, 100, progress=lambda _: None)
+
+    call()
+    gc.collect()
+    gc.disable()
+    try:
+        call()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -7,6 +7,8 @@ import os
 import pickle
 import shutil
 import struct
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +52,28 @@ def model_folder(tmp_path):
 
 def load_pipeline(folder):
     return Pipeline.from_pretrained(folder, device="cpu", variant=None, subfolder=None)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks in /proc")
+def test_a_file_of_many_tensors_takes_no_descriptor_for_each(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_file({f"t{i}": torch.full((5,), float(i)) for i in range(300)}, path)
+    before = len(os.listdir("/proc/self/fd"))
+    state = read_weights(path)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert all((state[f"t{i}"] == i).all() for i in range(300))
+    state["t7"] += 1  # a copy of ours
+    assert (load_file(path)["t7"] == 7).all()
+
+    def mappings():
+        return Path("/proc/self/maps").read_text().count(str(path))
+
+    assert mappings() >= 1
+    kept = state["t3"].view(torch.int32)
+    del state
+    assert mappings() == 1 and kept.view(torch.float32)[0] == 3
+    del kept
+    assert mappings() == 0, "what nobody uses is not mapped"
 
 
 def change_weights(folder, change):

@@ -43,7 +43,7 @@ def test_the_sphere_is_closed():
     assert set(np.unique(edges, axis=0, return_counts=True)[1]) == {2}
 
 
-def a_run(growth=0.0, slower=1.0, leak=0):
+def a_run(growth=0.0, slower=1.0, leak=0, busier=1.0):
     source = np.random.default_rng(0)
     samples = [
         soak.Sample(
@@ -52,18 +52,36 @@ def a_run(growth=0.0, slower=1.0, leak=0):
         for jobs in range(50, 5001, 50)
     ]
     seconds = list(np.linspace(0.1, 0.1 * slower, 5000))
-    return soak.Soak(samples, seconds, seconds, {"generate": {"a"}}, {}, [])
+    control = list(np.linspace(0.2, 0.2 * busier, len(samples)))
+    return soak.Soak(samples, seconds, seconds, control, {"generate": {"a"}}, {}, [])
 
 
 def test_a_steady_run_keeps_its_promises():
     assert soak.broken(soak.figures(a_run())) == []
 
 
+def test_a_machine_that_gets_busy_breaks_none():
+    assert soak.broken(soak.figures(a_run(slower=1.3, busier=1.3))) == []
+
+
+def test_samples_that_are_alike_count_as_fewer():
+    source = np.random.default_rng(3)
+    walk = np.zeros(100)
+    for number in range(1, 100):
+        walk[number] = 0.9 * walk[number - 1] + source.normal()
+    samples = [soak.Sample(50 * (i + 1), walk[i], 5, 4, 9, 4, 0, 0) for i in range(100)]
+    growth, error, freedom = soak.slope(samples, after=0)
+    assert freedom < 30 and abs(growth) < soak.certain(freedom) * error
+    loose = np.polyfit(np.arange(1, 101) / 20, walk, 1, cov=True)[1][0, 0] ** 0.5
+    assert error > 2 * loose
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"growth": 2.0}, "memory grows"),
+        ({"growth": 0.5}, "memory grows"),
         ({"slower": 1.3}, "took 1.2"),
+        ({"slower": 1.3, "busier": 0.9}, "took 1.3"),
         ({"leak": 1}, "descriptors went from"),
     ],
 )

@@ -2,6 +2,7 @@
 """A real worker with small tasks that behave well and badly; started by the tests beside it."""
 
 import ctypes
+import gc
 import os
 import sys
 import time
@@ -52,6 +53,22 @@ def steps(params, arrays, context):
     return {"done": True}, {}
 
 
+class Knot:
+    """Holds itself."""
+
+    def __init__(self):
+        self.me = self
+
+
+def knots(params, arrays, context):
+    """How many there are; makes one more, so old that the garbage collector seldom looks there."""
+    found = sum(isinstance(one, Knot) for one in gc.get_objects())
+    knot = Knot()
+    gc.collect()
+    del knot
+    return {"found": found}, {}
+
+
 def previews(params, arrays, context):
     for step in range(params["count"]):
         context.preview({"step": np.full(4, step, np.int32)})
@@ -78,7 +95,7 @@ def chatter(params, arrays, context):
 
 
 if __name__ == "__main__":
-    tasks = (echo, noisy, fail, steps, previews, stubborn, bad_values, large, chatter)
+    tasks = (echo, noisy, fail, steps, knots, previews, stubborn, bad_values, large, chatter)
     Server(
         {task.__name__: task for task in tasks}, {"generate": "there is no torch here"}, "cpu"
     ).serve()

@@ -146,6 +146,11 @@ def test_run_does_not_swallow_the_events_of_others(client):
 # --- cancelling -----------------------------------------------------------------------------------
 
 
+def test_an_idle_worker_looks_for_garbage(client):
+    client.run("knots")
+    wait_until(lambda: time.sleep(0.5) or client.run("knots").values["found"] == 0, 20)
+
+
 def test_cancel_between_steps_takes_less_than_half_a_second(client):
     request = client.submit("steps", {"count": 1000, "seconds": 0.1})
     wait_until(client.poll, 5)

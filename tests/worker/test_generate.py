@@ -13,9 +13,10 @@ import pytest
 
 import hy3dgen
 from hy3dgen import errors
-from hy3dgen.errors import Cancelled, TaskFailedError
+from hy3dgen.errors import Cancelled, CheckpointNotFoundError, TaskFailedError
 from hy3dgen.mesh import TriangleMesh, native_available
 from hy3dgen.worker.client import WorkerClient, worker_command
+from hy3dgen.worker.model_cache import ModelCache, choose_model
 from hy3dgen.worker.speed import Figures
 
 for library in ("torch", "safetensors", "yaml", "cv2", "PIL", "skimage"):
@@ -101,6 +102,15 @@ def test_a_second_request_finds_the_model_loaded(worker, model):
     weights = next(model.glob("*.safetensors"))
     os.utime(weights, (1, 1))  # another file now, as far as anybody can tell
     generate(worker, model)
+
+
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/nothing"])
+def test_a_model_that_is_not_there_does_not_cost_the_loaded_one(model, name):
+    cache = ModelCache()
+    loaded = cache.get(choose_model(str(model), None), download=False)
+    with pytest.raises(CheckpointNotFoundError):
+        cache.get(choose_model(name, None), download=False)
+    assert cache.get(choose_model(str(model), None), download=False) is loaded
 
 
 def test_settings_of_the_request_win_over_the_models(worker, model):

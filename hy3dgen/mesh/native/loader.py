@@ -6,9 +6,10 @@ callers check their arguments; here only the kernel's own statuses become except
 """
 
 import ctypes
+import os
 import platform
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 6
+ABI_VERSION = 7
 METHODS = {"fast": 0, "quality": 1, "preview": 2}
 MAX_THREADS = 64  # the kernel uses no more
 
@@ -35,11 +36,25 @@ LIBRARY_NAMES = {
 
 _ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_double)
 _Size = ctypes.c_int64
-_Floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
-_Ints = np.ctypeslib.ndpointer(np.int32, flags="C_CONTIGUOUS")
-_Bytes = np.ctypeslib.ndpointer(np.uint8, flags="C_CONTIGUOUS")
-_Numbers = np.ctypeslib.ndpointer(np.uint32, flags="C_CONTIGUOUS")
-_Places = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
+
+
+class _Array:
+    """A C-contiguous array of one dtype as an argument.
+
+    As numpy's `ndpointer`, which makes a cycle of objects in each call for the collector to find.
+    """
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._dtype = np.dtype(dtype)
+
+    def from_param(self, array: np.ndarray) -> ctypes.c_void_p:
+        if array.dtype != self._dtype or not array.flags.c_contiguous:
+            raise TypeError(f"an array of {array.dtype}, wanted {self._dtype}, C-contiguous")
+        return ctypes.c_void_p(array.ctypes.data)
+
+
+_Floats, _Ints, _Bytes = _Array(np.float32), _Array(np.int32), _Array(np.uint8)
+_Numbers, _Places = _Array(np.uint32), _Array(np.int64)
 _SizeOut = ctypes.POINTER(ctypes.c_int64)
 
 _SIGNATURES: dict[str, list[object]] = {
@@ -100,6 +115,10 @@ class _Correspondence(ctypes.Structure):
     )
 
 
+_SIGNATURES["hy3d_spawn"] = [
+    *(ctypes.c_char_p, ctypes.POINTER(ctypes.c_char_p), ctypes.POINTER(ctypes.c_char_p)),
+    *(ctypes.c_char_p, _Ints),
+]
 _SIGNATURES["hy3d_reduce_attributes"] = [
     *(_Floats, _Size, _Ints, _Size, _Size, ctypes.c_int32, ctypes.c_int32, _ProgressCallback),
     *(ctypes.POINTER(_Curves), _Floats, _SizeOut, _Ints, _SizeOut),
@@ -377,6 +396,35 @@ def inpaint(
     if raised:
         raise raised[0]
     _raise_for(status)
+
+
+def spawn(
+    program: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: str | os.PathLike[str] | None,
+    streams: tuple[int, int, int],
+) -> int:
+    """The id of a started program (Linux); see hy3d_spawn.h and `hy3dgen/worker/spawn.py`."""
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    status = _library().hy3d_spawn(
+        *(_c_text(program), _c_texts(arguments), _c_texts(variables)),
+        *(None if folder is None else _c_text(folder), np.array(streams, np.int32)),
+    )
+    if status < 0:
+        raise OSError(-status, os.strerror(-status), program)
+    return status
+
+
+def _c_text(text: str | os.PathLike[str]) -> bytes:
+    encoded = os.fsencode(text)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    return encoded
+
+
+def _c_texts(texts: Sequence[str]) -> ctypes.Array:
+    return (ctypes.c_char_p * (len(texts) + 1))(*map(_c_text, texts), None)
 
 
 def _callback(
