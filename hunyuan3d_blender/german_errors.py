@@ -123,6 +123,8 @@ TEXTS = {
         "Ein unerwarteter {kind} beendete die Aufgabe ({reason}); das Protokoll des Workers sagt, "
         "wo"
     ),
+    "{title}: cancelled": "{title}: abgebrochen",
+    "{title} failed: {kind}: {reason}": "{title} misslang: {kind}: {reason}",
     # --- the worker -------------------------------------------------------------------------------
     "{words}; start again": "{words}; noch einmal starten",
     "{words}; choose another Python for it, or install its libraries again": (

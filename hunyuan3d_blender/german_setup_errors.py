@@ -2,6 +2,59 @@
 """German: what may go wrong with an environment, a download, a Python; see `error_words`."""
 
 TEXTS = {
+    # --- how far it is ----------------------------------------------------------------------------
+    "ask the hub": "Den Hub fragen",
+    "check": "Prüfen",
+    "check the Python": "Das Python prüfen",
+    "check {file}": "{file} prüfen",
+    "download {name}": "{name} laden",
+    "install {what}, {count} package": "{what} installieren, {count} Paket",
+    "install {what}, {count} packages": "{what} installieren, {count} Pakete",
+    "look at the Python": "Das Python ansehen",
+    "look at this machine": "Diesen Rechner ansehen",
+    "look up {name}": "{name} nachschlagen",
+    "make environment": "Umgebung erstellen",
+    "remove": "Entfernen",
+    "remove what was there": "Entfernen, was da war",
+    "unpack {name}": "{name} auspacken",
+    "wait for another Blender that fetches it": "Auf ein anderes Blender warten, das es lädt",
+    "wait for another Blender that is making it": (
+        "Auf ein anderes Blender warten, das sie erstellt"
+    ),
+    # --- what was found ---------------------------------------------------------------------------
+    "no environment has been made yet": "Noch ist keine Umgebung erstellt",
+    "{folder} holds something else": "{folder} enthält etwas anderes",
+    "{python}, which it was made from, is gone; remove it and make it again": (
+        "{python}, woraus sie erstellt wurde, ist weg; sie entfernen und neu erstellen"
+    ),
+    "its Python": "Ihr Python",
+    "{done} of 5 steps are done; making it goes on from there": (
+        "{done} von 5 Schritten sind getan; es geht dort weiter"
+    ),
+    "Python {version} with PyTorch {torch} on {device}": (
+        "Python {version} mit PyTorch {torch} auf {device}"
+    ),
+    "Python {version} with PyTorch {torch} on {device} with {memory} GB": (
+        "Python {version} mit PyTorch {torch} auf {device} mit {memory} GB"
+    ),
+    "{words}; it lacks huggingface_hub, so it cannot download models": (
+        "{words}; huggingface_hub fehlt, also kann es keine Modelle laden"
+    ),
+    "{words}; its own hy3dgen {found} is left alone, workers use {wanted} of the extension": (
+        "{words}; sein eigenes hy3dgen {found} bleibt, Worker nehmen {wanted} der Erweiterung"
+    ),
+    "chosen in the preferences": "in den Einstellungen gewählt",
+    "this is a Mac with Apple Silicon": "dies ist ein Mac mit Apple-Chip",
+    "an AMD card was found": "eine AMD-Karte fand sich",
+    "no NVIDIA or AMD card that PyTorch can use was found": (
+        "keine NVIDIA- oder AMD-Karte fand sich, die PyTorch nutzen kann"
+    ),
+    "{card} with driver {driver}": "{card} mit Treiber {driver}",
+    "{card} is too old for PyTorch": "{card} ist zu alt für PyTorch",
+    "driver {driver} of {card} is too old; update it to {needed} or newer to use the card": (
+        "Treiber {driver} für {card} ist zu alt; auf {needed} oder neuer bringen, um die Karte zu "
+        "nutzen"
+    ),
     "'{title}' is in progress already; wait for its end, or cancel it": (
         "„{title}“ läuft schon; das Ende abwarten oder abbrechen"
     ),

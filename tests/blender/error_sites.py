@@ -14,9 +14,30 @@ from pathlib import Path
 
 VALUE = "@"
 # Function -> position of an argument that becomes a part of its error.
-_SPOKEN = {"require_faces": 0, "_check_something_left": 1, "check_space": 2, "_end_with": 1}
+_SPOKEN = {
+    "require_faces": 0,
+    "_check_something_left": 1,
+    "check_space": 2,
+    "_end_with": 1,
+    "Status": 1,
+    "Choice": 1,
+    "report": 0,
+    "progress": 0,
+}
+_LEVELS = ("INFO", "WARNING", "ERROR")
 PARTS = {
-    *("advice", "found", "lacking", "lacks", "missing", "problem", "problems", "reason", "said"),
+    *(
+        "advice",
+        "found",
+        "lacking",
+        "lacks",
+        "missing",
+        "problem",
+        "problems",
+        "reason",
+        "said",
+        "stage",
+    ),
     *("sentence", "state", "wanted", "wanting", "what", "why", "words", "wrong"),
 }
 _MOST = 64  # sentences of one place
@@ -114,6 +135,9 @@ class _Reader:
         self, node: ast.AST, place: list[str], scopes: list[ast.AST]
     ) -> Iterator[tuple[str, str]]:
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef) and child.name == "sentence":
+                call = ast.Call(ast.Name(child.name), [], [])
+                yield from ((".".join([*place, child.name]), text) for text in self._called(call))
             if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
                 inner = [*scopes, child] if isinstance(child, ast.FunctionDef) else scopes
                 yield from self._within(child, [*place, child.name], inner)
@@ -129,12 +153,19 @@ class _Reader:
             name = ast.unparse(node.func).rpartition(".")[2]
             if name in self._errors and node.args:
                 yield node.args[0]
-            elif name in _SPOKEN:
+            elif name in _SPOKEN and len(node.args) > _SPOKEN[name]:
                 yield node.args[_SPOKEN[name]]
             elif name == "append" and ast.unparse(node.func).partition(".")[0] in PARTS:
                 yield node.args[0]
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
+            level, text = node.elts
+            told = self._module.startswith("hunyuan3d_blender")  # a report of a job
+            if told and isinstance(level, ast.Constant) and level.value in _LEVELS:
+                yield text
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if ast.unparse(targets[0]) == "self._stage" and isinstance(node.value, ast.Tuple):
+                yield node.value.elts[0]
             if any(isinstance(target, ast.Name) and target.id in PARTS for target in targets):
                 if isinstance(node.value, (ast.Constant, ast.JoinedStr, ast.IfExp)):
                     yield node.value

@@ -7,6 +7,7 @@ last word, or stand below among those that only code gets to read.
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -68,6 +69,7 @@ FOR_CODE = {
     "hy3dgen/texgen/published_methods.py": _ARGUMENTS,
     "hy3dgen/texgen/rasterizer.py::rasterize": _ARGUMENTS,
     "hy3dgen/texgen/reference_image.py::references_of": _ARGUMENTS,
+    "hy3dgen/texgen/uv_overlap.py": "kept for the log; Blender has words of its own",
     "hy3dgen/worker/client.py::WorkerClient._submit": _ARGUMENTS,
     "hy3dgen/worker/client.py::WorkerClient._take": _CHANNEL,
     "hy3dgen/worker/client.py::WorkerClient.start": _ARGUMENTS,
@@ -105,17 +107,20 @@ def said():
 
 @pytest.fixture
 def words(module):
-    return module("error_words")
+    """The table, what it recognises, and stages that have words of their own."""
+    found = module("error_words")
+    stages = module("progress_text").STAGES
+    return SimpleNamespace(table=found.GERMAN, patterns=found._patterns(), stages=stages)
 
 
 def untranslated(words, text: str, used: set[str]) -> list[str]:
     """The parts of a sentence without a translation; adds the templates that it takes to `used`."""
-    if text in words.GERMAN:
+    if text in words.table or text in words.stages:
         used.add(text)
         return []
     if not any(map(str.isalpha, _NAMES.sub("", text))):
         return []
-    for template, pattern in words._patterns():
+    for template, pattern in words.patterns:
         if found := pattern.fullmatch(text.rstrip(".")):
             used.add(template)
             values = found.groupdict().values()
@@ -155,7 +160,7 @@ def test_every_translated_error_is_said_somewhere(words, said):
     for folder in ("hunyuan3d_blender", "hy3dgen"):
         for source in sources(ROOT / folder).values():
             shapes |= sentences_of(source)
-    unsaid = {text for text in words.GERMAN if re.sub(r"\{\w+\}", "{}", text) not in shapes}
+    unsaid = {text for text in words.table if re.sub(r"\{\w+\}", "{}", text) not in shapes}
     assert unsaid - used == set()
 
 
@@ -182,3 +187,33 @@ def test_a_new_sentence_is_noticed(words, tmp_path):
         ("hy3dgen/other.py::Thing.act", f"{VALUE} things: {VALUE} are many; do that"),
     }
     assert untranslated(words, f"{VALUE} things: few; do that", set())
+
+
+def test_real_errors_of_files_and_set_up_are_read_in_german(module, monkeypatch, tmp_path):
+    from hy3dgen.errors import Hy3DError
+    from hy3dgen.install.environment import Environment
+    from hy3dgen.install.models import check_model_folder
+    from hy3dgen.install.python_check import check_python
+    from hy3dgen.mapped_weights import read_header
+    from hy3dgen.mesh import TriangleMesh
+    from hy3dgen.model_defaults import read_defaults
+
+    words = module("error_words")
+    monkeypatch.setattr(words, "pgettext_iface", lambda text: words.GERMAN.get(text, text))
+    words._translated.cache_clear()
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"\x02\0\0\0\0\0\0\0{}of something else")
+    (tmp_path / "defaults.json").write_text('{"num_inference_steps": "many"}')
+    cases = (
+        (read_header, weights, "ist länger, als der Kopf sagt: 27 Byte statt 10; noch einmal"),
+        (read_defaults, tmp_path, "num_inference_steps ist 'many'; verlangt ist eine ganze Zahl"),
+        (check_model_folder, tmp_path / "none", "gibt es nicht; den Ordner eines Modells wählen"),
+        (check_python, tmp_path / "none", "gibt es nicht; ein anderes wählen"),
+        (lambda _: TriangleMesh([[0, 0, float("inf")]], [[0, 0, 0]]), 0, "Punkt 0 liegt bei"),
+        (lambda folder: Environment(folder).remove(print), tmp_path, "ist nicht von dieser Erw"),
+    )
+    for act, what, german in cases:
+        with pytest.raises(Hy3DError) as caught:
+            act(what)
+        assert german in words.shown(str(caught.value)), str(caught.value)
+    words._translated.cache_clear()
