@@ -4,7 +4,6 @@ was, and the next job works."""
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
 sys.path.append(str(Path(__file__).parents[1] / "install"))
-from conftest import children  # noqa: E402
+from conftest import BASE_PYTHON, children, mount_memory, unmount  # noqa: E402
 from hub_stand_in import HubStandIn  # noqa: E402
 from scenes import add_sphere, fingerprint, select  # noqa: E402
 from stand_in_packages import write_required  # noqa: E402
@@ -41,8 +40,7 @@ def test_a_full_disk(scene, module, tmp_path, monkeypatch):
 
     small = tmp_path / "small"
     small.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "hy3dgen-test", str(small)]
-    if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+    if not mount_memory(small, "size=256k"):
         pytest.skip("mounting is not allowed here")
     roots = shared_arrays.default_roots
     monkeypatch.setattr(shared_arrays, "default_roots", lambda: [small])
@@ -55,7 +53,7 @@ def test_a_full_disk(scene, module, tmp_path, monkeypatch):
         assert bpy.ops.hunyuan3d.reduce_faces(face_count=100) == {"FINISHED"}
     finally:
         module("job_timer").queue.close()
-        subprocess.run(["umount", "-l", str(small)], check=True)
+        unmount(small)
     monkeypatch.setattr(shared_arrays, "default_roots", roots)
     select(sphere)
     assert bpy.ops.hunyuan3d.reduce_faces(face_count=100) == {"FINISHED"}
@@ -83,6 +81,7 @@ def test_half_an_environment(scene, preferences, module, tmp_path):
     """What an interrupted making left is not used; what lost a library says so, and is mended."""
     packages = str(write_required(tmp_path / "packages"))
     settings = {"build": "cpu", "package_index": packages, "torch_index": packages}
+    settings["base_python"] = BASE_PYTHON
     preferences.python = ""
     os.rename(tmp_path / "packages", tmp_path / "away")
     fails(bpy.ops.hunyuan3d.make_environment, "no folder of packages", **settings)
@@ -91,13 +90,13 @@ def test_half_an_environment(scene, preferences, module, tmp_path):
     assert made.status().kind == "unfinished"
     assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
 
-    bpy.ops.hunyuan3d.make_environment(base_python=sys.executable, **settings)
+    bpy.ops.hunyuan3d.make_environment(**settings)
     libraries = next(made.folder.glob("lib/python*/site-packages"), made.folder / "Lib")
     for name in ("torch", "numpy"):
         shutil.rmtree(libraries / name)
     words = r"No module named 'numpy'; choose another Python for it, or install its libraries again"
     fails(bpy.ops.hunyuan3d.generate, words, filepath=MUG, **QUICK)
-    bpy.ops.hunyuan3d.make_environment(base_python=sys.executable, **settings)
+    bpy.ops.hunyuan3d.make_environment(**settings)
     assert (libraries / "torch").is_dir() and (libraries / "numpy").is_dir()
     bpy.ops.hunyuan3d.remove_environment()
     assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
