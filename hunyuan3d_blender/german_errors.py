@@ -115,7 +115,7 @@ TEXTS = {
         "Das Modell fand in diesem Bild keine Oberfläche; einen anderen Startwert oder ein anderes "
         "Bild versuchen"
     ),
-    "the memory is not enough for this task; use a lower resolution or close others": (
+    "the memory is not enough for this task; use a lower resolution or close other programs": (
         "Der Speicher reicht nicht für diese Aufgabe; eine kleinere Auflösung nehmen oder andere "
         "Programme schließen"
     ),

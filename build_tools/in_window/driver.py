@@ -117,13 +117,6 @@ def move(point: tuple[int, int]) -> None:
     xdotool("mousemove", *point)
 
 
-def focus_window_below() -> None:
-    """Keys go to the window that the pointer is over."""
-    words = ["xdotool", "getmouselocation"]
-    found = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    xdotool("windowfocus", found.rpartition("window:")[2].strip())
-
-
 def click(point: tuple[int, int]) -> Script:
     move(point)
     yield 0.15

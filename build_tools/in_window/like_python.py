@@ -9,14 +9,16 @@
 import os
 import runpy
 import sys
+import tempfile
+from pathlib import Path
 
 sys.path += filter(None, os.environ.get("HY3D_TEST_PACKAGES", "").split(os.pathsep))
 program, *arguments = sys.argv[sys.argv.index("--") + 1 :]
-if program == "-c":
-    code, *arguments = arguments
-    sys.argv = [program, *arguments]
-    exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
-else:
+with tempfile.TemporaryDirectory() as folder:
+    if program == "-c":
+        code, *arguments = arguments
+        program = os.path.join(folder, "code.py")
+        Path(program).write_text(code, encoding="utf-8")
     sys.argv = [program, *arguments]
     sys.path.insert(0, os.path.dirname(os.path.abspath(program)))
     runpy.run_path(program, run_name="__main__")

@@ -4,6 +4,7 @@ was, and the next job works."""
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -75,6 +76,58 @@ def test_too_little_memory(scene, preferences):
     resource.prlimit(worker, resource.RLIMIT_AS, (most, most))
     assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
     assert children() == {worker}, "the same worker, alive"
+
+
+# What an artist's environment may hold: torch as it is, on a card with little memory.
+_SMALL_CARD = """
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+class SmallCard(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        for tensor in found if isinstance(found, (tuple, list)) else (found,):
+            if isinstance(tensor, torch.Tensor) and tensor.nbytes > 32 << 20:
+                size = f"{tensor.nbytes / 2**20:.2f} MiB"
+                raise ERROR("CUDA out of memory. Tried to allocate " + size)
+        return found
+
+SmallCard().__enter__()
+"""
+
+
+@pytest.fixture
+def environment_with(worker_python, preferences, tmp_path):
+    """Chooses an environment with the libraries of `worker_python`, which runs `code` at first."""
+
+    def choose(code: str) -> None:
+        ask = "import sys, sysconfig; print(sys.version_info[1], sysconfig.get_path('purelib'))"
+        run = {"capture_output": True, "text": True, "check": True}
+        said = subprocess.run([worker_python, "-c", ask], **run).stdout
+        minor, _, libraries = said.strip().partition(" ")
+        folder = tmp_path / "environment of mine"
+        subprocess.run([worker_python, "-m", "venv", "--without-pip", str(folder)], **run)
+        site = folder / "lib" / f"python3.{minor}" / "site-packages"
+        (site / "others.pth").write_text(libraries)
+        (site / "small_card.py").write_text(code)
+        (site / "small_card.pth").write_text("import small_card")
+        preferences.python = str(folder)
+
+    return choose
+
+
+@linux
+@pytest.mark.parametrize("error", ["torch.OutOfMemoryError", "RuntimeError"])
+def test_a_graphics_card_with_too_little_memory(scene, tiny_model, environment_with, error):
+    """As CUDA says so, and as other devices do; the same worker does the next job."""
+    environment_with(_SMALL_CARD.replace("ERROR", error))
+    assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
+    workers = children()
+    fine = {**QUICK, "octree_resolution": 256}
+    words = "memory is not enough.*lower resolution or close other programs"
+    fails(bpy.ops.hunyuan3d.generate, words, filepath=MUG, **fine)
+    assert bpy.ops.hunyuan3d.generate(filepath=MUG, **QUICK) == {"FINISHED"}
+    assert children() == workers, "the same worker, alive"
 
 
 def test_half_an_environment(scene, preferences, module, tmp_path):
