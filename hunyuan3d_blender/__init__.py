@@ -9,6 +9,7 @@ from . import (
     menus,
     model_facts,
     panels,
+    picture_check,
     preferences_view,
     preview_object,
     properties,
@@ -31,7 +32,7 @@ from .operators import (
 
 _MODULES = (
     *(translations, preferences_view, properties, file_changes, edits, thumbnails, preview_object),
-    *(job_timer, model_facts, setup_facts, setup_jobs),
+    *(job_timer, picture_check, model_facts, setup_facts, setup_jobs),
     *(generate, picture, reduce_faces, job_list, worker, set_up, models, texture),
     *(pick_model, panels, menus),
 )

@@ -13,29 +13,42 @@ from functools import lru_cache
 
 from bpy.app.translations import pgettext_iface, pgettext_rpt
 
-from . import german_errors
+from . import german_errors, german_mesh_errors, german_model_errors, german_setup_errors
+
+GERMAN = {
+    **german_errors.TEXTS,
+    **german_mesh_errors.TEXTS,
+    **german_model_errors.TEXTS,
+    **german_setup_errors.TEXTS,
+}
+_ANY = "exit code {code}"  # tells whether errors are translated at all
 
 
 def shown(text: str) -> str:
     """`text` for the interface, translated as far as it can be."""
-    return _translated(text, pgettext_iface)
+    return _translated(text, pgettext_iface, pgettext_iface(_ANY))
 
 
 def reported(text: str) -> str:
     """`text` for a report of an operator."""
-    return _translated(text, pgettext_rpt)
+    return _translated(text, pgettext_rpt, pgettext_rpt(_ANY))
 
 
-def _translated(text: str, give: Callable[[str], str]) -> str:
+@lru_cache(maxsize=512)  # for panels ask at each drawing
+def _translated(text: str, give: Callable[[str], str], language: str) -> str:
+    """`language`: what `give` says for `_ANY`."""
     whole = give(text)
-    if whole != text:
+    if whole != text or language == _ANY:
         return whole
+    sentence = text.rstrip(".")  # some come with a full stop, some without
     for template, pattern in _patterns():
-        if give(template) == template:
-            return text  # another language, or English
-        if found := pattern.fullmatch(text):
-            values = {name: _translated(value, give) for name, value in found.groupdict().items()}
-            return _capital(give(template).format(**values), text)
+        if found := pattern.fullmatch(sentence):
+            values = {
+                name: _translated(value, give, language)
+                for name, value in found.groupdict().items()
+            }
+            translation = give(template).rstrip(".").format(**values)
+            return _capital(translation, text) + text[len(sentence) :]
     return text
 
 
@@ -47,8 +60,8 @@ def _capital(translation: str, text: str) -> str:
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """What says most in fixed words comes first; last what ends in a value, which takes all."""
-    found = [(text[-1] != "}", len(_fixed(text)), text) for text in german_errors.TEXTS]
-    return [(text, _pattern(text)) for *_, text in sorted(found, reverse=True)]
+    found = [(text[-1] != "}", len(_fixed(text)), text) for text in GERMAN]
+    return [(text, _pattern(text.rstrip("."))) for *_, text in sorted(found, reverse=True)]
 
 
 def _fixed(template: str) -> str:

@@ -22,6 +22,21 @@ TEXTS = {
         "Das Bild eines Objekts wählen oder aus der Zwischenablage einfügen"
     ),
     "There is no such picture file": "Diese Bilddatei gibt es nicht",
+    "This is a folder; choose a picture file in it": (
+        "Dies ist ein Ordner; eine Bilddatei darin wählen"
+    ),
+    "This file cannot be read; check its permissions": (
+        "Diese Datei ist nicht lesbar; ihre Rechte prüfen"
+    ),
+    "This file is empty; save or copy the picture again": (
+        "Diese Datei ist leer; das Bild noch einmal speichern oder kopieren"
+    ),
+    "This is no picture that can be read; choose a PNG or JPEG file": (
+        "Dies ist kein lesbares Bild; eine PNG- oder JPEG-Datei wählen"
+    ),
+    "This picture is damaged or cut off; save or copy it again": (
+        "Dieses Bild ist beschädigt oder abgeschnitten; noch einmal speichern oder kopieren"
+    ),
     "PNG or JPEG": "PNG oder JPEG",
     "Other Views of the Same Object": "Weitere Ansichten desselben Objekts",
     "0 leaves a setting to the slider and the model": (
@@ -280,6 +295,7 @@ TEXTS = {
     "Painting the views": "Ansichten malen",
     "Baking": "Backen",
     "Filling in the rest": "Rest ausfüllen",
+    "Carrying the texture over": "Textur übertragen",
     "Measuring this computer": "Dieser Computer wird gemessen",
     "Loading the model": "Modell laden",
     "Looking at the picture": "Bild ansehen",

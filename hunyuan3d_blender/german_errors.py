@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """German: what may go wrong, as `error_words` finds it in what the worker says.
 
-The values stand in braces, named, for a translation may turn them round. `tests/blender` checks
-that the sources say each of these.
+The values stand in braces, named, for a translation may turn them round. A part that many sentences
+share, such as what to do, stands alone, with {words} for the rest. `tests/blender` checks that each
+is said somewhere, and that nothing else is.
 """
 
-LOCALE = "de_DE"
-
 TEXTS = {
-    # --- pictures -------------------------------------------------------------------------------
+    # --- pictures ---------------------------------------------------------------------------------
     "no picture is chosen; give a PNG or JPEG file": (
         "Es ist kein Bild gewählt; eine PNG- oder JPEG-Datei angeben"
     ),
@@ -58,6 +57,7 @@ TEXTS = {
     "nothing stands out from the background, so nothing is left of the picture": (
         "Nichts hebt sich vom Hintergrund ab, also bleibt vom Bild nichts übrig"
     ),
+    "the background is not plain; {advice}": "Der Hintergrund ist nicht einfarbig; {advice}",
     "the background is not plain; {advice}, or choose a picture before a plain background.": (
         "Der Hintergrund ist nicht einfarbig; {advice}, oder ein Bild vor einfarbigem Hintergrund "
         "wählen."
@@ -73,12 +73,49 @@ TEXTS = {
         "Das Objekt misst {width} x {height} Pixel und ist zu schmal; ein Bild mit einem breiteren "
         "Objekt wählen."
     ),
-    # --- making a mesh --------------------------------------------------------------------------
+    "{path} is a folder, not a picture; choose a file in it": (
+        "{path} ist ein Ordner, kein Bild; eine Datei darin wählen"
+    ),
+    "{path} is not an ordinary file; {advice}": "{path} ist keine gewöhnliche Datei; {advice}",
+    "{path} has more than {count} megapixels; make it smaller, 2048 pixels a side are plenty": (
+        "{path} hat mehr als {count} Megapixel; kleiner machen, 2048 Pixel je Seite reichen"
+    ),
+    "{path} has {width} x {height} pixels, {count} megapixels; make it smaller than {most} "
+    "megapixels, 2048 pixels a side are plenty": (
+        "{path} hat {width} x {height} Pixel, {count} Megapixel; kleiner als {most} Megapixel "
+        "machen, 2048 Pixel je Seite reichen"
+    ),
+    "the background is not plain; {advice}, or install rembg and onnxruntime with pip: they "
+    "remove any background": (
+        "Der Hintergrund ist nicht einfarbig; {advice}, oder mit pip rembg und onnxruntime "
+        "installieren, die jeden entfernen"
+    ),
+    "the background is not plain; {advice}, or allow the rembg library to download its model "
+    "{name}": (
+        "Der Hintergrund ist nicht einfarbig; {advice}, oder der Bibliothek rembg erlauben, ihr "
+        "Modell {name} zu laden"
+    ),
+    "background removal found no object in the picture": (
+        "Beim Freistellen fand sich kein Objekt im Bild"
+    ),
+    "only {count} pixels in one line of the picture are visible; choose a picture with a larger "
+    "object": (
+        "Nur {count} Pixel auf einer Linie des Bildes sind sichtbar; ein Bild mit einem größeren "
+        "Objekt wählen"
+    ),
+    "the picture is transparent everywhere; choose one that shows an object": (
+        "Das Bild ist überall durchsichtig; eines wählen, das ein Objekt zeigt"
+    ),
+    "the picture is transparent everywhere, so it shows no object": (
+        "Das Bild ist überall durchsichtig, zeigt also kein Objekt"
+    ),
+    "no picture was given; choose one picture": "Kein Bild wurde angegeben; eines wählen",
+    # --- making a mesh ----------------------------------------------------------------------------
     "the model made no surface from this picture; try another seed or picture": (
         "Das Modell fand in diesem Bild keine Oberfläche; einen anderen Startwert oder ein anderes "
         "Bild versuchen"
     ),
-    "the memory is not enough for this task; use a lower resolution or close others": (
+    "the memory is not enough for this task; use a lower resolution or close other programs": (
         "Der Speicher reicht nicht für diese Aufgabe; eine kleinere Auflösung nehmen oder andere "
         "Programme schließen"
     ),
@@ -86,7 +123,9 @@ TEXTS = {
         "Ein unerwarteter {kind} beendete die Aufgabe ({reason}); das Protokoll des Workers sagt, "
         "wo"
     ),
-    # --- the worker -----------------------------------------------------------------------------
+    "{title}: cancelled": "{title}: abgebrochen",
+    "{title} failed: {kind}: {reason}": "{title} misslang: {kind}: {reason}",
+    # --- the worker -------------------------------------------------------------------------------
     "{words}; start again": "{words}; noch einmal starten",
     "{words}; choose another Python for it, or install its libraries again": (
         "{words}; ein anderes Python dafür wählen oder seine Bibliotheken neu installieren"
@@ -121,142 +160,49 @@ TEXTS = {
         "{size} MB Daten fanden keinen Platz ({reason}); dort Platz schaffen oder TMPDIR (unter "
         "Windows TEMP) auf einen Ordner mit mehr Platz setzen"
     ),
-    # --- meshes ---------------------------------------------------------------------------------
-    "there is no mesh to reduce; give at least one mesh object": (
-        "Es gibt kein Mesh zum Reduzieren; mindestens ein Mesh-Objekt angeben"
+    "the worker could not be started: {reason}": "Der Worker ließ sich nicht starten: {reason}",
+    "the worker's log {path} cannot be written ({reason}); choose another file": (
+        "Das Protokoll des Workers {path} lässt sich nicht schreiben ({reason}); eine andere "
+        "Datei wählen"
     ),
-    "'{name}' has {found} triangles, not more than the {wanted} asked for; ask for fewer": (
-        "„{name}“ hat {found} Dreiecke, nicht mehr als die verlangten {wanted}; weniger verlangen"
+    "no thread for the worker could be started ({reason}); close other programs": (
+        "Für den Worker ließ sich kein Thread starten ({reason}); andere Programme schließen"
     ),
-    "cannot reduce to {number} faces; ask for {least} or more": (
-        "Auf {number} Flächen lässt sich nichts reduzieren; {least} oder mehr verlangen"
+    "the worker could not be looked after ({reason}); close other programs": (
+        "Der Worker war nicht zu überwachen ({reason}); andere Programme schließen"
     ),
-    "cannot reduce to a ratio of {ratio}; ask for more than 0, up to 1": (
-        "Auf den Anteil {ratio} lässt sich nichts reduzieren; mehr als 0 und höchstens 1 verlangen"
+    "an answer of the worker could not be taken in: {reason}": (
+        "Eine Antwort des Workers ließ sich nicht annehmen: {reason}"
     ),
-    "'{name}' has no faces; select a mesh with faces": (
-        "„{name}“ hat keine Flächen; ein Mesh mit Flächen auswählen"
+    "the worker has hy3dgen {found} (protocol {number}), this side has {wanted} (protocol "
+    "{other}); install the same version in both places": (
+        "Der Worker hat hy3dgen {found} (Protokoll {number}), diese Seite {wanted} (Protokoll "
+        "{other}); an beiden Stellen dieselbe Fassung installieren"
     ),
-    "'{name}' is linked from another file; make it local first (Object > Relations)": (
-        "„{name}“ ist aus einer anderen Datei verknüpft; erst lokal machen (Objekt > Beziehungen)"
+    "the worker was closed while it started": "Der Worker wurde beim Starten beendet",
+    "the worker was ended for what it sent ({reason})": (
+        "Der Worker wurde beendet für das, was er sandte ({reason})"
     ),
-    "the mesh of '{name}' is a library override; make it local first": (
-        "Das Mesh von „{name}“ ist eine Bibliotheks-Überschreibung; erst lokal machen"
+    "the worker has ended": "Der Worker ist zu Ende",
+    "reads no more requests": "liest keine Anfragen mehr",
+    "the worker's program '{program}' was disturbed while it started": (
+        "Das Programm des Workers „{program}“ wurde beim Starten gestört"
     ),
-    "the shape keys of '{name}' are absolute, and their times would be lost; turn on Relative "
-    "beside them, or remove them first": (
-        "Die Formschlüssel von „{name}“ sind absolut, ihre Zeiten gingen verloren; daneben Relativ "
-        "einschalten oder sie erst entfernen"
+    "{count} requests are waiting already; wait for their results": (
+        "{count} Anfragen warten schon; ihre Ergebnisse abwarten"
     ),
-    "'{name}' has a Multiresolution modifier, whose sculpted detail would be lost; apply it "
-    "first": (
-        "„{name}“ hat einen Multiresolution-Modifikator, dessen modellierte Einzelheiten verloren "
-        "gingen; ihn erst anwenden"
+    "this worker knows no task '{name}'; it can do {names}": (
+        "Dieser Worker kennt keine Aufgabe „{name}“; er kann {names}"
     ),
-    "'{name}' has no UV map to keep; choose new UVs": (
-        "„{name}“ hat keine UV-Map, die bleiben könnte; neue UVs wählen"
+    "no folder for exchanging arrays could be made ({reason}); set TMPDIR (TEMP on Windows) to a "
+    "folder you may write to, or close other programs": (
+        "Für den Austausch der Daten ließ sich kein Ordner machen ({reason}); TMPDIR (unter "
+        "Windows TEMP) auf einen beschreibbaren Ordner setzen oder andere Programme schließen"
     ),
-    "the blend file has not been saved yet, so there is no folder beside it; save it, or store the "
-    "texture in the blend file": (
-        "Die Blend-Datei ist noch nicht gespeichert, also gibt es keinen Ordner neben ihr; sie "
-        "speichern oder die Textur in der Blend-Datei ablegen"
+    "arrays of {size} bytes, the limit is {most}": (
+        "Daten von {size} Byte, höchstens {most} sind möglich"
     ),
-    "the texture cannot be saved in {folder}; choose to pack it, or save the blend file where "
-    "files can be written": (
-        "Die Textur lässt sich nicht in {folder} speichern; sie in die Blend-Datei packen oder die "
-        "Blend-Datei an einem beschreibbaren Ort speichern"
-    ),
-    # --- models ---------------------------------------------------------------------------------
-    "model folder {folder} does not exist; choose another one, or leave the model empty for the "
-    "small one that comes with the extension": (
-        "Den Modellordner {folder} gibt es nicht; einen anderen wählen oder das Modell leer "
-        "lassen, dann gilt das kleine der Erweiterung"
-    ),
-    "the model '{name}' is not on this machine and not one that this extension fetches; choose its "
-    "folder, or one of the models in the extension's preferences": (
-        "Das Modell „{name}“ ist nicht auf diesem Rechner und keines, das diese Erweiterung holt; "
-        "seinen Ordner wählen oder eines der Modelle in den Einstellungen der Erweiterung"
-    ),
-    "the model folder {folder} {what}; choose the folder of a model": (
-        "Der Modellordner {folder} {what}; den Ordner eines Modells wählen"
-    ),
-    "the folder {folder} is not a model: it has neither {config} nor weights; choose the folder "
-    "that holds them": (
-        "Der Ordner {folder} ist kein Modell: er hat weder {config} noch Gewichte; den Ordner "
-        "wählen, in dem sie liegen"
-    ),
-    "the model folder {folder} has a {config} but no weights; copy one of {names} there": (
-        "Der Modellordner {folder} hat {config}, aber keine Gewichte; eine dieser Dateien dorthin "
-        "kopieren: {names}"
-    ),
-    "the model folder {folder} has {weights} but no {config}; copy the one that was published with "
-    "it there": (
-        "Der Modellordner {folder} hat {weights}, aber kein {config}; das damit veröffentlichte "
-        "dorthin kopieren"
-    ),
-    "{path} is damaged or cut off; download or copy it again.": (
-        "{path} ist beschädigt oder abgeschnitten; noch einmal laden oder kopieren."
-    ),
-    # --- set-up ---------------------------------------------------------------------------------
-    "'{title}' is in progress already; wait for its end, or cancel it": (
-        "„{title}“ läuft schon; das Ende abwarten oder abbrechen"
-    ),
-    "{host} could not be reached or stopped sending; check the connection or firewall and start "
-    "again, it goes on where it stopped": (
-        "{host} war nicht zu erreichen oder sendete nicht weiter; Verbindung oder Firewall prüfen "
-        "und noch einmal starten, es geht weiter, wo es aufhörte"
-    ),
-    "{host} has trouble of its own (status {status}); try again later": (
-        "{host} hat selbst Schwierigkeiten (Status {status}); später noch einmal versuchen"
-    ),
-    "{file} of {model} {what} and was removed; start again, and if it happens again ask who runs "
-    "your network": (
-        "{file} von {model} {what} und wurde entfernt; noch einmal starten, und wenn es wieder "
-        "geschieht, nach dem Netzwerk fragen"
-    ),
-    "the disk became full; free some space and start again, it goes on where it stopped": (
-        "Der Datenträger wurde voll; Platz schaffen und noch einmal starten, es geht weiter, wo es "
-        "aufhörte"
-    ),
-    "the disk of {folder} is full; free some space and start again, it goes on where it stopped": (
-        "Der Datenträger von {folder} ist voll; Platz schaffen und noch einmal starten, es geht "
-        "weiter, wo es aufhörte"
-    ),
-    "{what} needs {size} of free space, but the disk of {folder} has {free}; free some, or choose "
-    "a folder on another disk": (
-        "{what} braucht {size} freien Platz, aber der Datenträger von {folder} hat {free}; Platz "
-        "schaffen oder einen Ordner auf einem anderen wählen"
-    ),
-    "nothing can be written to the folder {folder} ({reason}); choose another one, or free space "
-    "on that disk": (
-        "In den Ordner {folder} lässt sich nichts schreiben ({reason}); einen anderen wählen oder "
-        "dort Platz schaffen"
-    ),
-    "packages would come from the internet, but online access is off; allow it in Blender's System "
-    "preferences, or choose folders of packages": (
-        "Die Pakete kämen aus dem Internet, aber der Online-Zugriff ist aus; ihn in Blenders "
-        "Einstellungen unter System erlauben oder Ordner mit Paketen wählen"
-    ),
-    "the folder {folder} holds other files; choose another place for the environment": (
-        "Der Ordner {folder} enthält andere Dateien; einen anderen Ort für die Umgebung wählen"
-    ),
-    "another Blender is making this environment; cancel it there first": (
-        "Ein anderes Blender erstellt diese Umgebung gerade; erst dort abbrechen"
-    ),
-    "the Python {python} {what}; choose another one": (
-        "Das Python {python} {what}; ein anderes wählen"
-    ),
-    "the folder {folder} has no Python in it; choose a Python program, or the folder of a virtual "
-    "environment": (
-        "Im Ordner {folder} ist kein Python; ein Python-Programm oder den Ordner einer virtuellen "
-        "Umgebung wählen"
-    ),
-    "{python} did not answer within {seconds} s; is it a Python?": (
-        "{python} antwortete {seconds} s lang nicht; ist es ein Python?"
-    ),
-    "the Python {python} cannot make virtual environments, because its ensurepip is missing; "
-    "install it (on Debian and Ubuntu: python3-venv), or choose another Python": (
-        "Das Python {python} kann keine virtuellen Umgebungen erstellen, weil ensurepip fehlt; es "
-        "installieren (Debian und Ubuntu: python3-venv) oder ein anderes Python wählen"
+    "{count} arrays in one message, the limit is {most}": (
+        "{count} Arrays in einer Nachricht, höchstens {most} sind möglich"
     ),
 }

@@ -16,7 +16,7 @@ from hy3dgen.install.environment import ABSENT, BROKEN, READY, UNFINISHED
 
 from . import environment, model_source, preferences, setup_facts, setup_jobs
 from .error_words import shown
-from .jobs import Job, State
+from .jobs import Job, State, sentence
 from .progress_text import STATES
 from .text_lines import draw_text, width_of
 
@@ -95,8 +95,7 @@ def _in_use(
     try:
         python = environment.generation_python(context)
     except Hy3DError as error:
-        text = str(error)
-        return text[:1].upper() + text[1:], width, "ERROR"
+        return sentence(str(error)), width, "ERROR"
     if python is None:
         text = (
             "Works as it is for the small bundled model, on this computer's processor. The models "
@@ -105,8 +104,8 @@ def _in_use(
         return text, width, "INFO"
     if settings.python:
         return _("Generation uses {python}").format(python=python), width, "CHECKMARK"
-    sentence = setup_facts.environment_status(context).sentence
-    text = _("Generation uses the environment: {sentence}").format(sentence=sentence)
+    found = shown(setup_facts.environment_status(context).sentence)
+    text = _("Generation uses the environment: {sentence}").format(sentence=found)
     return text, width, "CHECKMARK"
 
 
@@ -275,7 +274,7 @@ def progress_text(job: Job, short: bool = False) -> str:
     """One line; long stages count bytes. `short`: for a cell of the table."""
     if job.state is not State.RUNNING:
         return _(STATES[job.state])
-    words = [job.stage[:1].upper() + job.stage[1:] or _("Running")]
+    words = [shown(sentence(job.stage)) or _("Running")]
     if job.total > 1_000_000:  # bytes
         share = f"{100 * job.step // job.total} %"
         total = gigabytes(job.total)

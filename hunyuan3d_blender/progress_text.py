@@ -3,7 +3,8 @@
 
 from bpy.app.translations import pgettext_iface as _
 
-from .jobs import Job, State
+from .error_words import shown
+from .jobs import Job, State, sentence
 
 # What the worker calls its stages -> what the artist reads.
 STAGES = {
@@ -25,6 +26,7 @@ STAGES = {
     "paint views": "Painting the views",
     "bake": "Baking",
     "fill": "Filling in the rest",
+    "transfer": "Carrying the texture over",
 }
 STATES = {
     State.QUEUED: "Waiting",
@@ -45,7 +47,7 @@ def describe(job: Job) -> str:
     if job.state is not State.RUNNING:
         return _(STATES[job.state])
     stage = STAGES.get(job.stage)
-    words = [_(stage) if stage else job.stage.capitalize() or _("Running")]
+    words = [_(stage) if stage else shown(sentence(job.stage)) or _("Running")]
     if job.total >= 100:
         words.append(f"{100 * job.step // job.total} %")
     elif job.total > 1:

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives Blender the extension's translations; a language is a module with `LOCALE` and `TEXTS`."""
+"""Gives Blender the extension's translations."""
 
 import bpy
 
-from . import german, german_errors
+from . import error_words, german
 
-_LANGUAGES = (german, german_errors)
+_LANGUAGES = {german.LOCALE: {**german.TEXTS, **error_words.GERMAN}}
 _CONTEXTS = ("*", "Operator")  # of the buttons of operators, Blender asks in the second one
 
 
 def dictionary() -> dict[str, dict[tuple[str, str], str]]:
     """As `bpy.app.translations.register` takes it."""
     found: dict[str, dict[tuple[str, str], str]] = {}
-    for language in _LANGUAGES:
-        for text, translation in language.TEXTS.items():
-            for context in _CONTEXTS:
-                found.setdefault(language.LOCALE, {})[context, text] = translation
+    for locale, texts in _LANGUAGES.items():
+        found[locale] = {
+            (context, text): translation
+            for text, translation in texts.items()
+            for context in _CONTEXTS
+        }
     return found
 
 

@@ -26,6 +26,16 @@ class Peak:
         self.bytes = before
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a computation failed because the machine, or a device of torch's, has none left."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)  # the CPU's allocator and Apple's raise a plain RuntimeError
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
+    )
+
+
 def resident_bytes() -> int:
     """What this process holds in main memory; on macOS the most that it ever held."""
     if sys.platform.startswith("linux"):

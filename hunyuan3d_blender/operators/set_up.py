@@ -15,6 +15,7 @@ from hy3dgen.install.torch_builds import AUTOMATIC, BUILDS
 from hy3dgen.worker.protocol import Result
 
 from .. import environment, preferences, setup_facts, setup_jobs
+from ..error_words import shown
 from ..jobs import Job, Part
 from ..properties import RELATIVE
 from ..text_lines import draw_text
@@ -199,7 +200,9 @@ def _draw_plan(
         return
     else:
         build = found.build
-        text = _("PyTorch for {build}: {reason}").format(build=build.label, reason=found.reason)
+        text = _("PyTorch for {build}: {reason}").format(
+            build=shown(build.label), reason=shown(found.reason)
+        )
         draw_text(column, text, _DIALOG_WIDTH, "INFO")
     free = setup_facts.free_space(made.folder)
     column.label(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Panel: a picture, a model, how good, how many; and the button."""
 
-import os
 from typing import ClassVar
 
 import bpy
@@ -10,6 +9,7 @@ from bpy.app.translations import pgettext_iface as _
 from .. import (
     generation,
     model_facts,
+    picture_check,
     preferences,
     progress_text,
     properties,
@@ -85,21 +85,22 @@ def _draw_picture(
         column.prop(settings, "image", text="")
         image = settings.image
         icon = thumbnails.icon_of_image(image) if image else 0
-        given, missing = image is not None, False
+        given = image is not None
+        wrong = picture_check.problem_of_image(image) if given else ""
     else:
         column.prop(settings, "filepath", text="", placeholder="PNG or JPEG")
         icon = thumbnails.icon_of_file(settings.filepath) if settings.filepath else 0
         given = bool(settings.filepath)
-        missing = given and not os.path.isfile(bpy.path.abspath(settings.filepath))
-    if icon:
+        wrong = picture_check.problem(settings.filepath) if given else ""
+    if icon and not wrong:
         box = column.box()
         box.template_icon(icon_value=icon, scale=_THUMBNAIL)
-    if missing:
-        draw_text(column, _("There is no such picture file"), width_of(context), "ERROR")
+    if wrong:
+        draw_text(column, wrong, width_of(context), "ERROR")
     elif not given:
         text = _("Choose a picture of one object, or paste one from the clipboard")
         draw_text(column, text, width_of(context), "INFO")
-    return given and not missing
+    return given and not wrong
 
 
 def _draw_views(layout: bpy.types.UILayout, settings: HY3D_PG_generate, width: float) -> None:
@@ -109,11 +110,12 @@ def _draw_views(layout: bpy.types.UILayout, settings: HY3D_PG_generate, width: f
         path = getattr(settings, f"filepath_{view}")
         row = column.row(align=True)
         row.prop(settings, f"filepath_{view}")
-        icon = thumbnails.icon_of_file(path) if path else 0
+        wrong = picture_check.problem(path) if path else ""
+        icon = thumbnails.icon_of_file(path) if path and not wrong else 0
         if icon:
             row.label(text="", icon_value=icon)
-        elif path:
-            draw_text(column, _("There is no such picture file"), width, "ERROR")
+        if wrong:
+            draw_text(column, wrong, width, "ERROR")
 
 
 # --- model and settings ---------------------------------------------------------------------------

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Panel: lay a picture onto the selected meshes. Its settings stand on the scene."""
 
-import os
-
 import bpy
 from bpy.app.translations import pgettext_iface as _
 from bpy.props import PointerProperty, StringProperty
 
 from hy3dgen.install import models
 
-from .. import painting, setup_facts, thumbnails
+from .. import painting, picture_check, setup_facts, thumbnails
 from ..operators.texture import TextureSettings
 from ..properties import RELATIVE, copy_settings
 from ..text_lines import draw_text, width_of
@@ -77,13 +75,13 @@ def _draw_picture(
         text = _("Choose a picture of the selected object")
         draw_text(column, text, width_of(context), "INFO")
         return False
+    if wrong := picture_check.problem(settings.filepath):
+        draw_text(column, wrong, width_of(context), "ERROR")
+        return False
     icon = thumbnails.icon_of_file(settings.filepath)
     if icon:
         column.box().template_icon(icon_value=icon, scale=_THUMBNAIL)
-    if os.path.isfile(bpy.path.abspath(settings.filepath)):
-        return True
-    draw_text(column, _("There is no such picture file"), width_of(context), "ERROR")
-    return False
+    return True
 
 
 _CLASSES = (HY3D_PG_texture, HY3D_PT_texture)

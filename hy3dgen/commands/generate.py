@@ -204,9 +204,9 @@ def _generate(
 ) -> dict[str, Any]:
     import torch
 
+    from hy3dgen.memory import is_out_of_memory
     from hy3dgen.pictures import load_picture
     from hy3dgen.rembg import BackgroundRemover
-    from hy3dgen.shapegen.devices import is_out_of_memory
     from hy3dgen.shapegen.pipelines import export_to_arrays
 
     started = time.monotonic()

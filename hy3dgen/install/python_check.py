@@ -84,10 +84,10 @@ class PythonReport:
         memory = f" with {self.memory / 1e9:.0f} GB" if self.memory else ""
         text = f"Python {self.version} with PyTorch {self.torch} on {self.device}{memory}"
         if not self.can_download:
-            text += "; it lacks huggingface_hub, so it cannot download models"
+            text = f"{text}; it lacks huggingface_hub, so it cannot download models"
         if self.hy3dgen and self.hy3dgen != hy3dgen.__version__:
-            text += (
-                f"; its own hy3dgen {self.hy3dgen} is left alone, workers use "
+            text = (
+                f"{text}; its own hy3dgen {self.hy3dgen} is left alone, workers use "
                 f"{hy3dgen.__version__} of the extension"
             )
         return text

@@ -39,16 +39,6 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a computation failed because the device, or the machine, has no memory left."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error)  # the CPU's allocator and Apple's raise a plain RuntimeError
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
-    )
-
-
 def free_cached_memory(device: torch.device) -> None:
     """Give back what torch keeps for later on a GPU."""
     if device.type == "cuda":

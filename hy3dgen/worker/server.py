@@ -24,7 +24,7 @@ import numpy as np
 
 import hy3dgen
 from hy3dgen.errors import Cancelled, Hy3DError, ProtocolError, WorkerError
-from hy3dgen.memory import give_back_freed
+from hy3dgen.memory import give_back_freed, is_out_of_memory
 from hy3dgen.worker import protocol
 from hy3dgen.worker.json_lines import LineReader
 from hy3dgen.worker.machine import total_memory_mb
@@ -282,8 +282,10 @@ def _failure(request: int, error: BaseException) -> protocol.Failure:
     kind = type(error).__name__
     if isinstance(error, Hy3DError):
         sentence = str(error)
-    elif isinstance(error, MemoryError) or kind == "OutOfMemoryError":
-        sentence = "the memory is not enough for this task; use a lower resolution or close others"
+    elif is_out_of_memory(error):
+        sentence = (
+            "the memory is not enough for this task; use a lower resolution or close other programs"
+        )
         kind = "OutOfMemoryError"
     else:
         reason = " ".join(str(error).split())[:500]

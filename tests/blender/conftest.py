@@ -8,6 +8,7 @@ hy3dgen there would hide the one under test.
 """
 
 import atexit
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -23,6 +24,12 @@ HAS_BPY = importlib.util.find_spec("bpy") is not None
 HOME = Path(tempfile.mkdtemp(prefix="hy3d-blender-test-"))
 TEMP = HOME / "temp"  # for temporary files of this process and its children only
 TEMP.mkdir()
+# Runs programs that import bpy, as a Python does where bpy is a wheel.
+BPY_PYTHON = os.environ.get("HY3D_BPY_PYTHON") or sys.executable
+# One that can make environments; a system's own may lack what that needs.
+BASE_PYTHON = sys.executable
+if importlib.util.find_spec("ensurepip") is None:
+    BASE_PYTHON = os.environ.get("HY3D_WORKER_PYTHON") or sys.executable
 MEMORY = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else None
 for _folder in filter(None, (HOME, MEMORY)):
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
@@ -74,6 +81,35 @@ def pytest_unconfigure() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(_exit_status)
+
+
+def mount_memory(folder: Path, options: str = "") -> bool:
+    """Lay a small disk in memory over `folder`; False where that is not allowed.
+
+    Linux. Without the program `mount`, which small systems lack.
+    """
+    if sys.platform != "linux":
+        return False
+    flags = _READ_ONLY if options == "ro" else 0
+    data = b"" if flags else options.encode()
+    return _libc().mount(b"hy3dgen-test", os.fsencode(folder), b"tmpfs", flags, data) == 0
+
+
+def remount(folder: Path, writable: bool) -> None:
+    """Let people write to a disk of `mount_memory`, or not."""
+    flags = _REMOUNT | (0 if writable else _READ_ONLY)
+    assert _libc().mount(None, os.fsencode(folder), None, flags, None) == 0
+
+
+def unmount(folder: Path) -> None:
+    assert _libc().umount2(os.fsencode(folder), _DETACH) == 0
+
+
+_READ_ONLY, _REMOUNT, _DETACH = 1, 32, 2  # MS_RDONLY, MS_REMOUNT, MNT_DETACH
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def install() -> None:

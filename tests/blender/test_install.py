@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import EXTENSION, HOME, children, install
+from conftest import BPY_PYTHON, EXTENSION, children, install
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
+
+USER = Path(bpy.utils.resource_path("USER"))
 
 OPERATORS = (
     *("generate", "reduce_faces", "cancel"),
@@ -27,7 +29,7 @@ def registered() -> dict[str, bool]:
 
 
 def wheel_folders() -> list[Path]:
-    return list((HOME / "extensions" / ".local").glob("lib/python*/site-packages/hy3dgen"))
+    return list((USER / "extensions" / ".local").glob("lib/python*/site-packages/hy3dgen"))
 
 
 def test_enabled_and_registered(extension):
@@ -37,7 +39,7 @@ def test_enabled_and_registered(extension):
 
 def test_hy3dgen_comes_from_the_extensions_wheel(extension):
     hy3dgen = importlib.import_module("hy3dgen")
-    assert HOME in Path(hy3dgen.__file__).parents
+    assert USER in Path(hy3dgen.__file__).parents
     assert len(wheel_folders()) == 1
 
 
@@ -85,8 +87,9 @@ def test_installing_over_itself_works_in_a_running_blender(scene):
 _LIFE = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from conftest import EXTENSION, children, install
 import bpy
-from conftest import EXTENSION, HOME, children, install
 install()
 bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
 bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=4)
@@ -97,20 +100,21 @@ if sys.argv[2] == "uninstall":
     repos = bpy.context.preferences.extensions.repos
     index = next(i for i, repo in enumerate(repos) if repo.module == "user_default")
     bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="hunyuan3d_blender")
+    HOME = Path(bpy.utils.resource_path("USER"))
     left = [p for p in HOME.rglob("*") if p.is_file() and ("hy3d" in str(p.relative_to(HOME))
             or "hunyuan" in str(p.relative_to(HOME)))]
     print("LEFT", *left)
 """
 
 
-def life(what: str) -> tuple[list[int], list[str]]:
+def life(what: str, home: Path) -> tuple[list[int], list[str]]:
     """A Blender of its own from start to end; its workers' ids and, uninstalled, its leftovers."""
     folder = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-c", _LIFE, str(folder), what],
+        [BPY_PYTHON, "-c", _LIFE, str(folder), what],
         capture_output=True,
         text=True,
-        env={**os.environ, "BLENDER_USER_RESOURCES": ""},
+        env={**os.environ, "BLENDER_USER_RESOURCES": str(home)},
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
@@ -118,15 +122,15 @@ def life(what: str) -> tuple[list[int], list[str]]:
     return [int(pid) for pid in lines["WORKERS"]], lines.get("LEFT", [])
 
 
-def test_uninstalling_leaves_no_file_and_no_process():
-    workers, left = life("uninstall")
+def test_uninstalling_leaves_no_file_and_no_process(tmp_path):
+    workers, left = life("uninstall", tmp_path)
     assert workers
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert left == []
 
 
-def test_blenders_end_is_the_workers_end():
-    workers, _ = life("exit")
+def test_blenders_end_is_the_workers_end(tmp_path):
+    workers, _ = life("exit", tmp_path)
     assert workers
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
@@ -140,9 +144,10 @@ def test_foreign_package_of_the_same_name_is_told(tmp_path):
         "sys.path.insert(0, sys.argv[2]); install()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)],
+        [BPY_PYTHON, "-c", code, str(Path(__file__).parent), str(tmp_path)],
         capture_output=True,
         text=True,
+        env={**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "home")},
         timeout=120,
     )
     assert done.returncode != 0

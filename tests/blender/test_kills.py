@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import BPY_PYTHON
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
@@ -42,9 +43,10 @@ def test_whatever_happens_to_a_worker_the_job_ends_in_a_sentence(scene):
 @pytest.mark.slow
 def test_killed_blenders_leave_no_worker_and_harm_no_other(scene, tmp_path):
     figures = tmp_path / "figures.json"
-    command = [sys.executable, TRIALS / "kills.py", "--bpy", sys.executable]
+    command = [sys.executable, TRIALS / "kills.py", "--bpy", BPY_PYTHON]
     command += ["--zip", os.environ["EXT_ZIP"], "--workers", "0", "--blenders", "2"]
     done = subprocess.run([*command, "--json", figures], capture_output=True, text=True)
+    assert figures.is_file(), done.stdout + done.stderr
     found = json.loads(figures.read_text())
     assert done.returncode == 0, found["problems"]
     assert found["blenders"]["killed"] == 2

@@ -74,6 +74,58 @@ def test_a_picture_that_is_gone(draw, settings):
     assert layout.buttons["generate Generate"] == [False]
 
 
+@pytest.mark.parametrize("name", ["front", "view", "texture", "image"])
+def test_what_is_no_picture_says_so_at_once(draw, scene, settings, module, tmp_path, name):
+    (tmp_path / "cut.png").write_bytes(Path(MUG).read_bytes()[:-400])
+    (tmp_path / "notes.png").write_text("milk, eggs")
+    (tmp_path / "empty.png").write_bytes(b"")
+    cases = {
+        "cut.png": "This picture is damaged or cut off; save or copy it again",
+        "notes.png": "This is no picture that can be read; choose a PNG or JPEG file",
+        "empty.png": "This file is empty; save or copy the picture again",
+        "": "This is a folder; choose a picture file in it",
+    }
+    for file, words in cases.items():
+        path = str(tmp_path / file)
+        panel = "HY3D_PT_texture" if name == "texture" else "HY3D_PT_generate"
+        if name == "view":
+            settings.filepath, settings.model, settings.filepath_left = MUG, "2mv", path
+        elif name == "texture":
+            scene.hunyuan3d_texture.filepath = path
+        elif name == "front":
+            settings.filepath = path
+        elif file:
+            settings.source, settings.image = "IMAGE", bpy.data.images.new(file, 8, 8)
+            settings.image.source, settings.image.filepath = "FILE", path
+        deadline = time.monotonic() + 5
+        while words not in said(draw(panel)):  # a thread looks at the file
+            if name == "image" and not file:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_pictures_of_all_kinds_pass(module, tmp_path):
+    examine = module("picture_check").examine
+    image = bpy.data.images.new("Red", 64, 48)
+    endings = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "TARGA": "tga", "BMP": "bmp"}
+    endings |= {"OPEN_EXR": "exr", "HDR": "hdr", "TIFF": "tif", "JPEG2000": "jp2", "IRIS": "rgb"}
+    for kind, ending in endings.items():
+        image.file_format = kind
+        image.filepath_raw = str(tmp_path / f"red.{ending}")
+        image.save()
+        assert examine(image.filepath_raw) == "", kind
+    whole = (tmp_path / "red.jpg").read_bytes()
+    (tmp_path / "phone.jpg").write_bytes(whole + bytes(5000))
+    assert examine(str(tmp_path / "phone.jpg")) == "", "cameras put more behind the end"
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    assert "damaged" in examine(str(tmp_path / "cut.jpg"))
+    damaged = bytearray(Path(MUG).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "bit.png").write_bytes(damaged)
+    assert "damaged" in examine(str(tmp_path / "bit.png"))
+
+
 def test_an_image_of_the_file(draw, settings):
     settings.source = "IMAGE"
     assert draw("HY3D_PT_generate").buttons["generate Generate"] == [False]

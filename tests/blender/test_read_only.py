@@ -4,7 +4,6 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
-from conftest import EXTENSION  # noqa: E402
+from conftest import EXTENSION, mount_memory, remount, unmount  # noqa: E402
 from scenes import add_sphere, fingerprint, select  # noqa: E402
 
 pytestmark = [
@@ -31,13 +30,12 @@ def read_only(folder: Path):
         yield
         folder.chmod(0o700)
         return
-    command = ["mount", "-t", "tmpfs", "-o", "ro", "hy3dgen-test", str(folder)]
-    if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode:
+    if not mount_memory(folder, "ro"):
         pytest.skip("mounting is not allowed here")
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        unmount(folder)
 
 
 def test_a_home_that_cannot_be_written_costs_the_log_only(scene, module):
@@ -73,9 +71,9 @@ def test_a_blend_file_in_a_folder_that_cannot_be_written(scene, preferences, tmp
     kept = shutil.copy(folder / "old.blend", tmp_path)
     with read_only(folder):
         if not (folder / "old.blend").exists():  # below the mount of `read_only`
-            subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+            remount(folder, writable=True)
             shutil.copy(kept, folder)
-            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+            remount(folder, writable=False)
         bpy.ops.wm.open_mainfile(filepath=str(folder / "old.blend"))
         sphere = bpy.data.objects["Sphere"]
         select(sphere)

@@ -10,6 +10,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
 sys.path.append(str(Path(__file__).parents[1] / "install"))
+from conftest import BASE_PYTHON  # noqa: E402
 from hub_stand_in import HubStandIn  # noqa: E402
 from stand_in_packages import write_required  # noqa: E402
 
@@ -81,7 +82,7 @@ def test_environment_made_used_and_removed(scene, preferences, module, data, tmp
     before = sorted(own.iterdir())
     preferences.python = "/somewhere/else"
     bpy.ops.hunyuan3d.make_environment(
-        build="cpu", package_index=packages, torch_index=packages, base_python=sys.executable
+        build="cpu", package_index=packages, torch_index=packages, base_python=BASE_PYTHON
     )
     made = module("environment").made_environment(bpy.context)
     assert made.folder.parent == data
@@ -104,6 +105,7 @@ def test_environment_in_a_folder_of_choice(scene, preferences, module, tmp_path)
         folder=str(folder),
         package_index=str(tmp_path / "nothing"),
         torch_index=str(tmp_path / "nothing"),
+        base_python=BASE_PYTHON,
         build="cpu",
     )
     assert preferences.environment_folder == "", "chosen once it is made"

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import BASE_PYTHON, BPY_PYTHON
 
 bpy = pytest.importorskip("bpy", reason="runs inside real Blender")
 
@@ -28,7 +29,7 @@ class Blender:
     def __init__(self, home, memory, variables):
         folders = ("--home", home, "--memory", memory, "--zip", os.environ["EXT_ZIP"])
         self.process = subprocess.Popen(
-            [sys.executable, PROGRAM, *folders],
+            [BPY_PYTHON, PROGRAM, *folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -109,7 +110,7 @@ def test_two_make_one_environment(blenders, tmp_path, killed):
     packages = str(write_required(tmp_path / "packages"))
     settings = {"build": "cpu", "package_index": packages, "torch_index": packages}
     for blender in (first, second):
-        blender.do("make_environment", {**settings, "base_python": sys.executable})
+        blender.do("make_environment", {**settings, "base_python": BASE_PYTHON})
         if blender is first:
             blender.wait_for("hunyuan3d: make environment")
     if killed:

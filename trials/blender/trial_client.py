@@ -40,12 +40,15 @@ def start(places: Places, extension_zip: str) -> None:
     os.environ["HF_HOME"] = str(places.home / "hub")
     import bpy
 
-    if (places.home / "extensions" / "user_default" / "hunyuan3d_blender").is_dir():
+    installed = (places.home / "extensions" / "user_default" / "hunyuan3d_blender").is_dir()
+    if installed and EXTENSION not in bpy.context.preferences.addons:
         bpy.ops.preferences.addon_enable(module=EXTENSION)
-    else:
+    elif not installed:
         bpy.ops.extensions.package_install_files(
             filepath=extension_zip, repo="user_default", enable_on_install=True
         )
+        if bpy.app.binary_path:  # a program begins with its saved preferences, a module does not
+            bpy.ops.wm.save_userpref()
     from hy3dgen.worker import shared_arrays
 
     shared_arrays.default_roots = lambda: [places.memory, places.temp]

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...devices import free_cached_memory, is_out_of_memory, usable_memory
+from ....memory import is_out_of_memory
+from ...devices import free_cached_memory, usable_memory
 from ...log import logger
 from .volume_grids import box_corners
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ....errors import InvalidSettingError
 from ....gpu.sparse_grid import SparseGrid
-from ...devices import is_out_of_memory
+from ....memory import is_out_of_memory
 from .attention_blocks import KeysValues
 from .attention_processors import (
     FlashVDMCrossAttentionProcessor,
