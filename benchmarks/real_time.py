@@ -144,6 +144,14 @@ def main() -> None:
     device = pick_device(options.device)
     dtype = default_dtype(device)
     picture = load_picture(PICTURE)
+    about = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
+        "dtype": str(dtype).removeprefix("torch."),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "dry_run": options.dry_run,
+        "faces": FACES,
+    }
     results: dict[str, Any] = {}
     for name in options.rows:
         row = ROWS[name]
@@ -176,17 +184,8 @@ def main() -> None:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         _show(name, figures)
-    result = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
-        "dtype": str(dtype).removeprefix("torch."),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "dry_run": options.dry_run,
-        "faces": FACES,
-        "rows": results,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(result) + "\n", encoding="utf-8")
+        if options.json:
+            options.json.write_text(json.dumps(about | {"rows": results}) + "\n", encoding="utf-8")
 
 
 def _show(name: str, figures: dict[str, Any]) -> None:

@@ -295,7 +295,6 @@ TEXTS = {
     "Painting the views": "Ansichten malen",
     "Baking": "Backen",
     "Filling in the rest": "Rest ausfüllen",
-    "Carrying the texture over": "Textur übertragen",
     "Measuring this computer": "Dieser Computer wird gemessen",
     "Loading the model": "Modell laden",
     "Looking at the picture": "Bild ansehen",

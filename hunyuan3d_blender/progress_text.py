@@ -26,7 +26,6 @@ STAGES = {
     "paint views": "Painting the views",
     "bake": "Baking",
     "fill": "Filling in the rest",
-    "transfer": "Carrying the texture over",
 }
 STATES = {
     State.QUEUED: "Waiting",
