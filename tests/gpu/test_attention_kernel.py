@@ -123,7 +123,9 @@ def test_heads_in_any_layout(kernel, dtype):
 def test_attend_takes_it_in_a_recording_too(kernel, dtype, monkeypatch):
     q, k, v = drawn(1, 16, 1883, 1883, dtype)
     used = []
-    monkeypatch.setattr(attention, "run_tasks", lambda *given: used.append(0) or run_tasks(*given))
+    monkeypatch.setattr(
+        attention_kernel, "run_tasks", lambda *given: used.append(0) or run_tasks(*given)
+    )
     got = attend(q, k, v, Repeats(1, 30))
     assert used and error("attend", got, written_out(q, k, v, 30)) < TOLERANCE[dtype]
     recording = torch.cuda.CUDAGraph()

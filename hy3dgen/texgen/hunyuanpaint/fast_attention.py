@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one attention of the texture networks, and which kernel it runs on.
 
-Where there is a kernel of our own (`gpu/attention_kernel.py`), long sequences go there. Elsewhere
-torch's own choice is right nearly everywhere. The attention between all views at the top level, 24
+Torch's own choice is right nearly everywhere. The attention between all views at the top level, 24
 thousand tokens, is most of a step, and on some GPUs cuDNN's kernel is the faster one there: both
 are run once, and cuDNN's is taken if it gives the same and needs less time.
 """
@@ -14,11 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ...gpu.attention_kernel import kernel_for, run_alone
-
 logger = logging.getLogger(__name__)
 
-_OWN = 1024  # tokens from which our own kernel is worth its launch
 LONG = 4096  # tokens from which the choice of a kernel matters
 _TRIAL_TOKENS, _TRIAL_HEADS = 8192, 5
 _TOLERANCE = 0.01  # between two kernels in 16 bits, for values of about one
@@ -27,10 +23,7 @@ _cudnn_is_better: dict[tuple[torch.device, torch.dtype, int], bool] = {}
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Softmax attention, `(B, heads, L, d)`, `(B, heads, M, d)` twice -> `(B, heads, L, d)`."""
-    tokens = min(q.shape[2], k.shape[2])
-    if q.is_cuda and tokens >= _OWN and (own := kernel_for([(q, k, v)])) is not None:
-        return run_alone(own, q, k, v)
-    if q.is_cuda and tokens >= LONG and prefers_cudnn(q):
+    if q.is_cuda and min(q.shape[2], k.shape[2]) >= LONG and prefers_cudnn(q):
         return attend_by_cudnn(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
