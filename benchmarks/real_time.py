@@ -3,6 +3,7 @@
 
     python -m benchmarks.real_time [--rows NAME ...] [--json FILE]
     python -m benchmarks.real_time --max-memory 3e9     ours alone, without and with that limit
+    python -m benchmarks.real_time --quantize fp8       the same with weights of eight bits
     python -m benchmarks.real_time --dry-run            the same path, tiny networks, any device
 
 Random weights of the published sizes with an analytic field (`benchmarks.random_models`). Each row
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-plain", action="store_true", help="leave the plain pipeline out")
     parser.add_argument("--max-memory", type=float, metavar="BYTES", help="a limit to try as well")
+    parser.add_argument("--quantize", choices=("fp8", "int8"), help="eight bits to try as well")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     device = pick_device(options.device)
@@ -157,7 +159,12 @@ def main() -> None:
             pipeline.set_max_memory(options.max_memory)
             figures["limited"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
             figures["limited"]["max_memory"] = options.max_memory
-        elif not options.no_plain:
+            pipeline.set_max_memory(None)
+        if options.quantize:
+            pipeline.quantize(options.quantize, ("model", "conditioner"))
+            figures["quantised"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
+            figures["quantised"]["kind"] = options.quantize
+        if not (options.no_plain or options.max_memory or options.quantize):
             pipeline.enable_cuda_graphs(False)
             figures["plain"] = measure(plain, pipeline, picture, settings, 1, 1)
             figures["ratio"] = round(figures["plain"]["seconds"] / figures["ours"]["seconds"], 2)
@@ -186,12 +193,12 @@ def _show(name: str, figures: dict[str, Any]) -> None:
         f"{name}: {1e3 * ours['seconds']:.0f} ms (goal {1e3 * figures['goal']:.0f}), "
         f"{ours['peak_mb']:,} MB, {ours['faces']:,} faces, closed: {figures['closed']}"
     )
-    for who in ("ours", "limited", "plain"):
+    for who in ("ours", "limited", "quantised", "plain"):
         if who in figures:
             stages = figures[who]["stages"]
             line = ", ".join(f"{stage} {1e3 * s:.1f}" for stage, s in stages.items())
             peak = f"{figures[who]['peak_mb']:,} MB"
-            print(f"  {who:7} {1e3 * figures[who]['seconds']:8.0f} ms, {peak}: {line}")
+            print(f"  {who:9} {1e3 * figures[who]['seconds']:8.0f} ms, {peak}: {line}")
     if "ratio" in figures:
         print(f"  {figures['ratio']} times as fast", flush=True)
 

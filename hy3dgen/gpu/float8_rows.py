@@ -112,7 +112,7 @@ def codes_of(
 
     Parameters
     ----------
-    x, hidden : (M, WIDTH) and (M, HIDDEN); may be parts of wider rows
+    x, hidden : (M, WIDTH) and (M, HIDDEN); may be parts of wider rows, of a multiple of 8 numbers
     """
     name = (
         "both" if x is not None and hidden is not None else "rows" if hidden is None else "hidden"

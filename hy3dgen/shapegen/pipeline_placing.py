@@ -99,8 +99,9 @@ class Placing:
         Parameters
         ----------
         kind : 'int8' halves what half-precision weights take, on any device, and products are as
-            before; 'fp8' takes as little and multiplies eight-bit floats, on a GPU whose tensor
-            cores know them (a CPU does the same slowly). Steps are a little slower with both
+            before but for a step in front of them; 'fp8' takes as little and multiplies eight-bit
+            floats, on a GPU whose tensor cores know them (a CPU does the same slowly), which also
+            is faster for models of the published width
         networks : of 'model' and 'conditioner'
 
         Raises

@@ -70,7 +70,7 @@ def test_the_modulated_norm_is_rounded_as_the_plain_one(kernels, device, dtype):
 @pytest.mark.parametrize("which", ["rows", "hidden", "both"])
 def test_rows_go_to_their_places(kernels, device, dtype, which):
     count = 2 * 5  # of two pictures, five tokens each, of which two go elsewhere
-    x = random(count, 1100, device=device, dtype=dtype)[:, :1024] if which != "hidden" else None
+    x = random(count, 1280, device=device, dtype=dtype)[:, :1024] if which != "hidden" else None
     hidden = random(count, 4096, device=device, dtype=dtype, seed=1) if which != "rows" else None
     plain = float8_rows.plain_codes_of(x, hidden)
     rows = float8_rows.room_for(20, plain.codes.shape[1], plain.codes.half())
