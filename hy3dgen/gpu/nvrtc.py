@@ -20,6 +20,7 @@ from ..compiled_code import kept, key_of
 
 SOURCES = Path(__file__).parent / "cuda"
 _THREADS, _BLOCKS_A_PROCESSOR = 128, 32
+_SHARED_UNASKED, _LARGEST_SHARED = 48 << 10, 8  # bytes; the driver's number of that attribute
 
 
 class KernelsUnavailableError(RuntimeError):
@@ -33,6 +34,8 @@ class CudaKernels:
     ----------
     sources : names of files in `cuda`, without their ending; together they are one program
     device : a CUDA device
+    options : of the compiler, besides
+    own : also instructions that no other kind of GPU has, which older compilers do not know
 
     Raises
     ------
@@ -40,22 +43,29 @@ class CudaKernels:
         The compiler or the driver cannot be used, with what it said.
     """
 
-    def __init__(self, sources: Sequence[str], device: torch.device) -> None:
+    def __init__(
+        self,
+        sources: Sequence[str],
+        device: torch.device,
+        options: Sequence[str] = (),
+        own: bool = False,
+    ) -> None:
         self.device = device
-        self._processors = torch.cuda.get_device_properties(device).multi_processor_count
-        self._driver = _load("the CUDA driver", ["nvcuda.dll", "libcuda.so.1"])
+        self.processors = torch.cuda.get_device_properties(device).multi_processor_count
+        self.driver = _load("the CUDA driver", ["nvcuda.dll", "libcuda.so.1"])
         self._module = ctypes.c_void_p()
         self._functions: dict[str, ctypes.c_void_p] = {}
         with torch.cuda.device(device):
             torch.cuda.current_stream().synchronize()  # makes the context of this thread
-            compiler = Compiler(sources, torch.cuda.get_device_capability(device))
+            major, minor = torch.cuda.get_device_capability(device)
+            compiler = Compiler(sources, f"sm_{major}{minor}{'a' if own else ''}", options)
             code = kept(compiler.key(), compiler.compiled, lambda code: not self._load_module(code))
             if not self._module:
-                self._check(self._load_module(code), "the kernels")
+                self.check(self._load_module(code), "the kernels")
 
     def _load_module(self, code: bytes) -> int:
         """What the driver says to machine code, nothing but 0 being good."""
-        return self._driver.cuModuleLoadData(ctypes.byref(self._module), code)
+        return self.driver.cuModuleLoadData(ctypes.byref(self._module), code)
 
     def launch(self, name: str, count: int, *arguments: Any) -> None:
         """Run a kernel in the current stream; `count` threads are enough for it.
@@ -63,32 +73,40 @@ class CudaKernels:
         Tensors are passed as pointers and must be contiguous; whole numbers as int, other numbers
         as float; ctypes values as they are. A kernel's own first argument is among them.
         """
-        if count == 0:
-            return
-        function = self._functions.get(name)
-        if function is None:
-            function = ctypes.c_void_p()
-            self._check(
-                self._driver.cuModuleGetFunction(
-                    ctypes.byref(function), self._module, name.encode()
-                ),
-                name,
-            )
-            self._functions[name] = function
+        if count:
+            blocks = min(-(-count // _THREADS), self.processors * _BLOCKS_A_PROCESSOR)
+            self.launch_blocks(name, blocks, _THREADS, 0, *arguments)
+
+    def launch_blocks(
+        self, name: str, blocks: int, threads: int, shared: int, *arguments: Any
+    ) -> None:
+        """The same with so many blocks and threads, and bytes of shared memory for each block."""
+        function = self._functions.get(name) or self._function(name, shared)
         values = as_values(arguments)
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        blocks = min(-(-count // _THREADS), self._processors * _BLOCKS_A_PROCESSOR)
-        stream = torch.cuda.current_stream(self.device).cuda_stream
-        failed = self._driver.cuLaunchKernel(
-            function, blocks, 1, 1, _THREADS, 1, 1, 0, ctypes.c_void_p(stream), pointers, None
+        stream = ctypes.c_void_p(torch.cuda.current_stream(self.device).cuda_stream)
+        failed = self.driver.cuLaunchKernel(
+            function, blocks, 1, 1, threads, 1, 1, shared, stream, pointers, None
         )
         if failed:
-            self._check(failed, name)
+            self.check(failed, name)
 
-    def _check(self, code: int, what: str) -> None:
+    def _function(self, name: str, shared: int) -> ctypes.c_void_p:
+        function = ctypes.c_void_p()
+        self.check(
+            self.driver.cuModuleGetFunction(ctypes.byref(function), self._module, name.encode()),
+            name,
+        )
+        if shared > _SHARED_UNASKED:
+            self.check(self.driver.cuFuncSetAttribute(function, _LARGEST_SHARED, shared), name)
+        self._functions[name] = function
+        return function
+
+    def check(self, code: int, what: str) -> None:
+        """Raise `KernelsUnavailableError` unless an answer of the driver is a good one."""
         if code:
             text = ctypes.c_char_p()
-            self._driver.cuGetErrorString(code, ctypes.byref(text))
+            self.driver.cuGetErrorString(code, ctypes.byref(text))
             said = (text.value or b"unknown").decode()
             raise KernelsUnavailableError(f"the CUDA driver refused {what} ({said})")
 
@@ -114,15 +132,16 @@ class Compiler:
     Parameters
     ----------
     sources : names of files in `cuda`, without their ending; together they are one program
-    capability : of the GPU
+    kind : of GPU, as NVRTC calls it
+    options : others, besides
     """
 
-    def __init__(self, sources: Sequence[str], capability: tuple[int, int]) -> None:
-        self._names, self._capability = sources, capability
+    def __init__(self, sources: Sequence[str], kind: str, options: Sequence[str] = ()) -> None:
+        self._names, self._kind = sources, kind
         self._library = _load("the compiler library NVRTC", list(_compilers()))
         self._source = b"\n".join((SOURCES / f"{name}.cu").read_bytes() for name in sources)
         self._headers = {path.name: path.read_bytes() for path in sorted(SOURCES.glob("*.cuh"))}
-        self._options = [f"--gpu-architecture=sm_{capability[0]}{capability[1]}", "--std=c++17"]
+        self._options = [f"--gpu-architecture={kind}", "--std=c++17", *options]
 
     def key(self) -> str:
         """All that the machine code depends on, in one name."""
@@ -148,8 +167,7 @@ class Compiler:
                 log = ctypes.create_string_buffer(size.value)
                 library.nvrtcGetProgramLog(program, log)
                 raise KernelsUnavailableError(
-                    f"NVRTC could not compile {', '.join(self._names)} for compute capability "
-                    f"{self._capability[0]}.{self._capability[1]}: "
+                    f"NVRTC could not compile {', '.join(self._names)} for {self._kind}: "
                     f"{log.value.decode(errors='replace')}"
                 )
             library.nvrtcGetCUBINSize(program, ctypes.byref(size))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..gpu.attention_kernel import prepare_attention_kernel
 from ..gpu.graphs import Recordings
 from ..gpu.preparing import prepare_kernels
 from ..model_defaults import Defaults, usual_settings, with_file
@@ -115,6 +116,7 @@ class PipelineParts(Placing, Steps):
         device = pick_device(device)  # before the slow part
         prepare_kernels(device)
         dtype = pick_dtype(dtype, device)
+        prepare_attention_kernel(device, dtype)
         weights = Path(ckpt_path)
         if use_safetensors and weights.suffix == ".ckpt":
             weights = weights.with_suffix(".safetensors")

@@ -6,7 +6,7 @@ Knows nothing about which network calls it. Every tensor inside is `(B, heads, t
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,10 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ...gpu.attention_kernel import AttentionKernel, Task, attention_kernel, fits, run_tasks
 from ...gpu.transformer_kernels import WIDTH, add_copies, transformer_kernels
 
 logger = logging.getLogger(__name__)
 
+_FEWEST_PRODUCTS = 1 << 18  # of a query and a key in one head, for a kernel of our own
 _WITHOUT_PLANS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
@@ -35,12 +37,35 @@ def attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None = None) -> T
     the values' dtype decides.
     """
     q, k = q.to(v.dtype), k.to(v.dtype)
+    own = own_kernel([(q, k, v, repeats)])
+    if own is not None:
+        out = v.new_empty(q.shape[0], q.shape[2], q.shape[1], q.shape[3])
+        run_tasks(own, [Task(q, k, v, [out], 1 if repeats is None else repeats.times)])
+        return out.transpose(1, 2)
     if repeats is None:
         return F.scaled_dot_product_attention(q, k, v)
     fast = _attention_with_sums(v.device, v.dtype, v.shape[-1])
     if fast is None or repeats.tokens != 1:
         return attend_biased(q, k, v, repeats)
     return attend_merged(q, k, v, repeats.times, fast)
+
+
+def own_kernel(
+    calls: Sequence[tuple[Tensor, Tensor, Tensor, Repeats | None]],
+) -> AttentionKernel | None:
+    """What does these attentions in one launch, where that can be done and is fast."""
+    if torch.compiler.is_compiling() or not calls[0][0].is_cuda:
+        return None
+    if all(q.shape[2] * k.shape[2] < _FEWEST_PRODUCTS for q, k, _v, _repeats in calls):
+        return None
+    for q, k, v, repeats in calls:
+        if not fits(q, k, v) or q.shape[:2] != k.shape[:2]:
+            return None
+        if repeats is not None and repeats.tokens != 1:
+            return None
+        if torch.is_grad_enabled() and any(part.requires_grad for part in (q, k, v)):
+            return None
+    return attention_kernel(calls[0][2])
 
 
 def attend_once(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -65,18 +65,19 @@ class Products(Protocol):
     def activated(self, layer: Any, rows: Any) -> Any:
         """GELU, tanh-approximated, of a linear layer's outputs, as an input."""
 
-    def streams(
-        self, attended: Sequence[Tensor], halves: Sequence[Half], batch: int
-    ) -> tuple[Any, Any]:
+    def rows(self, rows: Tensor) -> Any:
+        """Rows as an input."""
+
+    def streams(self, attended: Sequence[Tensor], halves: Sequence[Half]) -> tuple[Any, Any]:
         """Attention of each half, latents and conditions of all halves apart, as inputs."""
 
     def begin_single(self, block: Any, rows: Any) -> tuple[Tensor, Callable[[], Tensor]]:
         """`q | k | v` of a single-stream block, and a function for its hidden layer."""
 
     def end_single(
-        self, block: Any, attended: Sequence[Tensor], hidden: Tensor, halves: Sequence[Half]
+        self, block: Any, attended: Sequence[Tensor], places: Sequence[slice], hidden: Tensor
     ) -> Tensor:
-        """The block's change from its halves' attention and what that function gave."""
+        """The block's change from parts of attention, at these rows, and that function's result."""
 
 
 def products_for(model: Any, kernels: Kernels, x: Tensor) -> Products:
@@ -108,9 +109,10 @@ class HalfProducts:
             return linear_gelu(rows, layer.weight, layer.bias)
         return F.gelu(layer(rows), approximate="tanh")
 
-    def streams(
-        self, attended: Sequence[Tensor], halves: Sequence[Half], batch: int
-    ) -> tuple[Tensor, Tensor]:
+    def rows(self, rows: Tensor) -> Tensor:
+        return rows
+
+    def streams(self, attended: Sequence[Tensor], halves: Sequence[Half]) -> tuple[Tensor, Tensor]:
         latents, conditions = zip(
             *(
                 (part[:, half.tokens :].flatten(0, 1), part[:, : half.tokens].flatten(0, 1))
@@ -130,7 +132,7 @@ class HalfProducts:
         return qkv, lambda: linear_gelu(rows, layer.weight[inner:], bias)
 
     def end_single(
-        self, block: Any, attended: Sequence[Tensor], hidden: Tensor, halves: Sequence[Half]
+        self, block: Any, attended: Sequence[Tensor], places: Sequence[slice], hidden: Tensor
     ) -> Tensor:
         layer, width = block.linear2, attended[0].shape[-1]
         if not isinstance(layer, nn.Linear):
@@ -138,8 +140,8 @@ class HalfProducts:
             return layer(torch.cat([joint, hidden], dim=-1))
         # The product over both inputs side by side, without laying them side by side.
         change = F.linear(hidden, layer.weight[:, width:], layer.bias)
-        for half, part in zip(halves, attended, strict=True):
-            change[half.joint].addmm_(part.reshape(-1, width), layer.weight[:, :width].t())
+        for place, part in zip(places, attended, strict=True):
+            change[place].addmm_(part.reshape(-1, width), layer.weight[:, :width].t())
         return change
 
 
@@ -170,8 +172,13 @@ class Float8Products:
         codes_of(self._row_kernels, codes, places, None, hidden)
         return codes
 
+    def rows(self, rows: Tensor) -> Float8Rows:
+        codes = room_for(*rows.shape, rows)
+        codes_of(self._row_kernels, codes, Places(len(rows), len(rows), 0, 0), rows, None)
+        return codes
+
     def streams(
-        self, attended: Sequence[Tensor], halves: Sequence[Half], batch: int
+        self, attended: Sequence[Tensor], halves: Sequence[Half]
     ) -> tuple[Float8Rows, Float8Rows]:
         latents, conditions = halves[-1].latents.stop, halves[-1].condition.stop
         behind = -(-latents // _ALIGNED) * _ALIGNED
@@ -196,14 +203,14 @@ class Float8Products:
         return part(0, inner), lambda: part(inner, inner + hidden)
 
     def end_single(
-        self, block: Any, attended: Sequence[Tensor], hidden: Tensor, halves: Sequence[Half]
+        self, block: Any, attended: Sequence[Tensor], places: Sequence[slice], hidden: Tensor
     ) -> Tensor:
         width = attended[0].shape[-1]
         codes = room_for(len(hidden), width + hidden.shape[-1], hidden)
-        for half, part in zip(halves, attended, strict=True):
+        for place, part in zip(places, attended, strict=True):
             rows = part.reshape(-1, width)
-            places = Places(len(rows), len(rows), half.joint.start, 0)
-            codes_of(self._row_kernels, codes, places, rows, hidden[half.joint])
+            where = Places(len(rows), len(rows), place.start, 0)
+            codes_of(self._row_kernels, codes, where, rows, hidden[place])
         return self.product(block.linear2, codes)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ....gpu.attention_kernel import AttentionKernel, Task, run_tasks
 from ....gpu.fused_reduce import Kernels
 from ....gpu.transformer_kernels import gated_norm, head_norms, transformer_kernels
-from ..attention import Repeats, attend, join_heads
+from ..attention import Repeats, attend, join_heads, own_kernel
 from .block_products import Half, Products, products_for, rows_of
 
 
@@ -72,8 +73,9 @@ def run_blocks(
     for number, (block, (img, txt)) in enumerate(doubles):
         _enter(block)
         following = doubles[number + 1][1] if number + 1 < len(doubles) else None
-        attended = _joint_attention(products, block, latent_in, cond_in, halves, batch, latent)
-        latent_out, cond_out = products.streams(attended, halves, batch)
+        latent_out, cond_out = _joint_attention(
+            products, block, latent_in, cond_in, halves, batch, latent
+        )
         latent_in = _finish_stream(
             products, latent, latent_out, block.img_attn, block.img_mlp, img,
             None if following is None else following[0],
@@ -137,8 +139,8 @@ def _joint_attention(
     halves: Sequence[Half],
     batch: int,
     latent: Tensor,
-) -> list[Tensor]:
-    """Attention over both streams, of each half `(B, N, D)`, from their modulated norms."""
+) -> tuple[Any, Any]:
+    """The two streams' parts of attention over both, as inputs, from their modulated norms."""
     width = latent.shape[-1]
     heads = block.img_attn.num_heads
     shape = (halves[-1].joint.stop, heads, width // heads)
@@ -155,38 +157,64 @@ def _joint_attention(
                 products.kernels, rows_of(qkv, rows, batch), attention.norm.query_norm.scale,
                 attention.norm.key_norm.scale, joint, skipped,
             )  # fmt: skip
-    return _attend_beside(targets, halves, batch, None)[0]
+    calls = _calls(targets, halves, batch)
+    own = own_kernel(calls)
+    if own is None:
+        works = [functools.partial(_attend, *call) for call in calls]
+        return products.streams(_beside(latent, works), halves)
+    latents = latent.new_empty(halves[-1].latents.stop, *shape[1:])
+    conditions = latent.new_empty(halves[-1].condition.stop, *shape[1:])
+    outputs = [
+        [rows_of(conditions, half.condition, batch), rows_of(latents, half.latents, batch)]
+        for half in halves
+    ]
+    _attend_all(own, calls, outputs)
+    return products.rows(latents.flatten(1)), products.rows(conditions.flatten(1))
 
 
-def _attend_beside(
-    targets: Sequence[Tensor],
-    halves: Sequence[Half],
-    batch: int,
-    meanwhile: Callable[[], Tensor] | None,
-) -> tuple[list[Tensor], Tensor | None]:
-    """Attention of each half, `(B, N, D)`, and what `meanwhile` gives.
+def _calls(
+    targets: Sequence[Tensor], halves: Sequence[Half], batch: int
+) -> list[tuple[Tensor, Tensor, Tensor, Repeats | None]]:
+    """What attention is asked for, half after half, from q, k and v `(R, heads, d)`."""
+    calls = []
+    for half in halves:
+        q, k, v = (rows_of(target, half.joint, batch).transpose(1, 2) for target in targets)
+        calls.append((q, k, v, half.repeats))
+    return calls
 
-    Attention of one half leaves part of a GPU idle towards its end. A recording has the others, and
-    what else does not wait for it, beside it. Every stream waits for the main one before it begins
-    and is waited for in the end, so memory that one of them gives back is free for all.
+
+def _attend_all(
+    own: AttentionKernel,
+    calls: Sequence[tuple[Tensor, Tensor, Tensor, Repeats | None]],
+    outputs: Sequence[Sequence[Tensor]],
+) -> None:
+    tasks = [
+        Task(q, k, v, places, 1 if repeats is None else repeats.times)
+        for (q, k, v, repeats), places in zip(calls, outputs, strict=True)
+    ]
+    run_tasks(own, tasks)
+
+
+def _beside(x: Tensor, works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What works give that do not wait for one another.
+
+    A work leaves part of a GPU idle towards its end. A recording has the others beside it. Every
+    stream waits for the main one before it begins and is waited for in the end, so memory that one
+    of them gives back is free for all.
     """
-    here = torch.cuda.current_stream(targets[0].device) if _is_recording(targets[0]) else None
-    attended = []
-    streams = []
-    for number, half in enumerate(halves):
-        parts = [rows_of(target, half.joint, batch) for target in targets]
-        if here is None or (meanwhile is None and number == 0):
-            attended.append(_attend(*parts, half.repeats))
-            continue
-        stream = _side_stream(here.device.index, number)
+    if not _is_recording(x):
+        return [work() for work in works]
+    here = torch.cuda.current_stream(x.device)
+    streams = [_side_stream(here.device.index, number) for number in range(len(works) - 1)]
+    given = []
+    for stream, work in zip(streams, works[:-1], strict=True):
         stream.wait_stream(here)
-        streams.append(stream)
         with torch.cuda.stream(stream):
-            attended.append(_attend(*parts, half.repeats))
-    other = None if meanwhile is None else meanwhile()
+            given.append(work())
+    given.append(works[-1]())
     for stream in streams:
         here.wait_stream(stream)
-    return attended, other
+    return given
 
 
 @functools.cache
@@ -199,8 +227,8 @@ def _is_recording(x: Tensor) -> bool:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, repeats: Repeats | None) -> Tensor:
-    """Attention of tensors `(B, N, heads, d)`, `(B, N, heads * d)`."""
-    return join_heads(attend(*(part.transpose(1, 2) for part in (q, k, v)), repeats))
+    """Attention of tensors `(B, heads, N, d)`, `(B, N, heads * d)`."""
+    return join_heads(attend(q, k, v, repeats))
 
 
 def _finish_stream(
@@ -239,5 +267,13 @@ def _single(
         products.kernels, qkv[None], norm.query_norm.scale, norm.key_norm.scale, (q, k, None)
     )
     v = qkv[:, 2 * width :].unflatten(-1, shape[2:])
-    attended, rest = _attend_beside((q[0], k[0], v), halves, batch, hidden)
-    return products.end_single(block, attended, rest, halves)
+    calls = _calls((q[0], k[0], v), halves, batch)
+    own = own_kernel(calls)
+    if own is None:
+        works = [functools.partial(_attend, *call) for call in calls]
+        *attended, rest = _beside(joint, [*works, hidden])
+        return products.end_single(block, attended, [half.joint for half in halves], rest)
+    attended = torch.empty_like(joint)
+    heads = attended.view(shape[1:])
+    _attend_all(own, calls, [[rows_of(heads, half.joint, batch)] for half in halves])
+    return products.end_single(block, [attended], [slice(0, rows)], hidden())
