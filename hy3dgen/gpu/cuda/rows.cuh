@@ -5,6 +5,22 @@
 
 #define WIDTH 1024 // of a row
 
+#ifdef __CUDACC__
+DEVICE float largest(Lane<float>& x) {
+    float most = x.value;
+    for (int reach = 16; reach > 0; reach /= 2) most = fmaxf(most, __shfl_xor_sync(~0u, most, reach));
+    return most;
+}
+#else
+#define fmaxf __builtin_fmaxf
+#define tanhf __builtin_tanhf
+static inline float largest(Lane<float>& x) {
+    float most = x[0];
+    for (int k = 1; k < 32; ++k) most = fmaxf(most, x[k]);
+    return most;
+}
+#endif
+
 struct alignas(16) Row {
     unsigned short item[8];
 };

@@ -30,11 +30,6 @@ DEVICE float sum(Lane<float>& x) { // in the same order always
     for (int reach = 16; reach > 0; reach /= 2) total += __shfl_xor_sync(~0u, total, reach);
     return total;
 }
-DEVICE float largest(Lane<float>& x) {
-    float most = x.value;
-    for (int reach = 16; reach > 0; reach /= 2) most = fmaxf(most, __shfl_xor_sync(~0u, most, reach));
-    return most;
-}
 DEVICE int ones(unsigned bits) { return __popc(bits); }
 DEVICE int lowest(unsigned bits) { return __ffs(int(bits)) - 1; }
 DEVICE int highest(unsigned bits) { return 31 - __clz(int(bits)); }
@@ -56,19 +51,12 @@ static inline float sum(Lane<float>& x) {
     for (int k = 0; k < 32; ++k) total += x[k];
     return total;
 }
-static inline float largest(Lane<float>& x) {
-    float most = x[0];
-    for (int k = 1; k < 32; ++k) most = x[k] > most ? x[k] : most;
-    return most;
-}
 static inline int ones(unsigned bits) { return __builtin_popcount(bits); }
 static inline int lowest(unsigned bits) { return __builtin_ctz(bits); }
 static inline int highest(unsigned bits) { return 31 - __builtin_clz(bits); }
 #define INFINITY __builtin_inff()
 #define sqrtf __builtin_sqrtf
 #define fabsf __builtin_fabsf
-#define fmaxf __builtin_fmaxf
-#define tanhf __builtin_tanhf
 #define expf __builtin_expf
 #define KERNEL extern "C" void
 #define DEVICE static inline
