@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each compiled kernel gives what the plain functions give; the largest difference is printed."""
 
+import hashlib
+
 import pytest
 import torch
 
 from hy3dgen.gpu import fused_reduce, mesh_kernels, reduce
 from hy3dgen.gpu import refit as plain_refit
 from hy3dgen.gpu.collapse import Surface
-from hy3dgen.gpu.nvrtc import CudaKernels, KernelsUnavailableError
+from hy3dgen.gpu.nvrtc import Compiler, CudaKernels, KernelsUnavailableError
 from hy3dgen.gpu.quadrics import LENGTH_COST, MAX_REACH, RIDGE, price_edges
 from hy3dgen.mesh import TriangleMesh
 from tests.mesh.known_meshes import sphere
@@ -132,3 +134,24 @@ def test_what_does_not_compile_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("hy3dgen.gpu.nvrtc.SOURCES", tmp_path)
     with pytest.raises(KernelsUnavailableError, match="could not compile broken"):
         CudaKernels(["broken"], torch.device("cuda"))
+
+
+@pytest.mark.gpu
+def test_compiled_kernels_are_kept_for_the_next_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("HY3DGEN_DATA", str(tmp_path / "data"))
+    device, compiled = torch.device("cuda", 0), []
+    compile_now = Compiler.compiled
+    monkeypatch.setattr(Compiler, "compiled", lambda self: compiled.append(0) or compile_now(self))
+
+    def corners() -> torch.Tensor:
+        faces = torch.tensor([[0, 1, 2]], dtype=torch.int32, device=device)
+        return fused_reduce.corners_around(CudaKernels(["corners"], device), faces, 3).valences
+
+    for _ in range(2):
+        assert corners().tolist() == [1, 1, 1]
+    assert len(compiled) == 1
+    (entry,) = (tmp_path / "data" / "compiled").glob("*.cubin")
+    code = b"no code of any GPU"
+    entry.write_bytes(hashlib.sha256(code).digest() + code)
+    assert corners().tolist() == [1, 1, 1]
+    assert len(compiled) == 2, "what the driver refuses is compiled again"
