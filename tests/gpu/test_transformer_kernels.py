@@ -83,11 +83,32 @@ def test_copies_of_the_first_key(kernels, device, dtype):
     assert error("copies", once, want) < (2e-3 if dtype is torch.float16 else 2e-2)
 
 
+def attend_in_plain_steps(_own, tasks):
+    for task in tasks:
+        repeats = attention.Repeats(1, task.times)
+        whole = attention.attend_biased(task.q, task.k, task.v, repeats).transpose(1, 2)
+        parts = whole.split([output.shape[1] for output in task.outputs], dim=1)
+        for output, part in zip(task.outputs, parts, strict=True):
+            output.copy_(part)
+
+
+@pytest.fixture(params=["half by half", "together"])
+def launches(request, device, monkeypatch):
+    """Attention of all halves in one launch, also where there is no kernel for that; or not."""
+    if request.param == "half by half":
+        monkeypatch.setattr(fused_blocks, "own_kernel", lambda _calls: None)
+    elif device == "cpu":
+        monkeypatch.setattr(fused_blocks, "own_kernel", lambda _calls: "one")
+        monkeypatch.setattr(fused_blocks, "run_tasks", attend_in_plain_steps)
+    else:
+        monkeypatch.setattr(attention, "_FEWEST_PRODUCTS", 0)
+
+
 @devices
 @dtypes
 @pytest.mark.parametrize("tokens", [{"main": 20}, {"main": 1}, {"main": 20, "empty": 1}])
 @torch.inference_mode()
-def test_network_gives_what_it_gave(kernels, device, dtype, tokens, monkeypatch):
+def test_network_gives_what_it_gave(kernels, launches, device, dtype, tokens, monkeypatch):
     torch.manual_seed(0)
     network = Hunyuan3DDiT(64, 48, 1024, 4.0, 16, 2, 2).eval().requires_grad_(False)
     for parameter in network.parameters():
