@@ -17,7 +17,7 @@ from hy3dgen.errors import (
     InvalidImageError,
     InvalidMeshError,
 )
-from hy3dgen.texgen import Hunyuan3DPaintPipeline, Hunyuan3DTexGenConfig
+from hy3dgen.texgen import Hunyuan3DPaintPipeline, Hunyuan3DTexGenConfig, pipelines
 from hy3dgen.texgen.hunyuanpaint.components import embed_nothing
 
 trimesh = pytest.importorskip("trimesh")
@@ -238,19 +238,22 @@ def test_on_a_gpu(folder):
     assert np.asarray(result.visual.material.baseColorTexture).shape == (2048, 2048, 3)
 
 
-def test_reduced_for_painting_and_back_to_full_detail(folder):
+@pytest.mark.parametrize("options", [{"face_count": 100, "full_detail": True}, {}])
+def test_reduced_for_painting_and_back_to_full_detail(folder, monkeypatch, options):
+    """Asked for, or because the mesh is large."""
+    monkeypatch.setattr(pipelines, "LARGE_MESH", 150)
+    monkeypatch.setattr(pipelines, "REDUCED_FACES", 100)
     pipeline = load_small(folder)
     mesh, stages = ball(), []
     pipeline(
         mesh,
         picture(),
         unwrap_method="box",
-        face_count=100,
-        full_detail=True,
         progress=lambda stage, step, total: stages.append(stage),
+        **options,
     )
-    assert len(mesh.faces) == len(ball().faces)
-    assert stages[-1] == "transfer"
+    assert len(mesh.faces) == len(ball().faces) > 150
+    assert (stages[0], stages[-1]) == ("reduce", "transfer")
     np.testing.assert_allclose(
         np.unique(np.round(mesh.vertices, 5), axis=0),
         np.unique(np.round(ball().vertices, 5), axis=0),

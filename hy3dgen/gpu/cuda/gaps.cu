@@ -31,8 +31,8 @@ DEVICE Vec unpacked(unsigned word) {
 
 // A pixel's colours as one of rank `now` finds them. Only at the picture's rim are pixels looked at
 // that may not have been reached by then.
-DEVICE Vec seen(const GappedPicture& picture, unsigned now, int at) {
-    if (picture.ranks[at] >= now) {
+DEVICE Vec seen(const GappedPicture& picture, unsigned now, int at, bool at_rim) {
+    if (at_rim && picture.ranks[at] >= now) {
         int row = at / picture.stride - 1, column = at % picture.stride - 1;
         const unsigned char* pixel = picture.given + 3 * (row * picture.width + column);
         return {float(pixel[0]), float(pixel[1]), float(pixel[2])};
@@ -44,49 +44,15 @@ DEVICE Vec seen(const GappedPicture& picture, unsigned now, int at) {
 
 DEVICE Vec size_of(Vec a) { return {fabsf(a.x), fabsf(a.y), fabsf(a.z)}; }
 
-// How much colours change along one axis: on either side where there is something, twice on the one
-// where nothing is on the other. Whole numbers, and exact.
-DEVICE Vec slope(bool has_before, bool has_after, Vec first, Vec low, Vec high, Vec last) {
-    Vec none = {0, 0, 0};
-    Vec down = has_before ? size_of(low - first) : none, up = has_after ? size_of(last - high) : none;
-    return !has_before ? up + up : !has_after ? down + down : up + down;
-}
-
-// Both slopes around `p` as the pixel of rank `now` sees them, and p's own colours.
-DEVICE void look_around(const GappedPicture& picture, unsigned now, int p, Vec& fall, Vec& turn, Vec& here) {
-    const int around[4] = {p - picture.stride, p + picture.stride, p - 1, p + 1};
-    bool has[4], ready;
-    for (int i = 0; i < 4; ++i) has[i] = picture.ranks[around[i]] < now;
-    unsigned words[5];
-    do {  // all five are on their way at once
-        for (int i = 0; i < 4; ++i) words[i] = picture.words[around[i]];
-        words[4] = picture.words[p];
-        ready = words[4] >> 24;
-        for (int i = 0; i < 4; ++i) ready = ready && (!has[i] || words[i] >> 24);
-    } while (!ready);
-    here = unpacked(words[4]);
-    fall = slope(has[0], has[1], unpacked(words[0]), here, here, unpacked(words[1]));
-    turn = slope(has[2], has[3], unpacked(words[2]), here, here, unpacked(words[3]));
-}
-
-// The same at the picture's rim, where colours are read one pixel further in.
-DEVICE void look_around_at_rim(const GappedPicture& picture, unsigned now, int p, int y, int x, Vec& fall,
-                               Vec& turn, Vec& here) {
-    int stride = picture.stride;
-    int top = p + (y == 1 ? stride : 0), bottom = p - (y == picture.height ? stride : 0);
-    int left = x == 1 ? 1 : 0, back = x == picture.width ? 1 : 0;
-    bool above = picture.ranks[p - stride] < now, below = picture.ranks[p + stride] < now;
-    bool before = picture.ranks[p - 1] < now, behind = picture.ranks[p + 1] < now;
-    Vec none = {0, 0, 0};
-    fall = slope(above, below, above ? seen(picture, now, top + left - stride) : none,
-                 above ? seen(picture, now, bottom + left) : none,
-                 below ? seen(picture, now, bottom + left) : none,
-                 below ? seen(picture, now, bottom + left + stride) : none);
-    turn = slope(before, behind, before ? seen(picture, now, top + left - 1) : none,
-                 before ? seen(picture, now, top + left) : none,
-                 behind ? seen(picture, now, top + left) : none,
-                 behind ? seen(picture, now, top - back + 1) : none);
-    here = seen(picture, now, p);
+// See `slope` in inpaint.cpp.
+DEVICE Vec slope(const GappedPicture& picture, unsigned now, int before, int after, int first, int low,
+                 int high, int last, bool at_rim) {
+    bool has_before = picture.ranks[before] < now, has_after = picture.ranks[after] < now;
+    Vec up = {0, 0, 0}, down = {0, 0, 0};
+    if (has_after) up = size_of(seen(picture, now, last, at_rim) - seen(picture, now, high, at_rim));
+    if (has_before) down = size_of(seen(picture, now, low, at_rim) - seen(picture, now, first, at_rim));
+    if (!has_before) return up + up;
+    return has_after ? up + down : down + down;
 }
 
 DEVICE float weight_of(float nearness, float squared, float row, float column, float down, float right) {
@@ -106,11 +72,15 @@ DEVICE void ask(const GappedPicture& picture, int at, int k, float* weights, flo
     if (y < 1 || x < 1 || y > picture.height || x > picture.width) return;
     unsigned now = picture.ranks[at];
     if (picture.ranks[p] >= now) return;
-    Vec fall, turn, here;
-    if (y == 1 || x == 1 || y == picture.height || x == picture.width)
-        look_around_at_rim(picture, now, p, y, x, fall, turn, here);
-    else
-        look_around(picture, now, p, fall, turn, here);
+    Vec fall, turn;
+    bool at_rim = y == 1 || x == 1 || y == picture.height || x == picture.width;
+    int top = p + (y == 1 ? stride : 0), bottom = p - (y == picture.height ? stride : 0);
+    int left = x == 1 ? 1 : 0, back = x == picture.width ? 1 : 0;
+    fall = slope(picture, now, p - stride, p + stride, top + left - stride, bottom + left,
+                 bottom + left, bottom + left + stride, at_rim);
+    turn = slope(picture, now, p - 1, p + 1, top + left - 1, top + left, top + left, top - back + 1,
+                 at_rim);
+    Vec here = seen(picture, now, p, false);
     float squared = float(down * down + right * right);
     float nearness = __fdiv_rn(1, squared * squared + 1);
     const float falls[3] = {fall.x, fall.y, fall.z}, turns[3] = {turn.x, turn.y, turn.z};
