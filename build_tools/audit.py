@@ -39,8 +39,8 @@ NVIDIAS = ("nvidia-", "cuda-")
 # wheels. Checked in December 2026 against what public trackers say of these packages; what
 # `requirements/worker.txt` lets in, and what is installed, must not be older.
 FIXED_IN = {
-    # Comes with torch and huggingface_hub; the newest one is installed. The folders of the cache are
-    # private, so nobody else can put a link there.
+    # Comes with torch and huggingface_hub; the newest one is installed. Only the account itself can
+    # put a link into its cache.
     "filelock": ("3.20.3", "CVE-2026-22701, follows a link put in place of its lock"),
     # Comes with huggingface_hub. A hole of servers; we are a client of the hub.
     "h11": ("0.16.0", "CVE-2025-43859, requests smuggled in chunks"),

@@ -31,7 +31,7 @@ from hy3dgen.worker.shared_arrays import default_roots
 
 CYCLE = 50
 SETTLED = 500  # jobs after which nothing may grow any more
-# MB per 1,000 jobs: 20 bytes a job. Below it lies what the C library's heap still spreads itself by.
+# MB per 1,000 jobs: 20 bytes a job. Below it the C library's heap still spreads over some pages.
 _NO_GROWTH = 0.02
 _REST = 0.2  # seconds until an idle worker has given back what it holds too much
 SMALL = {"num_inference_steps": 2, "octree_resolution": 24, "guidance_scale": 5.0}
