@@ -4,7 +4,8 @@
     .venv/bin/python -m build_tools.audit
 
 Looks at requirements/worker.txt and, through the metadata of what is installed beside it, at all
-that those packages bring. The list of holes below is a copy and grows by hand: who has a network
+that those packages bring. The list of holes below is a copy and grows by hand, because what tells
+of new ones (`pip-audit` asks pypi.org or osv.dev) is no part of a package index: who has a network
 asks `pip-audit -r requirements/worker.txt` as well. What goes into the zip itself is the affair of
 `wheel_licences`.
 """
@@ -33,18 +34,39 @@ NAMES = {
 # Torch for NVIDIA's GPUs brings their libraries, under their own terms. Whoever makes an
 # environment gets them from the index; nothing of ours hands them on.
 NVIDIAS = ("nvidia-", "cuda-")
-# First version without the hole, and which one that was. Only what can reach us is worth a line:
-# readers of models and pictures, what talks to the hub, what unpacks wheels.
+# First version without the newest hole that can reach us, which one that was, and how it would.
+# Only what can is worth a line: readers of models and pictures, what talks to the hub, what unpacks
+# wheels. Checked in December 2026 against what public trackers say of these packages; what
+# `requirements/worker.txt` lets in, and what is installed, must not be older.
 FIXED_IN = {
-    "filelock": ("3.20.1", "CVE-2025-68146, follows a link put in place of its lock"),
+    # Comes with torch and huggingface_hub; the newest one is installed. Only the account itself can
+    # put a link into its cache.
+    "filelock": ("3.20.3", "CVE-2026-22701, follows a link put in place of its lock"),
+    # Comes with huggingface_hub. A hole of servers; we are a client of the hub.
     "h11": ("0.16.0", "CVE-2025-43859, requests smuggled in chunks"),
+    # Comes with huggingface_hub. The hub's name is the only one, unless HF_ENDPOINT is set.
     "idna": ("3.7", "CVE-2024-3651, names that keep it busy"),
+    # Comes with torch, which fills templates of its own with it; none from a file.
     "jinja2": ("3.1.6", "CVE-2025-27516, a way out of its sandbox"),
+    # Resizes pictures here and decodes none; required from 4.12.
     "opencv-python-headless": ("4.8.1.78", "CVE-2023-4863, heap overflow by a WebP picture"),
-    "pillow": ("11.3.0", "CVE-2025-48379, heap overflow while a DDS picture is written"),
+    # Decodes every picture that is given as a file, so this one counts most; required from 12.3.
+    "pillow": (
+        "12.3.0",
+        "CVE-2026-55379 and others; CVE-2026-25990 before them wrote out of bounds by a PSD "
+        "picture",
+    ),
+    # Reads configs, with the safe loader only; pinned.
     "pyyaml": ("5.4", "CVE-2020-14343, code from a file with the full loader"),
+    # Comes with torch. Nothing is built or fetched with it in the environment: wheels only.
     "setuptools": ("78.1.1", "CVE-2025-47273, files written outside of the wanted folder"),
-    "torch": ("2.6.0", "CVE-2025-32434, code from a checkpoint in spite of weights_only"),
+    # Reads `.ckpt` files, with weights_only; pinned.
+    "torch": (
+        "2.10.0",
+        "CVE-2026-24747, memory overwritten by a checkpoint in spite of weights_only; "
+        "CVE-2025-32434 before it ran code",
+    ),
+    # Comes with huggingface_hub. Its command line is not used.
     "tqdm": ("4.66.3", "CVE-2024-34062, code from command line arguments"),
 }
 

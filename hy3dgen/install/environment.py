@@ -97,14 +97,15 @@ class Environment:
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 return Status(BROKEN, f"{self.folder} holds something else")
             return Status(ABSENT, "no environment has been made yet")
-        if not self.python.is_file():
+        done = stamp.get("done", ())
+        if not self.python.is_file() and (done or stamp.get("ready")):
             base = stamp.get("base", "its Python")
             return Status(
                 BROKEN, f"{base}, which it was made from, is gone; remove it and make it again"
             )
         if not stamp.get("ready"):
-            done = len(stamp.get("done", ()))
-            return Status(UNFINISHED, f"{done} of 5 steps are done; making it goes on from there")
+            words = f"{len(done)} of 5 steps are done; making it goes on from there"
+            return Status(UNFINISHED, words)
         digest, size = str(stamp.get("digest", "")), int(stamp.get("size", 0))
         return Status(READY, str(stamp.get("sentence", "")), size, digest)
 

@@ -18,6 +18,14 @@ def test_what_is_required_is_bounded_and_without_known_holes():
     assert [words for requirement in wanted for words in audit.loose(requirement)] == []
 
 
+def test_what_the_tests_are_made_with_has_no_known_holes_either():
+    wanted = audit.requirements(audit.WORKER.with_name("develop.txt"))
+    named = [one for one in wanted if one.name in audit.FIXED_IN]
+    assert [one.name for one in named] == ["setuptools"]
+    holes = [words for one in named for words in audit.loose(one) if "hole" in words]
+    assert holes == []
+
+
 def test_what_is_installed_is_licensed_and_without_known_holes():
     pytest.importorskip("torch", reason="looks at the worker's environment")
     pytest.importorskip("huggingface_hub", reason="looks at the worker's environment")
@@ -33,8 +41,8 @@ def test_what_is_installed_is_licensed_and_without_known_holes():
         ("torch", "neither pinned nor bounded"),
         ("numpy>=2", "neither pinned nor bounded"),
         ("pillow<14", "neither pinned nor bounded"),
-        ("torch==2.5.1", "2.6.0 mends .CVE-2025-32434"),
-        ("Pillow>=10,<14", "11.3.0 mends"),
+        ("torch==2.9.1", "2.10.0 mends .CVE-2026-24747"),
+        ("Pillow>=12,<14", "12.3.0 mends"),
     ],
 )
 def test_loose_requirements_are_told(line, words):

@@ -128,6 +128,15 @@ def test_the_base_python_goes_away(recipe, tmp_path):
     assert "/opt/blender/python, which it was made from, is gone" in status.sentence
 
 
+def test_its_making_ended_before_it_had_a_python(tmp_path):
+    made = Environment(tmp_path / "environment")
+    made.folder.mkdir()
+    (made.folder / STAMP).write_text(json.dumps({"base": "/usr/bin/python3", "done": []}))
+    status = made.status()
+    assert status.kind == UNFINISHED
+    assert "0 of 5 steps are done" in status.sentence
+
+
 def test_too_little_space(recipe, tmp_path, monkeypatch):
     huge = torch_builds.TorchBuild("cpu", "Processor", None, 1 << 60)
     monkeypatch.setattr(environment_module, "check_python", lambda *_: check_python(sys.executable))

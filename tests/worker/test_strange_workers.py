@@ -14,7 +14,12 @@ import pytest
 from worker_helpers import is_running, left_in, wait_until
 
 import hy3dgen
-from hy3dgen.errors import ProtocolError, WorkerDiedError, WorkerStartError
+from hy3dgen.errors import (
+    MissingDependencyError,
+    ProtocolError,
+    WorkerDiedError,
+    WorkerStartError,
+)
 from hy3dgen.worker.client import WorkerClient, worker_command
 from hy3dgen.worker.process import child_environment
 from hy3dgen.worker.protocol import PROTOCOL
@@ -81,8 +86,16 @@ def test_a_program_that_says_nothing(roots):
 
 @pytest.fixture
 def disturbed_start(monkeypatch):
-    """Something writes into the pipe in which a child tells why it could not become its program."""
+    """Something writes into the pipe in which a child tells why it could not become its program.
+
+    There is such a pipe where the kernel's library, which starts programs on Linux, is missing.
+    """
     make_pipe, made = os.pipe, []
+
+    def lacking(*_):
+        raise MissingDependencyError("there is no kernel for this machine")
+
+    monkeypatch.setattr("hy3dgen.worker.spawn._start_guarded", lacking)
 
     def pipe():
         made.append(make_pipe())
