@@ -76,7 +76,10 @@ def redraw() -> None:
                     if region.type == "UI":
                         region.tag_redraw()
         if not window.modal_operators:  # one of those may have a text there
-            window.workspace.status_text_set(None)  # does nothing but redraw the status bar
+            # Does nothing but redraw the status bar; of the context's window, so name it: after a
+            # file load there may be none, and Blender 4.3 crashes.
+            with bpy.context.temp_override(window=window):
+                window.workspace.status_text_set(None)
 
 
 def _drawn_state() -> list[tuple]:

@@ -239,7 +239,7 @@ def _layer(
     unit_length: bool = False,
 ) -> Layer:
     rows = {"CORNER": triangles.loops, "FACE": triangles.polygons, "EDGE": triangles.edges}
-    constant = bool(len(values)) and bool((values == values[:1]).all())
+    constant = _is_constant(values)
     if domain in rows:
         on_triangles = values[rows[domain]]
         if domain == "EDGE" and not constant:
@@ -247,6 +247,13 @@ def _layer(
         values = on_triangles
     attribute = Attribute(what, _DOMAINS[domain], values, blend, unit_length)
     return cls(name, data_type, domain, attribute, constant)
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    """Whether all rows are the same, of which there must be one; a few tell it mostly."""
+    few = values[:: max(len(values) // 64, 1)]
+    same = bool(len(values)) and bool((few == values[:1]).all())
+    return same and bool((values == values[:1]).all())
 
 
 def _carried(mesh: bpy.types.Mesh) -> list[bpy.types.Attribute]:
