@@ -196,7 +196,10 @@ Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
         }
         progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
         status = collapse_edges(surface, static_cast<size_t>(target),
-                                method == HY3D_PREVIEW ? Pace::HASTY : Pace::CAREFUL, threads,
+                                method == HY3D_PREVIEW   ? Pace::HASTY
+                                : method == HY3D_QUALITY ? Pace::BEFORE_REFIT
+                                                         : Pace::CAREFUL,
+                                threads,
                                 progress);
         if (status == HY3D_OK) status = take_out(surface, order, method == HY3D_QUALITY, mesh);
         if (status != HY3D_OK) return status;

@@ -58,6 +58,9 @@ public:
           target_(target),
           hasty_(pace == Pace::HASTY),
           edges_per_collapse_(pace == Pace::HASTY ? EDGES_PER_HASTY_COLLAPSE : EDGES_PER_COLLAPSE),
+          // The planes that hold curves weigh in the trace: with more of it, curves would suffer.
+          tail_(pace == Pace::BEFORE_REFIT && surface.curves.size() == 0 ? Tail::SHORTER
+                                                                          : Tail::USUAL),
           threads_(threads),
           progress_(progress) {}
     ~Collapser() { free_regions(); }
@@ -137,7 +140,11 @@ private:
             const double part = (alive - target) / (MOST_THINNED * alive);
             const uint32_t stamp = surface_.stamp;
             status = for_each_region([&](Region& region) {
-                return region.thin(end, part < 1 ? part : 1, USUAL, stamp, [&](size_t) {
+                const double share = static_cast<double>(region.vertex_count()) /
+                                     static_cast<double>(surface_.vertices.size());
+                const double budget = share * (alive - target) - MAX_SHEETS;
+                return region.thin(end, part < 1 ? part : 1,
+                                   budget > 0 ? static_cast<size_t>(budget) : 0, USUAL, stamp, [&](size_t) {
                     return progress_.report(share_done(0));
                 });
             });
@@ -166,7 +173,7 @@ private:
         for (size_t begin = 0; begin < count;) {
             size_t end = begin + (shifted && begin == 0 ? size - size / 2 : size);
             if (end > count) end = count;
-            regions_[region_count_++].set(surface_, static_cast<int32_t>(begin),
+            regions_[region_count_++].set(surface_, tail_, static_cast<int32_t>(begin),
                                           static_cast<int32_t>(end));
             begin = end;
         }
@@ -260,6 +267,7 @@ private:
     const size_t target_;
     const bool hasty_;
     const double edges_per_collapse_;
+    const Tail tail_;
     const int32_t threads_;
     Progress& progress_;
     size_t alive_ = 0, start_ = 0;

@@ -3,7 +3,7 @@
 
 namespace hy3d {
 
-void JointBatch::price_all(float costs[SIZE], size_t count) {
+void JointBatch::price_all(float costs[SIZE], size_t count, Tail tail) {
     const size_t lanes = (count + 3) & ~static_cast<size_t>(3);
     for (size_t i = 0; i < lanes; i++) {
         const auto value = [&](size_t k) { return values_[k][i]; };
@@ -16,7 +16,7 @@ void JointBatch::price_all(float costs[SIZE], size_t count) {
         joint.pinned = value(16);
         joint.dearer = value(17);
         Vec3 step;
-        costs[i] = static_cast<float>(hy3d::price(joint, step, ends_[i]));
+        costs[i] = static_cast<float>(hy3d::price(joint, tail, step, ends_[i]));
         steps_[0][i] = step.x;
         steps_[1][i] = step.y;
         steps_[2][i] = step.z;
@@ -25,8 +25,8 @@ void JointBatch::price_all(float costs[SIZE], size_t count) {
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx2"))) void JointBatch::price_wide(float costs[SIZE], size_t count) {
-    price_all(costs, count);
+__attribute__((target("avx2"))) void JointBatch::price_wide(float costs[SIZE], size_t count, Tail tail) {
+    price_all(costs, count, tail);
 }
 
 namespace {
@@ -54,7 +54,7 @@ bool has_avx2() {
 
 }  // namespace
 
-void JointBatch::price(float costs[SIZE], size_t count) {
+void JointBatch::price(float costs[SIZE], size_t count, Tail tail) {
     // Asked once: under a hypervisor the question is slow. 0: not yet, 1: no, 2: yes.
     static int32_t answer = 0;
     int32_t wide = __atomic_load_n(&answer, __ATOMIC_RELAXED);
@@ -62,12 +62,12 @@ void JointBatch::price(float costs[SIZE], size_t count) {
         wide = has_avx2() ? 2 : 1;
         __atomic_store_n(&answer, wide, __ATOMIC_RELAXED);
     }
-    wide == 2 ? price_wide(costs, count) : price_all(costs, count);
+    wide == 2 ? price_wide(costs, count, tail) : price_all(costs, count, tail);
 }
 
 #else
 
-void JointBatch::price(float costs[SIZE], size_t count) { price_all(costs, count); }
+void JointBatch::price(float costs[SIZE], size_t count, Tail tail) { price_all(costs, count, tail); }
 
 #endif
 

@@ -21,6 +21,8 @@ namespace hy3d {
 // to the trace, and how far the vertex may move, relative to the edge's length, squared.
 constexpr double VOLUME_RIDGE = 1e-3, VOLUME_REACH = 0.25;
 constexpr uint32_t MAX_SHEETS = 8;
+// area^2 over squared sum of squared edges, below which a face is thin enough to be turned by noise.
+constexpr double SLIVER = 1e-3;
 // Cosine between a face's normal and the input's around: no collapse may bring a face from above it, or
 // from above 0, to below. What a face may turn in single steps could add up to a fold.
 constexpr double MIN_UPRIGHT = 0.2;
@@ -47,8 +49,9 @@ struct Shape {
 // A stretch of vertices and what is going on in it. Reads and writes nothing outside.
 class Region {
 public:
-    void set(Surface& surface, int32_t begin, int32_t end) {
+    void set(Surface& surface, Tail tail, int32_t begin, int32_t end) {
         surface_ = &surface;
+        tail_ = tail;
         begin_ = begin;
         end_ = end;
     }
@@ -59,7 +62,7 @@ public:
         queue_.edges.truncate(0);
         size_t first = 0;  // of the edges in the batch
         const auto price_batch = [&] {
-            batch_.price(costs_, queue_.edges.size() - first);
+            batch_.price(costs_, queue_.edges.size() - first, tail_);
             for (size_t i = first; i < queue_.edges.size(); i++)
                 queue_.edges[i].cost = costs_[i - first];
             first = queue_.edges.size();
@@ -111,7 +114,8 @@ public:
             if (edge.u == edge.v) continue;
             const int32_t u = edge.u, v = edge.v;
             Vec3 at;
-            edge.cost = static_cast<float>(price(surface_->vertices[u], surface_->vertices[v], at));
+            edge.cost = static_cast<float>(
+                price(surface_->vertices[u], surface_->vertices[v], tail_, at));
             if (bucket_of(edge.cost) > queue_.bucket() + slack) {
                 queue_.push(e);
                 continue;
@@ -141,14 +145,15 @@ public:
 
     // Goes through the vertices as they come, or through `part` of them, and merges each with the
     // neighbour for which that costs least, if both are as they were at first and the price is below
-    // `end`.
+    // `end`, until `budget` faces are gone.
     template <typename Report>
-    Status thin(uint32_t end, double part, const Limits& limits, uint32_t stamp, Report report) {
+    Status thin(uint32_t end, double part, size_t budget, const Limits& limits, uint32_t stamp,
+                Report report) {
         removed = 0;
         stamp_ = stamp;
         if (!merged_.resize_zeroed(static_cast<size_t>(end_ - begin_))) return HY3D_OUT_OF_MEMORY;
         double due = 0;
-        for (int32_t u = begin_; u < end_; u++) {
+        for (int32_t u = begin_; u < end_ && removed < budget; u++) {
             if (u % 512 == 0 && !report(removed)) return HY3D_CANCELLED;
             if (surface_->vertices[u].corner < 0 || merged_[u - begin_]) continue;
             due += part;
@@ -172,6 +177,7 @@ public:
     }
 
     size_t removed = 0;  // faces, by the last call of collapse or thin
+    size_t vertex_count() const { return static_cast<size_t>(end_ - begin_); }
     size_t edge_count() const { return queue_.edges.size(); }
     uint32_t stamp() const { return stamp_; }
 
@@ -202,7 +208,7 @@ private:
             batch_.set(count, from, to);
             ends_[count++] = v;
         }
-        if (count) batch_.price(costs_, count);
+        if (count) batch_.price(costs_, count, tail_);
         return count;
     }
 
@@ -354,14 +360,18 @@ private:
             if (after.area2 < limits.min_shape * after.edges2 &&
                 after.area2 * before.edges2 < before.area2 * after.edges2)
                 return true;
+            const Vec3 ups = up + surface_->vertices[wing.a].up.vector() +
+                             surface_->vertices[wing.b].up.vector();
+            const double now = dot(after.normal, ups), then = dot(before.normal, ups);
+            // Noise turns slivers over; as long as they are left, they may not become more.
+            if (now < 0 && before.area2 < SLIVER * before.edges2 && after.area2 > before.area2 &&
+                limits.min_cosine > 0)
+                return true;
             if (before.area2 < 1e-12 * before.edges2) continue;  // its normal means nothing
             const double turn = dot(before.normal, after.normal);
             if (turn <= 0 || turn * turn < limits.min_cosine * limits.min_cosine * before.area2 *
                                                after.area2)
                 return true;
-            const Vec3 ups = up + surface_->vertices[wing.a].up.vector() +
-                             surface_->vertices[wing.b].up.vector();
-            const double now = dot(after.normal, ups), then = dot(before.normal, ups);
             if (now <= 0 && then > 0) return true;
             const double least2 = MIN_UPRIGHT * MIN_UPRIGHT * squared(ups);
             if (now * now < least2 * after.area2 && then > 0 &&
@@ -427,6 +437,7 @@ private:
     }
 
     Surface* surface_ = nullptr;
+    Tail tail_ = Tail::USUAL;
     int32_t begin_ = 0, end_ = 0;
     EdgeQueue queue_;
     Array<Wing> around_u_, around_v_;
