@@ -84,8 +84,10 @@ def judge(rows: list[dict]) -> list[Gate]:
 
 
 def table(rows: list[dict]) -> str:
-    """Markdown, a line a mesh: time / mean / p99.9 of each engine of ours; bold: not reached. The last
-    column has mean / p99.9 of the same mesh without its noise."""
+    """Markdown, a line a mesh: time / mean / p99.9 of each engine of ours; bold: not reached.
+
+    The last column has mean / p99.9 of the same mesh without its noise.
+    """
     engines = [name for name in dict.fromkeys(row["engine"] for row in rows) if name in TIME]
     heads = ["mesh", "faces", *engines, "without noise"]
     lines = ["| " + " | ".join(heads) + " |", "| --- " * len(heads) + "|"]

@@ -91,8 +91,10 @@ STEP = 4  # fine grid points between the points at which blocks are looked for
 
 
 def extract(shape: str, wanted_faces: int, noisy: bool = True) -> TriangleMesh:
-    """A shape of SHAPES, at the grid that comes closest to `wanted_faces` before it is cut; the same
-    without its noise if it is not to be `noisy`."""
+    """A shape of SHAPES, at the grid that comes closest to `wanted_faces` before it is cut.
+
+    Without its noise if it is not to be `noisy`.
+    """
     distance, noise, is_cut = SHAPES[shape]
     vertices, faces = _sized_surface(distance, wanted_faces)
     if noise and noisy:
