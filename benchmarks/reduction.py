@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from benchmarks.machine import processor_name
 from benchmarks.reduction_engines import ENGINES, OTHERS, OURS, PEER, run, self_intersections
-from benchmarks.reduction_gates import judge, table
+from benchmarks.reduction_gates import WITHOUT_NOISE, judge, table
 from benchmarks.reduction_picture import draw
 from benchmarks.reduction_shapes import SHAPES, extract
 from benchmarks.surface_distance import (
@@ -121,6 +121,11 @@ def compare(shape: str, faces: int, names: list[str], options: argparse.Namespac
             f"cutting {row['self_intersections']} non-manifold {row['non_manifold_edges']}",
             flush=True,
         )
+    if rows and SHAPES[shape][1]:
+        clean = extract(shape, faces, noisy=False)
+        row = {"shape": shape, "from": len(mesh.faces), "engine": WITHOUT_NOISE}
+        row |= {"faces": len(clean.faces)}
+        rows.append(row | surface_error(mesh, clean, options.samples, surface=surface))
     return rows
 
 

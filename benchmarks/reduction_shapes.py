@@ -90,11 +90,14 @@ BLOCK = 24  # cells along a side of what marching cubes sees at once
 STEP = 4  # fine grid points between the points at which blocks are looked for
 
 
-def extract(shape: str, wanted_faces: int) -> TriangleMesh:
-    """A shape of SHAPES, at the grid that comes closest to `wanted_faces` before it is cut."""
+def extract(shape: str, wanted_faces: int, noisy: bool = True) -> TriangleMesh:
+    """A shape of SHAPES, at the grid that comes closest to `wanted_faces` before it is cut.
+
+    Without its noise if it is not to be `noisy`.
+    """
     distance, noise, is_cut = SHAPES[shape]
     vertices, faces = _sized_surface(distance, wanted_faces)
-    if noise:
+    if noise and noisy:
         edge = np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1))
         noise_vectors = np.random.default_rng(1).normal(0, noise * edge, vertices.shape)
         vertices = vertices + noise_vectors

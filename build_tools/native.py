@@ -50,7 +50,15 @@ TARGETS = {
 # Contraction is off so that every platform rounds alike.
 FLAGS = (
     *("-x", "c++", "-std=c++17", "-nostdinc++", "-fno-exceptions", "-fno-rtti"),
-    *("-O3", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared", "-s"),
+    *(
+        "-O3",
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-fvisibility=hidden",
+        "-fPIC",
+        "-shared",
+        "-s",
+    ),
     "-pthread",
     *("-Wall", "-Wextra", "-Werror"),
 )

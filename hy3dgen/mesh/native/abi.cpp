@@ -77,9 +77,11 @@ Status take_out(Surface& surface, const Array<int32_t>& order, bool with_map, Re
     mesh.origin.take(surface.origin);
     mesh.curves.take(surface.curves);
     if (!with_map) return HY3D_OK;
-    if (!mesh.went_to.resize(count)) return HY3D_OUT_OF_MEMORY;
-    for (size_t v = 0; v < count; v++)
-        mesh.went_to[order[v]] = number[surface.survivor(static_cast<int32_t>(v))];
+    if (!mesh.went_to.resize(order.size())) return HY3D_OUT_OF_MEMORY;
+    for (size_t v = 0; v < order.size(); v++) {
+        const int32_t place = surface.place[v];
+        mesh.went_to[order[v]] = place < 0 ? -1 : number[surface.survivor(place)];
+    }
     return HY3D_OK;
 }
 
@@ -183,14 +185,21 @@ Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
         Surface surface;
         Array<int32_t> order;
         status = load_surface(vertices, count, faces, static_cast<size_t>(face_count), box, surface,
-                              order, progress, curves != nullptr);
+                              order, threads, progress, curves != nullptr);
         if (status == HY3D_OK && curves)
             status = find_curves(surface, *curves, source.face_count, across, progress,
                                  out->scattered);
         if (status != HY3D_OK) return status;
+        if (method == HY3D_QUALITY) {
+            if (!surface.place.resize(count)) return HY3D_OUT_OF_MEMORY;
+            for (size_t v = 0; v < count; v++) surface.place[v] = static_cast<int32_t>(v);
+        }
         progress.stage(0, method == HY3D_QUALITY ? 0.4 : 1);
         status = collapse_edges(surface, static_cast<size_t>(target),
-                                method == HY3D_PREVIEW ? Pace::HASTY : Pace::CAREFUL, threads,
+                                method == HY3D_PREVIEW   ? Pace::HASTY
+                                : method == HY3D_QUALITY ? Pace::BEFORE_REFIT
+                                                         : Pace::CAREFUL,
+                                threads,
                                 progress);
         if (status == HY3D_OK) status = take_out(surface, order, method == HY3D_QUALITY, mesh);
         if (status != HY3D_OK) return status;

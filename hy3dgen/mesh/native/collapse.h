@@ -8,8 +8,8 @@
 
 namespace hy3d {
 
-// How carefully edges are taken in the order of their prices.
-enum class Pace { CAREFUL, HASTY };
+// How carefully edges are taken in the order of their prices, and for what.
+enum class Pace { CAREFUL, HASTY, BEFORE_REFIT };
 
 // Reduces to at most `target` faces if the surface's topology allows it. The result is the same for
 // any number of threads.

@@ -9,7 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace hy3d {
+
+// Room for a large array. On Linux in pages of 2 MB, where the system gives them to those who ask:
+// what is read at random misses the table of pages less, and first touches cost less.
+inline void* allocate(size_t bytes) {
+#if defined(__linux__)
+    constexpr size_t PAGE = size_t(2) << 20;
+    void* room = nullptr;
+    if (bytes >= 2 * PAGE) {
+        if (posix_memalign(&room, PAGE, bytes) != 0) return nullptr;
+        madvise(room, bytes, MADV_HUGEPAGE);
+        return room;
+    }
+#endif
+    return malloc(bytes);
+}
 
 template <typename T>
 class Array {
@@ -73,6 +92,8 @@ public:
     T& operator[](size_t i) { return data_[i]; }
     const T& operator[](size_t i) const { return data_[i]; }
     size_t size() const { return size_; }
+    const T* begin() const { return data_; }
+    const T* end() const { return data_ + size_; }
     T* data() { return data_; }
     const T* data() const { return data_; }
 
@@ -80,7 +101,8 @@ private:
     [[nodiscard]] bool reserve(size_t size) {
         if (size <= capacity_) return true;
         if (size > SIZE_MAX / sizeof(T)) return false;
-        T* moved = static_cast<T*>(realloc(data_, size * sizeof(T)));
+        const size_t bytes = size * sizeof(T);
+        T* moved = static_cast<T*>(data_ ? realloc(data_, bytes) : allocate(bytes));
         if (!moved) return false;
         data_ = moved;
         capacity_ = size;

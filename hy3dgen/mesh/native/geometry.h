@@ -48,19 +48,18 @@ struct Sym3 {
     }
     // Solves (this + ridge I) d = g by LDL^T; zero where the matrix is not positive.
     Vec3 solve(Vec3 g, double ridge) const {
-        const double d0 = xx + ridge;
-        if (!(d0 > 0)) return {0, 0, 0};
-        const double l1 = xy / d0, l2 = xz / d0;
-        const double d1 = yy + ridge - l1 * xy;
-        if (!(d1 > 0)) return {0, 0, 0};
-        const double t = yz - l1 * xz, l3 = t / d1;
-        const double d2 = zz + ridge - l2 * xz - l3 * t;
-        if (!(d2 > 0)) return {0, 0, 0};
+        const double d0 = xx + ridge, inverse0 = 1 / d0;
+        const double l1 = xy * inverse0, l2 = xz * inverse0;
+        const double d1 = yy + ridge - l1 * xy, inverse1 = 1 / d1;
+        const double t = yz - l1 * xz, l3 = t * inverse1;
+        const double d2 = zz + ridge - l2 * xz - l3 * t, inverse2 = 1 / d2;
         const double y1 = g.y - l1 * g.x;
         const double y2 = g.z - l2 * g.x - l3 * y1;
-        const double z = y2 / d2;
-        const double y = y1 / d1 - l3 * z;
-        return {g.x / d0 - l1 * y - l2 * z, y, z};
+        const double z = y2 * inverse2;
+        const double y = y1 * inverse1 - l3 * z;
+        const double x = g.x * inverse0 - l1 * y - l2 * z;
+        const bool positive = (d0 > 0) & (d1 > 0) & (d2 > 0);
+        return {positive ? x : 0, positive ? y : 0, positive ? z : 0};
     }
 };
 

@@ -126,6 +126,11 @@ Lanes load(const Picture& picture, uint32_t now, int64_t at) {
     return picture.colours[at];
 }
 
+Lanes roots(Lanes a) {
+    for (int i = 0; i < 4; i++) a[i] = sqrtf(a[i]);  // compilers take the four at once
+    return a;
+}
+
 Lanes size_of(Lanes a) {
     return reinterpret_cast<Lanes>(reinterpret_cast<Whole>(a) & 0x7fffffff);
 }
@@ -190,7 +195,7 @@ void fill_pixel(Picture& picture, const Neighbour* neighbours, int count, int64_
         // Whole numbers up to here, and exact.
         const Lanes along = size_of(right * static_cast<float>(to.row) -
                                     down * static_cast<float>(to.column));
-        const Lanes root = __builtin_elementwise_sqrt(to.squared * (down * down + right * right));
+        const Lanes root = roots(to.squared * (down * down + right * right));
         const Whole some = along > 0;
         const Lanes share = along / root;
         // Where nothing changes there is no line to follow; the division's result is not used.

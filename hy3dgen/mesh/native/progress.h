@@ -42,6 +42,8 @@ public:
         return !cancelled();
     }
 
+    double fraction() const { return fraction_; }  // the last that was told; for the owner's thread
+
     // The same for plain loops, which ask before every step; the fraction stays.
     [[nodiscard]] bool go_on(size_t step) { return step % STEPS != 0 || report(fraction_); }
 

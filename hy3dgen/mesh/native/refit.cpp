@@ -28,10 +28,10 @@ namespace hy3d {
 namespace {
 
 // Rounds: half as many as there are source faces to each that is left, within these limits; then they
-// take about as long as the collapse and some more. Edges are exchanged in some of the first: what
-// comes new has to settle.
-constexpr size_t MIN_ROUNDS = 6, MAX_ROUNDS = 8;
-constexpr size_t FIRST_EXCHANGE = 1, LAST_EXCHANGE = 3;
+// take some times as long as the collapse. Edges are exchanged in the first half: what comes new has to
+// settle.
+constexpr size_t MIN_ROUNDS = 6, MAX_ROUNDS = 12;
+constexpr size_t FIRST_EXCHANGE = 1;
 // Pull to the old place, relative to the normal matrix: at first, its limits, and what it is
 // multiplied by where a step did not help and where it did.
 constexpr float STAY = 0.001f, MIN_STAY = 5e-5f, MAX_STAY = 0.3f, SHORTER = 8, LONGER = 0.3f;
@@ -79,7 +79,7 @@ public:
             least_flip_ = LEAST_FLIP * typical > NEAR ? LEAST_FLIP * typical : NEAR;
             samples_.sum_ups();
             status = flip_edges();
-            if (status == HY3D_OK && round >= FIRST_EXCHANGE && round <= LAST_EXCHANGE) {
+            if (status == HY3D_OK && round >= FIRST_EXCHANGE && round <= rounds / 2) {
                 sum_systems(mesh_, samples_, threads_, systems_);
                 status = exchange_faces(mesh_, samples_, systems_, changed_, threads_, progress_,
                                         done_);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "surface.h"
 
+#include "threads.h"
+
 namespace hy3d {
 namespace {
+
+constexpr size_t PER_JOB = 16384;  // vertices
 
 // Weight of the planes that stand on borders against those of faces, by the lengths of the border edge
 // and of its face's longest: by the border edge's own alone, short notches would be closed for nothing.
@@ -25,14 +29,14 @@ uint32_t curve_position(Vec3 p) {
 }
 
 Status sort_vertices(const float* vertices, size_t count, const Box& box, Array<int32_t>& order,
-                     Array<int32_t>& rank, Progress& progress) {
+                     Array<int32_t>& rank, int32_t threads, Progress& progress) {
     Array<KeyedIndex> keyed, scratch;
     if (!keyed.resize(count) || !order.resize(count) || !rank.resize(count))
         return HY3D_OUT_OF_MEMORY;
-    for (size_t v = 0; v < count; v++) {
-        if (!progress.go_on(v)) return HY3D_CANCELLED;
-        keyed[v] = {curve_position(box.to_unit(vertices + 3 * v)), static_cast<uint32_t>(v)};
-    }
+    for_each_range(threads, count, PER_JOB, [&](size_t begin, size_t end) {
+        for (size_t v = begin; v < end; v++)
+            keyed[v] = {curve_position(box.to_unit(vertices + 3 * v)), static_cast<uint32_t>(v)};
+    });
     if (!radix_sort(keyed, scratch)) return HY3D_OUT_OF_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (!progress.go_on(i)) return HY3D_CANCELLED;
@@ -74,29 +78,79 @@ Status sort_faces(const int32_t* faces, size_t count, const Array<int32_t>& rank
     return HY3D_OK;
 }
 
-// Sets `irregular`; tells whether any vertex is, and whether some face may be there twice.
-Status find_irregular(Surface& surface, Progress& progress, bool& any, bool& repeated) {
-    Array<Wing> wings;
-    any = repeated = false;
-    for (size_t u = 0; u < surface.vertices.size(); u++) {
-        if (!progress.go_on(u)) return HY3D_CANCELLED;
-        if (!surface.gather(static_cast<int32_t>(u), wings)) return HY3D_OUT_OF_MEMORY;
-        const uint32_t outgoing = ++surface.stamp, matched = ++surface.stamp;
-        bool irregular = false;
-        for (size_t k = 0; k < wings.size(); k++) {
-            uint32_t& mark = surface.vertices[wings[k].a].mark;
-            if (mark == outgoing) irregular = repeated = true;
-            mark = outgoing;
+// Whether the edges around a vertex are not all matched: one that leaves it and one that comes to it
+// for each neighbour. `repeated` is set where two leave it for the same neighbour.
+Status is_irregular(const Array<Wing>& wings, bool& irregular, bool& repeated) {
+    constexpr size_t FEW = 8, SOME = 24;
+    const size_t count = wings.size();
+    irregular = false;
+    if (count <= FEW) {  // as most are; always as many steps, so that several are taken at once
+        int32_t from[FEW], to[FEW];
+        for (size_t k = 0; k < FEW; k++) {
+            from[k] = k < count ? wings[k].a : -1;
+            to[k] = k < count ? wings[k].b : -1;
         }
-        for (size_t k = 0; k < wings.size(); k++) {
-            uint32_t& mark = surface.vertices[wings[k].b].mark;
-            irregular |= mark != outgoing;
-            mark = matched;
+        int32_t leaving = 0, coming = 0, matched = 0;  // pairs that are the same
+        for (size_t k = 0; k < FEW; k++)
+            for (size_t i = 0; i < FEW; i++) {
+                leaving += from[i] == from[k];
+                coming += to[i] == to[k];
+                matched += from[i] == to[k];
+            }
+        const size_t padding = FEW - count;
+        const int32_t wanted = static_cast<int32_t>(count + padding * padding);
+        repeated |= leaving != wanted;
+        irregular = leaving != wanted || coming != wanted || matched != wanted;
+        return HY3D_OK;
+    }
+    if (count <= SOME) {
+        for (size_t k = 0; k < count; k++) {
+            uint32_t leaving = 0, coming = 0;
+            for (size_t i = 0; i < count; i++) {
+                leaving += wings[i].a == wings[k].a;
+                coming += wings[i].b == wings[k].a;
+            }
+            irregular |= leaving != 1 || coming != 1;
+            repeated |= leaving > 1;
         }
-        surface.vertices[u].irregular = irregular;
-        any |= irregular;
+        return HY3D_OK;
+    }
+    Array<KeyedIndex> leaving, coming, scratch;
+    if (!leaving.resize(count) || !coming.resize(count)) return HY3D_OUT_OF_MEMORY;
+    for (size_t k = 0; k < count; k++) {
+        leaving[k] = {static_cast<uint32_t>(wings[k].a), 0};
+        coming[k] = {static_cast<uint32_t>(wings[k].b), 0};
+    }
+    if (!radix_sort(leaving, scratch) || !radix_sort(coming, scratch)) return HY3D_OUT_OF_MEMORY;
+    for (size_t k = 0; k < count; k++) {
+        const bool twice = k > 0 && leaving[k].key == leaving[k - 1].key;
+        irregular |= twice || leaving[k].key != coming[k].key;
+        repeated |= twice;
     }
     return HY3D_OK;
+}
+
+// Sets `irregular`; tells whether any vertex is, and whether some face may be there twice.
+Status find_irregular(Surface& surface, int32_t threads, Progress& progress, bool& any,
+                      bool& repeated) {
+    int32_t failed = HY3D_OK, found = 0, twice = 0;
+    for_each_range(threads, surface.vertices.size(), PER_JOB, [&](size_t begin, size_t end) {
+        Array<Wing> wings;
+        Status status = progress.report(0) ? HY3D_OK : HY3D_CANCELLED;
+        bool irregular = false, doubled = false, some = false;
+        for (size_t u = begin; u < end && status == HY3D_OK; u++) {
+            if (!surface.gather(static_cast<int32_t>(u), wings)) status = HY3D_OUT_OF_MEMORY;
+            if (status == HY3D_OK) status = is_irregular(wings, irregular, doubled);
+            surface.vertices[u].irregular = irregular;
+            some |= irregular;
+        }
+        if (some) __atomic_store_n(&found, 1, __ATOMIC_RELAXED);
+        if (doubled) __atomic_store_n(&twice, 1, __ATOMIC_RELAXED);
+        if (status != HY3D_OK) __atomic_store_n(&failed, status, __ATOMIC_RELAXED);
+    });
+    any = found;
+    repeated = twice;
+    return failed;
 }
 
 // Calls visit(v, faces) for every edge from the irregular vertex u to another irregular one, with
@@ -206,20 +260,9 @@ Status classify(Surface& surface, Progress& progress) {
 }  // namespace
 
 Status Surface::link(Progress& progress) {
-    size_t kept = 0;
-    for (size_t f = 0; f < faces.size(); f++) {
-        if (!progress.go_on(f)) return HY3D_CANCELLED;
-        if (faces[f].v[0] < 0) continue;
-        if (origin.size()) origin[kept] = origin[f];
-        if (curves.size()) memmove(&curves[3 * kept], &curves[3 * f], 3 * sizeof(int32_t));
-        faces[kept++] = faces[f];
-    }
-    faces.truncate(kept);
-    if (origin.size()) origin.truncate(kept);
-    if (curves.size()) curves.truncate(3 * kept);
-    if (!next.resize(3 * kept)) return HY3D_OUT_OF_MEMORY;
+    if (!next.resize(3 * faces.size())) return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < vertices.size(); v++) vertices[v].corner = -1;
-    for (size_t f = kept; f-- > 0;) {
+    for (size_t f = faces.size(); f-- > 0;) {
         if (!progress.go_on(f)) return HY3D_CANCELLED;
         for (size_t i = 3; i-- > 0;) {
             int32_t& first = vertices[faces[f].v[i]].corner;
@@ -252,29 +295,33 @@ Box::Box(const float* vertices, size_t count) {
 
 Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
                     size_t face_count, const Box& box, Surface& surface, Array<int32_t>& order,
-                    Progress& progress, bool with_origin) {
+                    int32_t threads, Progress& progress, bool with_origin) {
     Array<int32_t>* origin = with_origin ? &surface.origin : nullptr;
     Array<int32_t> rank;
-    Status status = sort_vertices(vertices, vertex_count, box, order, rank, progress);
+    Status status = sort_vertices(vertices, vertex_count, box, order, rank, threads, progress);
     if (status == HY3D_OK)
         status = sort_faces(faces, face_count, rank, surface.faces, origin, progress);
     if (status != HY3D_OK) return status;
-    if (!surface.vertices.resize_zeroed(vertex_count)) return HY3D_OUT_OF_MEMORY;
-    for (size_t v = 0; v < vertex_count; v++) {
-        if (!progress.go_on(v)) return HY3D_CANCELLED;
-        Vertex& vertex = surface.vertices[v];
-        vertex.position = box.to_unit(vertices + 3 * static_cast<size_t>(order[v]));
-        vertex.merged_into = static_cast<int32_t>(v);
-        vertex.source = order[v];
-    }
+    if (!surface.vertices.resize(vertex_count)) return HY3D_OUT_OF_MEMORY;
+    for_each_range(threads, vertex_count, PER_JOB, [&](size_t begin, size_t end) {
+        if (!progress.report(0)) return;
+        memset(&surface.vertices[begin], 0, (end - begin) * sizeof(Vertex));
+        for (size_t v = begin; v < end; v++) {
+            Vertex& vertex = surface.vertices[v];
+            vertex.position = box.to_unit(vertices + 3 * static_cast<size_t>(order[v]));
+            vertex.merged_into = static_cast<int32_t>(v);
+            vertex.source = order[v];
+        }
+    });
+    if (!progress.report(0)) return HY3D_CANCELLED;
     bool irregular = false, repeated = false, joined = false;
     status = surface.link(progress);
-    if (status == HY3D_OK) status = find_irregular(surface, progress, irregular, repeated);
+    if (status == HY3D_OK) status = find_irregular(surface, threads, progress, irregular, repeated);
     if (status != HY3D_OK || !irregular) return status;
     if (repeated) {
         status = drop_degenerate_and_repeated(surface.faces, progress, origin);
         if (status == HY3D_OK) status = surface.link(progress);
-        if (status == HY3D_OK) status = find_irregular(surface, progress, irregular, repeated);
+        if (status == HY3D_OK) status = find_irregular(surface, threads, progress, irregular, repeated);
         if (status != HY3D_OK) return status;
     }
     status = join_seams(vertices, order, rank, surface, progress, joined);
@@ -282,7 +329,7 @@ Status load_surface(const float* vertices, size_t vertex_count, const int32_t* f
     if (joined) {
         status = drop_degenerate_and_repeated(surface.faces, progress, origin);
         if (status == HY3D_OK) status = surface.link(progress);
-        if (status == HY3D_OK) status = find_irregular(surface, progress, irregular, repeated);
+        if (status == HY3D_OK) status = find_irregular(surface, threads, progress, irregular, repeated);
         if (status != HY3D_OK) return status;
     }
     return classify(surface, progress);

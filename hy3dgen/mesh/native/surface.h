@@ -56,6 +56,7 @@ struct Surface {
     Array<Face> faces;         // v[0] < 0: the face is gone
     Array<int32_t> next;       // per corner (3 x face + 0, 1 or 2), the next of the same vertex
     uint32_t stamp = 0;        // above every mark
+    Array<int32_t> place;      // per vertex as loaded, where it is now; empty unless asked for
     // Empty unless attributes are kept; see curves.h.
     Array<int32_t> origin;     // per face, the input face that it was
     Array<int32_t> curves;     // per corner, for the edge to the next one: -1, or, where the edge is
@@ -67,8 +68,12 @@ struct Surface {
     // Whether the edge from `corner` to the next corner of its face is on a curve.
     bool on_curve(int32_t corner) const { return curves.size() && curves[corner] >= 0; }
 
-    // Forgets the faces that are gone and links the corners of the others.
+    // Links the corners of the faces, all of which are there.
     [[nodiscard]] Status link(Progress& progress);
+
+    // Forgets faces that are gone and vertices without corners; those that stay keep their order and
+    // are linked anew. See compact.cpp.
+    [[nodiscard]] Status compact(int32_t threads, Progress& progress);
 
     // The wings of `v` whose faces are there.
     [[nodiscard]] bool gather(int32_t v, Array<Wing>& wings) const {
@@ -116,7 +121,7 @@ struct Box {
 // each vertex. Quadrics hold the planes of borders only. `origin` is filled if asked for.
 [[nodiscard]] Status load_surface(const float* vertices, size_t vertex_count, const int32_t* faces,
                                   size_t face_count, const Box& box, Surface& surface,
-                                  Array<int32_t>& order, Progress& progress,
+                                  Array<int32_t>& order, int32_t threads, Progress& progress,
                                   bool with_origin = false);
 
 }  // namespace hy3d
