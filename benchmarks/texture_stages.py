@@ -11,13 +11,9 @@ The first call of ours loads libraries and records CUDA graphs, the second is wh
 """
 
 import argparse
-import gc
 import json
 import platform
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +22,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hy3dgen.gpu import fused_layers
 from hy3dgen.mesh.box_unwrap import box_unwrap
 from hy3dgen.shapegen.devices import pick_device
 from hy3dgen.texgen import (
@@ -41,7 +36,6 @@ from hy3dgen.texgen.fill_on_device import (
     fill_rest_on_device,
     find_gaps,
 )
-from hy3dgen.texgen.hunyuanpaint import fast_attention
 from hy3dgen.texgen.mesh_render import MeshRender
 from hy3dgen.texgen.standard_views import draw_views
 from hy3dgen.texgen.views_on_device import (
@@ -53,7 +47,9 @@ from hy3dgen.texgen.views_on_device import (
 from . import texture_plain as plain
 from .machine import processor_name
 from .random_texture_models import TextureModels, embed_nothing, make
+from .stage_watch import Watch, capped, free, show, watched_methods
 from .texture_bake import torus
+from .texture_variants import time_variants
 
 PICTURE = Path(__file__).resolve().parent.parent / "examples" / "pictures" / "train.png"
 DIFFUSION = ("delight", "encode", "reference UNet", "denoise", "decode")
@@ -63,74 +59,6 @@ VIEWS = cameras.STANDARD_VIEWS
 WEIGHTS = [view.weight for view in VIEWS]
 ANGLES = [view.elevation for view in VIEWS], [view.azimuth for view in VIEWS]
 VERTEX_SECONDS = 40.0  # of the plain vertex fill, after which it is stopped
-
-
-class Watch:
-    """Notes seconds and peak bytes of stages, or their errors, under one heading."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.stages: dict[str, dict[str, Any]] = {}
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """A stage; what is seen again under one name is added."""
-        cuda = self.device.type == "cuda"
-        start = self._now()
-        if cuda:
-            torch.cuda.reset_peak_memory_stats(self.device)
-        try:
-            yield
-        finally:
-            stage = self.stages.setdefault(name, {"seconds": 0.0})
-            stage["seconds"] = round(stage["seconds"] + self._now() - start, 4)
-            if cuda:
-                peaks = {
-                    "peak_mb": torch.cuda.max_memory_allocated(self.device) >> 20,
-                    "reserved_mb": torch.cuda.max_memory_reserved(self.device) >> 20,
-                }
-                for key, value in peaks.items():
-                    stage[key] = max(value, stage.get(key, 0))
-
-    def guarded(self, name: str, function: Callable[[], Any], inner: bool = False) -> Any:
-        """The function's result, or None with its error noted; `inner` stages note themselves."""
-        try:
-            if inner:
-                return function()
-            with self(name):
-                return function()
-        except Exception as error:
-            text = "".join(traceback.format_exception(error)[-3:]).strip()
-            self.stages.setdefault(name, {})["error"] = text[-1500:]
-            print(f"{name}: {text}")
-            return None
-
-    def watch_method(self, owner: Any, name: str, stage: str) -> None:
-        """Note a method's calls as a stage from now on."""
-        method = getattr(owner, name)
-
-        def watched(*arguments: Any, **options: Any) -> Any:
-            with self(stage):
-                return method(*arguments, **options)
-
-        object.__setattr__(owner, name, watched)
-
-
-@contextmanager
-def watched_methods(watch: Watch, model: Any) -> Iterator[None]:
-    """The stages inside of a paint model's call."""
-    watch.watch_method(model, "encode", "encode")
-    watch.watch_method(model.unet, "look_at_references", "reference UNet")
-    try:
-        yield
-    finally:
-        del model.encode
-        object.__delattr__(model.unet, "look_at_references")
 
 
 class Scene:
@@ -351,114 +279,6 @@ def time_materials(scene: Scene, device: torch.device) -> dict[str, Any]:
     return watch.stages
 
 
-def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]:
-    """Milliseconds of a step with this and that, to see what pays."""
-    found: dict[str, Any] = {}
-    size = 64 if models.base.size == 512 else 8
-    model = models.base
-    dtype = model.unet.dtype
-
-    def maps(calls: int) -> torch.Tensor:
-        return torch.randn(calls, len(VIEWS), 4, size, size, device=device, dtype=dtype)
-
-    def step_ms(step: Callable[..., Any], scales: list[float]) -> float:
-        features = model.unet.look_at_references(maps(1)[:, :1])
-        text = model.unet.unet.learned_text_clip_gen.to(dtype)
-        fixed = model._fixed(
-            text, scales, features, {"normal_imgs": maps(1), "position_imgs": maps(1)},
-            list(range(12, 12 + len(VIEWS))),
-        )  # fmt: skip
-        at = torch.tensor(500.0, device=device)
-        seen = maps(1)
-        for _ in range(3):
-            step(seen, at, **fixed)
-        clock = Watch(device)
-        with clock("steps"):
-            for _ in range(5):
-                step(seen, at, **fixed)
-        return round(200 * clock.stages["steps"]["seconds"], 2)
-
-    def both(step: Callable[..., Any]) -> dict[str, float]:
-        return {"turbo": step_ms(step, [1.0]), "base": step_ms(step, [0.0, 1.0])}
-
-    def note(name: str, function: Callable[[], Any]) -> None:
-        try:
-            with torch.inference_mode():
-                found[name] = function()
-        except Exception as error:
-            found[name] = f"{type(error).__name__}: {error}"[:600]
-        print(f"  {name}: {found[name]}")
-
-    eager = model._graphed.network
-    note("eager", lambda: both(eager))
-    if device.type == "cuda":
-        note("fused layers", lambda: {str(key): used for key, used in fused_layers._tried.items()})
-        note(
-            "cuDNN preferred",
-            lambda: {str(k): v for k, v in fast_attention._cudnn_is_better.items()},
-        )
-        note("graphs", lambda: both(model._graphed))
-        note("kernels", lambda: name_kernels(lambda: step_ms(eager, [1.0])))
-        model._graphed.forget()
-        with plain.plain_networks([model.unet]):
-            note("torch's own layers", lambda: both(eager))
-        note("attention of 24,576 tokens, ms", lambda: time_attention(device, dtype))
-    return found
-
-
-def name_kernels(function: Callable[[], Any]) -> list[str]:
-    """What of a GPU's time goes where, in percent."""
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
-        function()
-    events = [event for event in seen.key_averages() if event.self_device_time_total > 0]
-    total = sum(event.self_device_time_total for event in events)
-    events.sort(key=lambda event: -event.self_device_time_total)
-    return [
-        f"{100 * event.self_device_time_total / total:.1f} {event.count} {event.key[:60]}"
-        for event in events[:24]
-    ]
-
-
-def time_attention(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
-    q, k, v = torch.randn(3, 2, 5, 24576, 64, device=device, dtype=dtype).unbind(0)
-    return {
-        "torch's choice": round(
-            fast_attention._milliseconds(
-                lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v)
-            ),
-            3,
-        ),
-        "cuDNN": round(
-            fast_attention._milliseconds(lambda: fast_attention.attend_by_cudnn(q, k, v)), 3
-        ),
-    }
-
-
-def free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-@contextmanager
-def capped(device: torch.device, gigabytes: float) -> Iterator[None]:
-    """Torch's allocator gets no more than that."""
-    if device.type != "cuda":
-        yield
-        return
-    free()
-    index = torch.cuda.current_device() if device.index is None else device.index
-    total = torch.cuda.get_device_properties(index).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(gigabytes * 1e9 / total, 1.0), index)
-    try:
-        yield
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, index)
-        free()
-
-
 def seconds(stages: dict[str, Any], names: tuple[str, ...]) -> float | None:
     """None where one of them failed."""
     if any("error" in stages.get(name, {}) for name in (*names, "paint views")):
@@ -482,16 +302,6 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
         if fast and slow:
             found[name] = round(slow / fast, 2)
     return found
-
-
-def show(title: str, stages: dict[str, Any]) -> None:
-    print(title)
-    for name, figures in stages.items():
-        if "error" in figures:
-            print(f"  {name:18} failed: {figures['error'].splitlines()[-1]}")
-        else:
-            memory = f"{figures['peak_mb']:7,} MB" if "peak_mb" in figures else ""
-            print(f"  {name:18} {figures['seconds']:9.4f} s {memory}")
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmarks.random_texture_models import make
-from benchmarks.texture_stages import Scene, capped, free, run_whole
+from benchmarks.stage_watch import capped, free
+from benchmarks.texture_stages import Scene, run_whole
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
