@@ -36,12 +36,12 @@ constexpr double EDGES_PER_COLLAPSE = 2.0;
 // nothing would tell the good from the bad, so that such a round removes four fifths at most.
 constexpr double EDGES_PER_HASTY_COLLAPSE = 3.2;
 // Rounds over regions end when this part of the faces is left to remove.
-constexpr double LAST_PART = 0.15, LAST_HASTY_PART = 0.06;
+constexpr double LAST_PART = 0.15, LAST_HASTY_PART = 0.1;
 // In haste, rounds of merging each vertex with a neighbour come first, while there are more than so many
 // times the wanted faces. Only edges below a quantile of the prices are taken: at a few times the wanted
 // faces what counts is to take any, close to them, which. A round removes at most half of the faces.
-constexpr double THIN_TO = 1.4, QUANTILE_PER_FOLD = 0.25, MOST_QUANTILE = 0.8, MOST_THINNED = 0.5;
-constexpr size_t SLOW_PART = 4;  // and less than this part of them is not worth another
+constexpr double THIN_TO = 1.2, QUANTILE_PER_FOLD = 0.25, MOST_QUANTILE = 0.8, MOST_THINNED = 0.38;
+constexpr size_t SLOW_PART = 8;  // and less than this part of them is not worth another
 // A round that collapses less than this part of what it tried counts as stuck.
 constexpr double STUCK_BELOW = 0.02;
 // Rounds over every edge before we believe that parts and holes allow no fewer faces.
