@@ -90,7 +90,7 @@ def examine(path: str) -> str:
 
 
 def _png_ends(data: bytes) -> bool:
-    """Whether chunks follow each other up to the last one, those that count with right checksums."""
+    """Whether chunks follow each other to the last one; those that count have right checksums."""
     view = memoryview(data)  # slices without copies, for those hold the interpreter's lock
     place = len(_PNG)
     while place + 12 <= len(data):
