@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("bpy", reason="runs inside real Blender")
 
+import german_samples
 from error_sites import VALUE, sites
 from ui_strings import sentences_of, sources
 
@@ -205,12 +206,12 @@ def test_real_errors_of_files_and_set_up_are_read_in_german(module, monkeypatch,
     weights.write_bytes(b"\x02\0\0\0\0\0\0\0{}of something else")
     (tmp_path / "defaults.json").write_text('{"num_inference_steps": "many"}')
     cases = (
-        (read_header, weights, "ist länger, als der Kopf sagt: 27 Byte statt 10; noch einmal"),
-        (read_defaults, tmp_path, "num_inference_steps ist 'many'; verlangt ist eine ganze Zahl"),
-        (check_model_folder, tmp_path / "none", "gibt es nicht; den Ordner eines Modells wählen"),
-        (check_python, tmp_path / "none", "gibt es nicht; ein anderes wählen"),
-        (lambda _: TriangleMesh([[0, 0, float("inf")]], [[0, 0, 0]]), 0, "Punkt 0 liegt bei"),
-        (lambda folder: Environment(folder).remove(print), tmp_path, "ist nicht von dieser Erw"),
+        (read_header, weights, german_samples.WEIGHTS),
+        (read_defaults, tmp_path, german_samples.DEFAULTS),
+        (check_model_folder, tmp_path / "none", german_samples.FOLDER),
+        (check_python, tmp_path / "none", german_samples.PYTHON),
+        (lambda _: TriangleMesh([[0, 0, float("inf")]], [[0, 0, 0]]), 0, german_samples.MESH),
+        (lambda folder: Environment(folder).remove(print), tmp_path, german_samples.ENVIRONMENT),
     )
     for act, what, german in cases:
         with pytest.raises(Hy3DError) as caught:
