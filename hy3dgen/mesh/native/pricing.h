@@ -106,7 +106,9 @@ struct JointBatch {
 private:
     static constexpr size_t COUNT = 18;
     inline __attribute__((always_inline)) void price_all(float costs[SIZE], size_t count, Tail tail);
+#if defined(__x86_64__)
     __attribute__((target("avx2"))) void price_wide(float costs[SIZE], size_t count, Tail tail);
+#endif
     double values_[COUNT][SIZE] = {}, steps_[3][SIZE], ends_[SIZE];
 };
 
