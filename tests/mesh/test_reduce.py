@@ -435,3 +435,11 @@ def test_preview_keeps_a_closed_surface_and_does_not_depend_on_threads():
     assert 3998 <= len(one.faces) <= 4000
     assert len(one.boundary_edges) == len(one.non_manifold_edges) == 0
     assert np.array_equal(one.vertices, two.vertices) and np.array_equal(one.faces, two.faces)
+
+
+@pytest.mark.parametrize("method", ["fast", "quality", "preview"])
+def test_a_few_faces_of_which_none_may_go(method):
+    vertices = np.random.default_rng(0).random((12, 3), np.float32)
+    faces = [[0, 1, 2], [2, 1, 3], [3, 4, 5], [6, 7, 8], [8, 7, 9], [9, 10, 11]]
+    reduced = reduce_faces(TriangleMesh(vertices, np.array(faces, np.int32)), 3, method)
+    assert 3 <= len(reduced.faces) <= 6

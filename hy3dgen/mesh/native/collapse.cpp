@@ -155,7 +155,7 @@ private:
             }
             if (status == HY3D_OK) status = surface_.compact(threads_, progress_);
             if (status != HY3D_OK) return status;
-            const bool slow = removed < alive_ / SLOW_PART;
+            const bool slow = SLOW_PART * removed < alive_;  // also if few faces are left, and none went
             alive_ -= removed;
             if (slow) break;
         }
