@@ -54,7 +54,8 @@ FOR_CODE = {
         _ARGUMENTS
     ),
     "hy3dgen/shapegen/models/denoisers/hunyuan3ddit.py::Hunyuan3DDiT.time_values": _ARGUMENTS,
-    "hy3dgen/shapegen/pipeline_parts.py": _ARGUMENTS,
+    "hy3dgen/shapegen/pipeline_placing.py": _ARGUMENTS,
+    "hy3dgen/shapegen/pipeline_steps.py": _ARGUMENTS,
     "hy3dgen/shapegen/postprocessors.py": _ARGUMENTS,
     "hy3dgen/shapegen/quantised.py": _ARGUMENTS,
     "hy3dgen/shapegen/sampling.py": _ARGUMENTS,
