@@ -62,14 +62,14 @@ def script() -> driver.Script:
     settings.filepath = str(PICTURE)
     bpy.ops.hunyuan3d.remove_job()
     yield from _texture(queue)
-    _speak("de_DE")
-    bpy.ops.hunyuan3d.remove_job()
-    settings.filepath = _empty_picture()
-    yield from driver.click(point)
-    yield lambda: queue.ended
-    settings.filepath = str(PICTURE)
-    yield from shoot("german")
-    _speak("en_US")
+    if _speak("de_DE"):
+        bpy.ops.hunyuan3d.remove_job()
+        settings.filepath = _empty_picture()
+        yield from driver.click(point)
+        yield lambda: queue.ended
+        settings.filepath = str(PICTURE)
+        yield from shoot("german")
+        _speak("en_US")
     yield from _preferences()
 
 
@@ -110,13 +110,15 @@ def _texture(queue) -> driver.Script:
     yield from shoot("texture")
 
 
-def _speak(locale: str) -> None:
+def _speak(locale: str) -> bool:
+    """Whether this Blender has the language and speaks it now."""
     view = bpy.context.preferences.view
     if locale not in bpy.app.translations.locales:
         print(f"this Blender has no {locale}: no picture in that language")
-        return
+        return False
     view.language = locale
     view.use_translate_interface = True
+    return True
 
 
 driver.install(ARCHIVE)
