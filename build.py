@@ -25,6 +25,7 @@ if sys.version_info < (3, 11):
 
 from build_tools import environments, extension, native, wheels, window
 from build_tools.console import run_step, say
+from build_tools.lane import Lane, Run
 
 ROOT = Path(__file__).resolve().parent
 DIST = ROOT / "dist"
@@ -106,21 +107,38 @@ def run_tests(options: argparse.Namespace) -> None:
         ("codespell", "-m", "codespell_lib"),
     ):
         run_step(f"Checking with {title}", [worker_python, *command])
+    window.tell_if_missing()
     quick = ["-m", "not slow"] if options.quick else []
     pytest = ["-m", "pytest", "-q", *quick]
-    say("Testing hy3dgen, the worker, the training code and the build tools")
-    core = [str(worker_python), *pytest, "--ignore=tests/blender"]
     env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # or torch crawls on busy cores
-    failures = not passed(core, env)
+    core = Run(
+        "Testing hy3dgen, the worker, the training code and the build tools",
+        [str(worker_python), *pytest, "--ignore=tests/blender"],
+        ROOT,
+        env,
+    )
+    given = {"EXT_ZIP": str(archive), "HY3D_WORKER_PYTHON": str(worker_python)}
+    in_blender = []
     for blender, blender_python in blender_pythons:
-        say(f"Testing the extension in Blender {environments.BLENDERS[blender]}")
         between = blender not in (blender_pythons[0][0], blender_pythons[-1][0])
         fewer = ["-m", "not slow"] if between else []  # what is slow differs least between them
-        command = [str(blender_python), *pytest, *fewer, "tests/blender"]
-        given = {"EXT_ZIP": str(archive), "HY3D_WORKER_PYTHON": str(worker_python)}
-        failures |= not passed(command, {**env, **given})
-    failures |= not window.driven_test(archive)
-    raise SystemExit(int(failures))
+        in_blender.append(
+            Run(
+                f"Testing the extension in Blender {environments.BLENDERS[blender]}",
+                [str(blender_python), *pytest, *fewer, "tests/blender"],
+                ROOT,
+                {**env, **given},
+            )
+        )
+    if (os.cpu_count() or 1) > 1:
+        say("The extension is tested in Blender at the same time; that is shown afterwards")
+        with Lane(in_blender) as lane:
+            passed = core.passed()
+            passed &= lane.show()
+    else:
+        passed = all([run.passed() for run in (core, *in_blender)])
+    passed &= window.driven_test(archive)
+    raise SystemExit(0 if passed else 1)
 
 
 def run_soak(options: argparse.Namespace) -> None:
@@ -136,19 +154,11 @@ def run_soak(options: argparse.Namespace) -> None:
     )
     failures = False
     for title, name, *arguments in trials:
-        say(f"Trying {title}")
         command = [str(worker_python), "-m", f"trials.{name}", *arguments]
-        failures |= not passed([*command, "--json", str(out / f"{name}.json")], dict(os.environ))
+        command += ["--json", str(out / f"{name}.json")]
+        failures |= not Run(f"Trying {title}", command, ROOT, os.environ).passed()
     say(f"figures and picture: {out}")
     raise SystemExit(int(failures))
-
-
-def passed(command: list[str], env: dict[str, str]) -> bool:
-    """Whether a test run ended well; says so where its own last line would not tell."""
-    status = subprocess.run(command, cwd=ROOT, env=env).returncode
-    if status < 0:
-        say(f"the run above ended with signal {-status}, which counts as failed")
-    return status == 0
 
 
 def chosen_blenders(choice: str, python: Path) -> list[str]:

@@ -39,11 +39,15 @@ def run(command: list[str], program: Path, *arguments: str, window: bool = True)
     return subprocess.run([*command, *inside], cwd=ROOT).returncode
 
 
+def tell_if_missing() -> None:
+    if find_command() is None:
+        say(f"No Blender with a window here ({VARIABLE} names none): the driven test is left out")
+
+
 def driven_test(archive: Path) -> bool:
-    """An artist's round in a Blender with a window; True also where none is, which is said."""
+    """An artist's round in a Blender with a window; True also where there is none."""
     command = find_command()
     if command is None:
-        say(f"No Blender with a window here ({VARIABLE} names none): the driven test is left out")
         return True
     say("Driving the extension in a Blender with a window")
     program = ROOT / "tests" / "blender" / "window" / "artist.py"
