@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 TEXTS = ("x" * 3000, "/" * 1000, "ü" * 300 + ".png", "//", "..", "\t\n", "%s{0}", "C:\\con", "😀")
 SMALL = {"num_inference_steps": 1, "octree_resolution": 16, "face_count": 100}
-SLOW_AT_THE_TOP = {"num_inference_steps", "octree_resolution", "batch_count"}
+SLOW_AT_THE_TOP = {"num_inference_steps", "octree_resolution", "batch_count", "texture_size"}
 
 
 def limits(operator) -> list[tuple[str, object]]:
