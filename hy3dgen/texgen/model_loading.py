@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..gpu.attention_kernel import prepare_attention_kernel
 from ..model_folders import locate_folders
 from ..shapegen.devices import default_dtype
 from .config import Hunyuan3DTexGenConfig
@@ -37,6 +38,7 @@ def load_models(
 ) -> dict[str, Any]:
     """ "delight_model" and "multiview_model"; a `dtype` of None fits the device."""
     dtype = dtype or default_dtype(device)
+    prepare_attention_kernel(device, dtype)
     turbo = config.pipe_name.endswith("turbo")
     delight, paint = Path(config.light_remover_ckpt_path), Path(config.multiview_ckpt_path)
     return {
