@@ -2,6 +2,7 @@
 """What pays within a step of the texture networks; a part of `texture_stages.py`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -102,15 +103,12 @@ def time_attention(device: torch.device, dtype: torch.dtype) -> dict[str, dict[s
             torch.randn(batch, tokens, heads, 64, device=device, dtype=dtype).transpose(1, 2)
             for tokens in (lengths[0], lengths[1], lengths[1])
         )
-        kernels = (
+        milliseconds = found[name] = {}
+        for kernel in (
             fast_attention.attend_plainly,
             fast_attention.attend_by_cudnn,
             fast_attention.attend_by_ours,
-        )
-        found[name] = {
-            kernel.__name__: round(
-                fast_attention._milliseconds(lambda kernel=kernel: kernel(q, k, v)), 3
-            )
-            for kernel in kernels
-        }
+        ):
+            taken = fast_attention._milliseconds(partial(kernel, q, k, v))
+            milliseconds[kernel.__name__] = round(taken, 3)
     return found
