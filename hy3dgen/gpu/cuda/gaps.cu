@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The colours of a picture's gaps, as mesh/native/inpaint.cpp fills them, byte for byte.
 //
-// A warp has a pixel, a lane one of its neighbours. Pixels are taken in the order in which they are
-// reached; each waits for those around it that come before it, so that all fronts move at once.
+// A warp has a pixel, a lane one of its neighbours. Each waits for those around it that are reached
+// before it. They are taken by how long a chain of such there is before them, so that all places of
+// all fronts move at once; in the order in which they are reached, most would wait for a neighbour.
 #include "vectors.cuh"
 
 // A word holds a pixel's three colours and, in its highest byte, whether they are there: who waits
@@ -91,7 +92,7 @@ DEVICE void ask(const GappedPicture& picture, int at, int k, float* weights, flo
     }
 }
 
-// `order` lists the pixels by their ranks; `words` and `ranks` are (height + 2) x (width + 2).
+// `order` lists the pixels, each after all that it looks at; `words` and `ranks` are (height + 2) x (width + 2).
 KERNEL fill_gaps(int count, const int* order, const unsigned* ranks, const unsigned char* given,
                  unsigned* words, int* ticket, int height, int width) {
     GappedPicture picture = {ranks, given, words, height, width, width + 2};
