@@ -61,7 +61,10 @@ def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]
         note("fused layers", lambda: {str(key): used for key, used in fused_layers._tried.items()})
         note(
             "attention by",
-            lambda: {str(k[1:]): v.__name__ for k, v in fast_attention._fastest.items()},
+            lambda: {
+                " x ".join(map(str, (*q[:3], k[2]))): kernel.__name__
+                for (_device, _dtype, q, _steps, k, *_), kernel in fast_attention._fastest.items()
+            },
         )
         note("graphs", lambda: both(model._graphed))
         note("kernels", lambda: name_kernels(lambda: step_ms(eager, [1.0])))
