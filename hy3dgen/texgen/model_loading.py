@@ -10,11 +10,11 @@ import torch
 from ..gpu.attention_kernel import prepare_attention_kernel
 from ..model_folders import locate_folders
 from ..shapegen.devices import default_dtype
-from .config import Hunyuan3DTexGenConfig
+from .config import DELIGHT_FOLDER, Hunyuan3DTexGenConfig
 from .delight import LightShadowRemover
 from .hunyuanpaint.pipeline import HunyuanPaintPipeline
 
-DELIGHT_FOLDER = "hunyuan3d-delight-v2-0"
+USUAL_MEMORY = 10e9  # bytes of a GPU; with less, networks take turns there
 # Never read, and large.
 _SKIP = (
     *("*.py", "*.ckpt", "*/image_encoder/*", "hunyuan3d-paint*/text_encoder/*"),
@@ -31,6 +31,15 @@ def locate_model(
         model_path, (DELIGHT_FOLDER, subfolder), local_files_only=local_files_only, skip=_SKIP
     )
     return Hunyuan3DTexGenConfig(delight, paint, subfolder)
+
+
+def memory_is_short(device: torch.device, limit: float | None = None) -> bool:
+    """Whether less than the usual way needs is free on a GPU, or allowed by `limit` bytes."""
+    if device.type != "cuda":
+        return False
+    free = torch.cuda.mem_get_info(device)[0]
+    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(free + idle, USUAL_MEMORY if limit is None else limit) < USUAL_MEMORY
 
 
 def load_models(
