@@ -26,8 +26,13 @@ _WORTH = 0.97  # another kernel has to take less than this part of the time, les
 _fastest: dict[tuple, Kernel] = {}
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax attention, `(B, heads, L, d)`, `(B, heads, M, d)` twice -> `(B, heads, L, d)`."""
+def attend(q: Tensor, k: Tensor, v: Tensor, causal: bool = False) -> Tensor:
+    """Softmax attention, `(B, heads, L, d)`, `(B, heads, M, d)` twice -> `(B, heads, L, d)`.
+
+    `causal`: of a text, whose words see only what stands before them.
+    """
+    if causal:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     if q.is_cuda and min(q.shape[2], k.shape[2]) >= LONG:
         return fastest(q, k, v)(q, k, v)
     return attend_plainly(q, k, v)
