@@ -46,8 +46,8 @@ def plain_networks(
 ) -> Iterator[None]:
     """Inside, the networks' layers are torch's own, in its usual order of memory, and the blocks
     save nothing."""
-    chosen = fast_attention.prefers_cudnn, fused_layers.is_fused
-    fast_attention.prefers_cudnn = lambda like: False
+    chosen = fast_attention.fastest, fused_layers.is_fused
+    fast_attention.fastest = lambda q, k, v: fast_attention.attend_plainly
     fused_layers.is_fused = lambda x: False
     for network in networks:
         network.to(memory_format=torch.contiguous_format)
@@ -56,7 +56,7 @@ def plain_networks(
     try:
         yield
     finally:
-        fast_attention.prefers_cudnn, fused_layers.is_fused = chosen
+        fast_attention.fastest, fused_layers.is_fused = chosen
         for network in networks:
             arranged(network, next(network.parameters()).device)
         for block in blocks:

@@ -2,6 +2,7 @@
 """What pays within a step of the texture networks; a part of `texture_stages.py`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -59,15 +60,18 @@ def time_variants(models: TextureModels, device: torch.device) -> dict[str, Any]
     if device.type == "cuda":
         note("fused layers", lambda: {str(key): used for key, used in fused_layers._tried.items()})
         note(
-            "cuDNN preferred",
-            lambda: {str(k): v for k, v in fast_attention._cudnn_is_better.items()},
+            "attention by",
+            lambda: {
+                " x ".join(map(str, (*q[:3], k[2]))): kernel.__name__
+                for (_device, _dtype, q, _steps, k, *_), kernel in fast_attention._fastest.items()
+            },
         )
         note("graphs", lambda: both(model._graphed))
         note("kernels", lambda: name_kernels(lambda: step_ms(eager, [1.0])))
         model._graphed.forget()
         with plain.plain_networks([model.unet]):
             note("torch's own layers", lambda: both(eager))
-        note("attention of 24,576 tokens, ms", lambda: time_attention(device, dtype))
+        note("attention, ms", lambda: time_attention(device, dtype))
     return found
 
 
@@ -86,16 +90,28 @@ def name_kernels(function: Callable[[], Any]) -> list[str]:
     ]
 
 
-def time_attention(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
-    q, k, v = torch.randn(3, 2, 5, 24576, 64, device=device, dtype=dtype).unbind(0)
-    return {
-        "torch's choice": round(
-            fast_attention._milliseconds(
-                lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v)
-            ),
-            3,
-        ),
-        "cuDNN": round(
-            fast_attention._milliseconds(lambda: fast_attention.attend_by_cudnn(q, k, v)), 3
-        ),
+def time_attention(device: torch.device, dtype: torch.dtype) -> dict[str, dict[str, float]]:
+    """Milliseconds of each kernel, for the lengths of a step of the base model."""
+    shapes = {
+        "views, 24,576 tokens": (2, 5, 24576, 24576),
+        "references, 24,576 and 4,096": (1, 5, 24576, 4096),
+        "one view, 4,096": (12, 5, 4096, 4096),
+        "views, 6,144": (2, 10, 6144, 6144),
+        "one view, 1,024": (12, 10, 1024, 1024),
+        "views, 1,536": (2, 20, 1536, 1536),
     }
+    found = {}
+    for name, (batch, heads, *lengths) in shapes.items():
+        q, k, v = (
+            torch.randn(batch, tokens, heads, 64, device=device, dtype=dtype).transpose(1, 2)
+            for tokens in (lengths[0], lengths[1], lengths[1])
+        )
+        milliseconds = found[name] = {}
+        for kernel in (
+            fast_attention.attend_plainly,
+            fast_attention.attend_by_cudnn,
+            fast_attention.attend_by_ours,
+        ):
+            taken = fast_attention._milliseconds(partial(kernel, q, k, v))
+            milliseconds[kernel.__name__] = round(taken, 3)
+    return found

@@ -28,6 +28,7 @@ from . import (
     scene_write,
     texture_write,
 )
+from .generation import memory_limit
 from .jobs import Job, Part, Report
 
 LARGE_MESH = 200_000  # triangles; more are reduced before they get a new UV map
@@ -77,6 +78,7 @@ def make_job(context: bpy.types.Context, objects: Sequence[bpy.types.Object], wi
     worker = environment.mesh_worker()
     if wish.model:
         params |= {**_model(context, wish.model), "seed": wish.seed}
+        params["max_memory"] = memory_limit(context)
         worker = environment.generation_worker(context)
 
     def finish(results: list[Result]) -> list[Report]:

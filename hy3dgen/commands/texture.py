@@ -63,7 +63,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--keep-light", action="store_false", dest="delight", help="leave light and shadow in"
     )
-    parser.add_argument("--low-memory", action="store_true", help="little of a GPU's memory")
+    parser.add_argument(
+        "--low-memory", action="store_true", default=None,
+        help="little of a GPU's memory; default: if less than 10 GB are free",
+    )  # fmt: skip
     parser.add_argument("--allow-download", action="store_true", help="fetch a missing model")
     parser.add_argument("--json", action="store_true", help="a line of JSON")
     parser.add_argument("--quiet", action="store_true", help="print only warnings and errors")

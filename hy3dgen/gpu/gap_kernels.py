@@ -15,7 +15,7 @@ from .mesh_kernels import OFF
 logger = logging.getLogger(__name__)
 
 SOURCES = ("gaps",)
-_WARPS = 4224  # pixels in work at once; more would only wait for each other
+_WARPS = 1056  # pixels in work at once; more would only wait for each other
 _THERE = 1 << 24  # in a word: its colours are there
 _one_at_a_time = threading.Lock()
 
@@ -40,11 +40,15 @@ def _compiled(index: int) -> Kernels | None:
         return None
 
 
-def in_order(ranks: Tensor, order: Tensor) -> Tensor:
-    """The pixels of `order`, in any order, by their rank (from 1): what `fill_gaps` wants."""
+def in_order(ranks: Tensor, order: Tensor, levels: Tensor) -> Tensor:
+    """The pixels of `order` as `fill_gaps` wants them: after all that they look at, and those that
+    do not wait for each other together.
+
+    `levels` (G,) int32 are those of `mesh.native.loader.march`.
+    """
     pixels = torch.empty_like(order)
     pixels[ranks.view(-1)[order.long()].long() - 1] = order
-    return pixels
+    return pixels[levels.argsort()]
 
 
 def fill_gaps(kernels: Kernels, pixels: Tensor, ranks: Tensor, order: Tensor) -> Tensor:
@@ -53,7 +57,7 @@ def fill_gaps(kernels: Kernels, pixels: Tensor, ranks: Tensor, order: Tensor) ->
     Parameters
     ----------
     ranks : (H + 2, W + 2) int32, when a pixel is reached, from 1; 0: it is no gap
-    order : (G,) int32 the gaps' numbers in `ranks`, in the order of their ranks
+    order : (G,) int32 the gaps' numbers in `ranks`, from `in_order`
     """
     height, width = pixels.shape[:2]
     given = pixels.contiguous()

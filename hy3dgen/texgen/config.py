@@ -5,6 +5,7 @@ import os
 
 from ..errors import ConfigKeyError
 
+DELIGHT_FOLDER = "hunyuan3d-delight-v2-0"
 BASE_FOLDER, TURBO_FOLDER = "hunyuan3d-paint-v2-0", "hunyuan3d-paint-v2-0-turbo"
 
 

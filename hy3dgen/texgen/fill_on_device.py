@@ -67,12 +67,18 @@ def find_gaps(
     nothing = np.zeros((int(corners.painted.sum()), 3), np.float32)
     texels, _ = colour_corners(corners, nothing, positions, faces, lambda _: check())
     mask.reshape(-1)[texels] = 255
-    march = way_to_fill(mask, lambda _: check())
-    if march is None or gap_kernels(device) is None:
+    kernels = gap_kernels(device)
+    march = way_to_fill(mask, lambda _: check(), levels=kernels is not None)
+    if march is None or march.levels is None:
         return Gaps(painted, corners, march)
-    ranks = torch.from_numpy(march.ranks.view(np.int32)).to(device)
-    order = torch.from_numpy(march.order[: march.starts[-1]].view(np.int32)).to(device)
-    return Gaps(painted, corners, march, ranks, in_order(ranks, order))
+    count = march.starts[-1]
+    ranks, order, levels = (
+        torch.from_numpy(array.view(np.int32)).to(device)
+        for array in (march.ranks, march.order[:count], march.levels[:count])
+    )
+    return Gaps(
+        painted, corners, march._replace(levels=None), ranks, in_order(ranks, order, levels)
+    )
 
 
 @torch.inference_mode()

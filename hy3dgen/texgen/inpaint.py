@@ -158,12 +158,15 @@ def fill_vertices_plainly(positions, faces, waiting, coloured, colours, progress
         left_before = left
 
 
-def way_to_fill(mask: np.ndarray, progress: Progress | None = None) -> kernel.March | None:
+def way_to_fill(
+    mask: np.ndarray, progress: Progress | None = None, levels: bool = False
+) -> kernel.March | None:
     """In which order `fill_rest` goes through what `mask` lacks; None without the kernel.
 
     It depends on the mask alone, so it can be found while the pictures are still being painted.
+    `levels` are wanted by a GPU, see `gpu.gap_kernels`.
     """
-    return kernel.march(_gaps(mask), progress) if kernel.native_available() else None
+    return kernel.march(_gaps(mask), progress, levels) if kernel.native_available() else None
 
 
 def fill_rest(

@@ -2,21 +2,19 @@
 """The way from a mesh and a picture to a textured mesh, stage by stage."""
 
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import Cancelled
 from ..mesh import TriangleMesh, reduce_faces
 from ..shapegen.devices import pick_device
 from ..shapegen.offload import Offload
 from ..worker.unwrap import SECONDS
 from . import cameras
+from .beside import beside
 from .charts import charts_of
 from .config import TURBO_FOLDER, Hunyuan3DTexGenConfig
 from .delight import LightShadowRemover
@@ -34,7 +32,7 @@ from .mesh_render import MeshRender
 from .model_loading import load_models, locate_model
 from .published_methods import PublishedMethods
 from .reference_image import references_of
-from .stage_cache import StageCache, digest
+from .stage_cache import StageCache, digest, stamp_of
 from .standard_views import DrawnViews, bake_views, draw_views
 from .super_resolution import SuperResolution
 from .transfer import LARGE_MESH, REDUCED_FACES, to_full_detail
@@ -77,7 +75,8 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         self.cache = StageCache()
         self.super_resolution: SuperResolution | None = None
         self._offload: Offload | None = None
-        self._weights = (str(config.light_remover_ckpt_path), str(config.multiview_ckpt_path))
+        delight = config.light_remover_ckpt_path
+        self._delight_weights = str(delight), stamp_of(delight)
         self.models = load_models(config, self.device, dtype) if models is None else models
 
     @classmethod
@@ -172,7 +171,7 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         if face_count is not None and len(work.faces) > face_count and unwrap_method != "keep":
             report("reduce", 0, 1)
             work = reduce_faces(work, face_count, "quality")
-        with _beside(
+        with beside(
             lambda check: charts_of(work, own_uvs, unwrap_method, unwrap_seconds, self.cache, check)
         ) as unwrapped:
             references = [self.delight(one, report) for one in pictures] if delight else pictures
@@ -233,7 +232,7 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         report("draw views", 0, 1)
         views = self._draw(vertices, faces, uvs)
         baking = self._plan_baking(views, size)
-        with _beside(lambda check: self._find_gaps(baking, check)) as gaps:
+        with beside(lambda check: self._find_gaps(baking, check)) as gaps:
             pictures = self._paint_views(
                 references, views, report, preview, seed=seed,
                 num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
@@ -255,9 +254,10 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
         model = self.models["delight_model"]
         report("delight", 0, 1)
         pixels = np.asarray(picture)
-        options = {"progress": report} if isinstance(model, LightShadowRemover) else {}
+        ours = isinstance(model, LightShadowRemover)
+        options = {"progress": report} if ours else {}
         return self.cache.get(
-            digest("delight", self._weights[0], pixels),
+            digest("delight", self._delight_weights, model.steps if ours else None, pixels),
             lambda: model(picture, **options),
             lambda result: np.asarray(result).nbytes,
         )
@@ -275,9 +275,14 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
                 return draw_views_on_device(self.render, elevations, azimuths, self.device, size)
             return draw_views(self.render, elevations, azimuths)
 
-        sizes = self.config.render_size, size if on_device else None
+        render = self.render
+        settings = (
+            *(str(self.device), size if on_device else None, elevations, azimuths),
+            *(render.default_resolution, render.camera_distance, render.camera_type),
+            *(render.bake_angle_thres, render.bake_unreliable_kernel_size),
+        )
         return self.cache.get(
-            digest("views", vertices, faces, uvs, elevations, azimuths, *sizes),
+            digest("views", vertices, faces, uvs, settings),
             draw,
             lambda views: views.bytes,
         )
@@ -295,7 +300,7 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
             return None
         mesh = self.render.get_mesh()[:3]
         return self.cache.get(
-            digest("gaps", baking.painted, *mesh),
+            digest("gaps", str(self.device), baking.painted, *mesh),
             lambda: find_gaps(baking.painted, *mesh, self.device, check),
             lambda gaps: gaps.bytes,
         )
@@ -369,21 +374,3 @@ class Hunyuan3DPaintPipeline(PublishedMethods):
 
     def _cameras(self) -> tuple[list[float], list[float]]:
         return self.config.candidate_camera_elevs, self.config.candidate_camera_azims
-
-
-@contextmanager
-def _beside(function: Callable[[Callable[[], None]], Any]) -> Iterator[Future]:
-    """Runs `function(check)` in a thread; `check` raises once the block has ended with an error."""
-    stopped = threading.Event()
-
-    def check() -> None:
-        if stopped.is_set():
-            raise Cancelled("the texture was given up")
-
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(function, check)
-        try:
-            yield future
-        except BaseException:
-            stopped.set()
-            raise

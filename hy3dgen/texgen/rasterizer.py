@@ -3,8 +3,8 @@
 
 Three implementations give the same bits on a processor: the mesh kernel, which travels in our
 wheels (no compiler and no JIT on a user's machine), numpy where that kernel is missing, and torch
-(`rasterizer_torch.py`) for tensors on any device. On GPUs the last bit of a product may differ, and
-with it which face owns a pixel on an edge.
+(`rasterizer_torch.py`) for tensors on any device; on CUDA compiled kernels do that one's work. On
+GPUs the last bit of a product may differ, and with it which face owns a pixel on an edge.
 
 The rule: a pixel's middle is covered if all three weights are in [0, 1], every edge included, from
 either side. The nearest face wins at a depth in 262,144 steps, of equals the first.

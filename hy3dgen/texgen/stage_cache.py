@@ -35,6 +35,13 @@ def digest(*parts: Any) -> str:
     return found.hexdigest()
 
 
+def stamp_of(folder: str | os.PathLike[str]) -> tuple:
+    """Changes when files in the folder do; empty if it is not on this machine."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    found = ((str(path.relative_to(folder)), path.stat()) for path in files)
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+
+
 def clear_everywhere() -> None:
     """Every cache of this user, in whatever process, is empty from its next use on.
 
@@ -78,7 +85,8 @@ class StageCache:
     @property
     def bytes(self) -> int:
         self._heed()
-        return self._bytes
+        with self._lock:
+            return self._bytes
 
     @property
     def _bytes(self) -> int:
@@ -101,7 +109,8 @@ class StageCache:
         return made
 
     def clear(self) -> None:
-        self._kept.clear()
+        with self._lock:
+            self._kept.clear()
 
     def _heed(self) -> None:
         """Forget everything if `clear_everywhere` was called since the last look."""

@@ -2,6 +2,8 @@
 """The task `texture`: a mesh and a picture in, UVs and the painted texture out."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from hy3dgen.errors import InvalidMeshError, MissingDependencyError
 from hy3dgen.mesh import TriangleMesh, reduce_faces
 from hy3dgen.mesh.uv_map import UVMap, from_corners
+from hy3dgen.texgen.beside import beside
 from hy3dgen.texgen.stage_cache import StageCache, digest
 from hy3dgen.texgen.transfer import REDUCED_FACES, to_full_detail
 from hy3dgen.worker import unwrap
@@ -46,7 +49,9 @@ _TEXTURE = {
     "num_inference_steps": Parameter(int, 1, 1000),
     "guidance_scale": Parameter(float, 0, 100),
     "delight": Parameter(bool, default=True),
-    "low_memory": Parameter(bool, default=False),
+    # Left out: where a GPU, or `max_memory` bytes of it, has not what the usual way needs.
+    "low_memory": Parameter(bool),
+    "max_memory": Parameter(float, 1, 2**50),
     "allow_download": Parameter(bool, default=False),
 }
 
@@ -90,11 +95,27 @@ class Texturer:
         original, polygons = mesh, _check_polygons(arrays.get("polygons"), mesh)
         mesh = reduced_if_large(mesh, settings, stages, self.cache)
         whole = polygons if mesh is original else None
-        uv_map, how = _unwrap(mesh, whole, arrays, settings, stages, self.cache)
+
+        def unwrap_it(report: Callable[[float], object]) -> tuple[UVMap, str]:
+            return _unwrap(mesh, whole, arrays, settings, report, self.cache)
+
+        if settings["model"] is None:
+            stages.progress("unwrap", 0, 100)
+            uv_map, how = unwrap_it(lambda done: stages.progress("unwrap", round(100 * done), 100))
+            maps, told = self._from_picture(mesh, uv_map, picture, settings, stages)
+        else:
+            with beside(lambda check: unwrap_it(lambda done: check())) as unwrapped:
+                self._painter.load(settings, stages)
+                if unwrapped.done():
+                    unwrapped.result()  # tells what is wrong with UVs before it takes longer
+                reference = self._painter.reference(picture, settings, stages, views)
+                stages.progress("unwrap", 0, 1)
+                uv_map, how = unwrapped.result()
+            maps = self._painter.paint(mesh, uv_map, reference, settings, stages, views)
+            told = {"seed": settings["seed"]}
         values: Values = {"unwrap": how, "faces": len(mesh.faces)}
         if how == "keep":
             values["overlapping_uvs"] = round(_overlap(uv_map), 4)
-        maps, told = self._paint(mesh, uv_map, picture, settings, stages, views)
         found: Arrays = {}
         if mesh is not original and settings["full_detail"]:
             maps, uv_map = to_full_detail(
@@ -111,19 +132,15 @@ class Texturer:
         values |= told | {"stages": stages.finish(), "peak_memory": peak_memory_mb()}
         return values, found
 
-    def _paint(
+    def _from_picture(
         self,
         mesh: TriangleMesh,
         uv_map: UVMap,
         picture: np.ndarray,
         settings: Values,
         stages: Stages,
-        views: Views,
     ) -> tuple["TextureMaps", Values]:
         """The texture, and what is told of it."""
-        if settings["model"] is not None:
-            maps = self._painter(mesh, uv_map, picture, settings, stages, views)
-            return maps, {"seed": settings["seed"]}
         from hy3dgen.texgen.materials import TextureMaps
 
         view = settings["elevation"], settings["azimuth"]
@@ -156,32 +173,33 @@ class Painter:
         self._key: tuple | None = None
         self._pipeline: Any = None
 
-    def __call__(
+    def reference(self, picture: np.ndarray, settings: Values, stages: Stages, views: Views) -> Any:
+        """The RGB PIL image to paint from, with light and shadow gone if that is asked for."""
+        from PIL import Image
+
+        reference = self._pipeline.recenter_image(Image.fromarray(picture))
+        if not settings["delight"]:
+            return over_white(reference)
+        reference = self._pipeline.delight(reference, stages.progress)
+        views.add(np.asarray(reference.convert("RGB")))
+        return reference
+
+    def paint(
         self,
         mesh: TriangleMesh,
         uv_map: UVMap,
-        picture: np.ndarray,
+        reference: Any,
         settings: Values,
         stages: Stages,
         views: Views,
     ) -> "TextureMaps":
         """The texture, S pixels a side."""
-        stages.progress("load model", 0, 1)
-        pipeline = self._load(settings)
-        from PIL import Image
-
-        reference = pipeline.recenter_image(Image.fromarray(picture))
-        if settings["delight"]:
-            reference = pipeline.delight(reference, stages.progress)
-            views.add(np.asarray(reference.convert("RGB")))
-        else:
-            reference = over_white(reference)
         asked = {
             name: settings[name]
             for name in ("num_inference_steps", "guidance_scale")
             if settings[name] is not None
         }
-        return pipeline.paint_maps(
+        return self._pipeline.paint_maps(
             mesh.vertices[uv_map.vertices],
             uv_map.faces,
             uv_map.uvs,
@@ -193,10 +211,14 @@ class Painter:
             **asked,
         )
 
-    def _load(self, settings: Values) -> Any:
-        key = settings["model"], settings["subfolder"], settings["low_memory"]
+    def load(self, settings: Values, stages: Stages) -> None:
+        """The model that is asked for, unless it is there."""
+        stages.progress("load model", 0, 1)
+        wishes = (settings[name] for name in ("model", "subfolder", "low_memory", "max_memory"))
+        key = *wishes, _stamps(settings["model"], settings["subfolder"])
         if key != self._key:
             try:
+                from hy3dgen.texgen.model_loading import memory_is_short
                 from hy3dgen.texgen.pipelines import Hunyuan3DPaintPipeline
             except ImportError as error:
                 raise MissingDependencyError(
@@ -211,11 +233,21 @@ class Painter:
                 settings["subfolder"],
                 local_files_only=not settings["allow_download"],
             )
-            if settings["low_memory"]:
+            little = settings["low_memory"]
+            if little is None:
+                little = memory_is_short(pipeline.device, settings["max_memory"])
+            if little:
                 pipeline.enable_model_cpu_offload(device=pipeline.device)
             pipeline.cache = self._cache
             self._key, self._pipeline = key, pipeline
-        return self._pipeline
+
+
+def _stamps(model: str, subfolder: str) -> tuple:
+    """Change when files of a model's folders do; empty for a repository."""
+    from hy3dgen.texgen.config import DELIGHT_FOLDER
+    from hy3dgen.texgen.stage_cache import stamp_of
+
+    return tuple(stamp_of(Path(model, name)) for name in (DELIGHT_FOLDER, subfolder))
 
 
 def over_white(image: Any) -> Any:
@@ -289,10 +321,10 @@ def _unwrap(
     polygons: np.ndarray | None,
     arrays: Arrays,
     settings: Values,
-    stages: Stages,
+    report: Callable[[float], object],
     cache: StageCache,
 ) -> tuple[UVMap, str]:
-    stages.progress("unwrap", 0, 100)
+    """UVs, and how they were made; `report` is called now and then and may raise."""
     if settings["unwrap"] == "keep":
         if "uvs" not in arrays:
             raise InvalidMeshError("the mesh has no UVs to keep; choose another unwrap")
@@ -301,12 +333,7 @@ def _unwrap(
     whole = np.empty(0) if polygons is None else polygons
     return cache.get(
         digest("unwrap with polygons", wish, mesh.vertices, mesh.faces, whole),
-        lambda: unwrap.unwrap(
-            mesh,
-            *wish,
-            lambda fraction: stages.progress("unwrap", round(100 * fraction), 100),
-            polygons,
-        ),
+        lambda: unwrap.unwrap(mesh, *wish, report, polygons),
         lambda found: found[0].uvs.nbytes + found[0].faces.nbytes + found[0].vertices.nbytes,
     )
 

@@ -298,3 +298,20 @@ def test_models_by_name_and_by_folder(scene, module, data):
     inside = str(kept / turbo.repository / turbo.subfolder)
     assert painting._model(bpy.context, inside) == {"model": root, "subfolder": turbo.subfolder}
     assert painting._model(bpy.context, root) == {"model": root}
+
+
+def test_the_gpu_memory_limit_goes_with_the_request(scene, picture, preferences, module, tmp_path):
+    painting = module("painting")
+    ball = add_sphere("Ball", 3)
+
+    def sent(model=""):
+        wish = painting.Wish(picture, model=model)
+        return painting.make_job(bpy.context, [ball], wish).parts[0].params.get("max_memory")
+
+    preferences.gpu_memory = 8.0
+    try:
+        assert sent(str(tmp_path)) == 8e9
+        assert sent() is None, "nothing for a GPU to do"
+    finally:
+        preferences.gpu_memory = 0.0
+    assert sent(str(tmp_path)) is None

@@ -7,11 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hy3dgen.gpu import float8_rows, gap_kernels, mesh_kernels, transformer_kernels
+from hy3dgen.gpu import (
+    float8_rows,
+    gap_kernels,
+    mesh_kernels,
+    raster_kernels,
+    transformer_kernels,
+)
 from hy3dgen.gpu.nvrtc import SOURCES, as_values
 
 FILES = (
     *mesh_kernels.SOURCES, *transformer_kernels.SOURCES, *gap_kernels.SOURCES, *float8_rows.SOURCES,
+    *raster_kernels.SOURCES,
 )  # fmt: skip
 
 

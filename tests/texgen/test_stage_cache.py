@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of stages: what is kept, how much of it, and how it goes."""
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from hy3dgen.cli import main
 from hy3dgen.errors import SetupError
-from hy3dgen.texgen.stage_cache import StageCache, clear_everywhere, digest
+from hy3dgen.texgen.stage_cache import StageCache, clear_everywhere, digest, stamp_of
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,18 @@ def test_equal_contents_have_equal_names():
     assert digest(one, "a", 1) == digest(other, "a", 1)
     assert len({digest(one), digest(one.reshape(2, 3)), digest(one.astype(np.int32))}) == 3
     assert digest("a", "b") != digest("ab") and digest(1) != digest("1")
+
+
+def test_weights_are_known_by_their_files(tmp_path):
+    weights = tmp_path / "unet" / "weights.safetensors"
+    weights.parent.mkdir()
+    assert stamp_of(tmp_path) == stamp_of(tmp_path / "nothing") == ()
+    stamps = []
+    for content in (b"a", b"bc"):
+        weights.write_bytes(content)
+        stamps.append(stamp_of(tmp_path))
+    os.utime(weights, ns=(1, 1))
+    assert len({*stamps, stamp_of(tmp_path)}) == 3
 
 
 def test_what_was_not_used_for_longest_goes_first():

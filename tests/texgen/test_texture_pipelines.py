@@ -130,6 +130,10 @@ def test_from_folder_to_textured_mesh(folder):
     assert ("delight", 1) not in stages, "delight was done again"
     other = pipeline(ball(), picture(), unwrap_method="box", seed=1)
     assert not np.array_equal(np.asarray(other.visual.material.baseColorTexture), first)
+    pipeline.models["delight_model"].steps += 1
+    stages.clear()
+    pipeline.delight(pipeline.recenter_image(picture()), lambda *told: stages.append(told[:2]))
+    assert ("delight", 1) in stages, "other settings have a result of their own"
     pipeline.cache.clear()
     assert pipeline.cache.bytes == 0
 

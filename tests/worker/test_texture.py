@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tasks `texture` and `unwrap`, and unwrapping in a process of its own."""
 
+import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hy3dgen.errors import Cancelled, TaskFailedError
+from hy3dgen.errors import Cancelled, InvalidMeshError, TaskFailedError
 from hy3dgen.mesh import TriangleMesh
 from hy3dgen.worker import unwrap as unwrapping
 from hy3dgen.worker.client import WorkerClient, worker_command
@@ -193,7 +195,9 @@ class Told:
         self.views.append(arrays["views"])
 
 
-def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
+@pytest.fixture
+def painter(tmp_path, monkeypatch):
+    """A texturer, what it is to do with a model of tiny networks, and which models it loaded."""
     pytest.importorskip("torch")
     from made_texture_model import make
 
@@ -201,30 +205,87 @@ def test_a_painting_network_shows_its_views(tmp_path, monkeypatch):
     from hy3dgen.worker.engines import NumpyEngine
     from hy3dgen.worker.texturing import Texturer
 
-    load = Hunyuan3DPaintPipeline.from_pretrained
+    load, loaded = Hunyuan3DPaintPipeline.from_pretrained, []
 
     def load_small(*arguments, **options):
         pipeline = load(*arguments, **options, device="cpu")
         pipeline.config.render_size = 128
         pipeline.render.set_default_render_resolution(128)
         pipeline.models["multiview_model"].size = 64
+        pipeline.models["delight_model"].steps = 2
+        loaded.append(pipeline)
         return pipeline
 
     monkeypatch.setattr(Hunyuan3DPaintPipeline, "from_pretrained", load_small)
-    texturer, told = Texturer(NumpyEngine("")), Told()
     params = {"model": str(make(tmp_path)), "texture_size": 256, "delight": False, "seed": 3}
+    return Texturer(NumpyEngine("")), params, loaded
+
+
+def test_networks_take_turns_on_a_gpu_with_little_memory(painter, monkeypatch):
+    from hy3dgen.texgen import model_loading
+
+    texturer, params, loaded = painter
+    asked = []
+    monkeypatch.setattr(
+        model_loading, "memory_is_short", lambda *given: asked.append(given) or True
+    )
+    first = texturer({**params, "max_memory": 8e9}, request(), Told())[1]["colour"]
+    assert asked == [(loaded[0].device, 8e9)] and loaded[0]._offload is not None
+    second = texturer({**params, "low_memory": False}, request(), Told())[1]["colour"]
+    assert len(asked) == 1 and loaded[1]._offload is None
+    assert np.abs(first.astype(int) - second).max() <= 1
+
+
+def test_a_model_whose_files_changed_is_loaded_again(painter):
+    texturer, params, loaded = painter
+    texturer(params, request(), Told())
+    (weights,) = Path(params["model"]).glob("hunyuan3d-delight-v2-0/unet/*.safetensors")
+    os.utime(weights, ns=(1, 1))
+    texturer({**params, "delight": True}, request(), Told())
+    assert len(loaded) == 2
+
+
+def test_charts_are_made_while_the_model_is_loaded(painter, monkeypatch):
+    from hy3dgen.worker import texturing
+
+    texturer, params, loaded = painter
+    unwrap, begun = texturing.unwrap.unwrap, threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        while not loaded:
+            time.sleep(0.01)
+        return unwrap(*arguments)
+
+    monkeypatch.setattr(texturing.unwrap, "unwrap", slow)
+    assert texturer(params, request(), Told())[1]["colour"].any() and begun.is_set()
+
+
+def test_uvs_that_are_not_there_are_told_before_painting(painter):
+    texturer, params, _loaded = painter
+    told = Told()
+    with pytest.raises(InvalidMeshError, match="no UVs to keep"):
+        texturer({**params, "unwrap": "keep", "delight": True}, request(), told)
+    assert "paint views" not in told.stages
+
+
+def test_a_painting_network_shows_its_views(painter, monkeypatch):
+    from hy3dgen.texgen.pipelines import Hunyuan3DPaintPipeline
+
+    texturer, params, _loaded = painter
+    told = Told()
     values, arrays = texturer(params, request(), told)
     assert arrays["colour"].shape == (256, 256, 3)
     assert len(arrays["uvs"]) == 3 * len(sphere(17).faces)
     assert [len(views) for views in told.views] == list(range(1, 8))  # the picture, six views
     assert all(v.shape[1:] == (160, 160, 4) and v.dtype == np.uint8 for v in told.views)
     assert list(dict.fromkeys(told.stages)) == [
-        *("prepare picture", "unwrap", "load model"),
+        *("prepare picture", "load model", "unwrap"),
         *("draw views", "paint views", "bake", "fill"),
     ]
     assert values["seed"] == 3
     monkeypatch.setattr(Hunyuan3DPaintPipeline, "from_pretrained", None)  # it stays loaded
-    again = texturer({**params, "low_memory": False}, request(), told)[1]
+    again = texturer({**params, "texture_size": 256}, request(), told)[1]
     assert np.array_equal(again["colour"], arrays["colour"])
     assert "metallic_roughness" not in arrays
 

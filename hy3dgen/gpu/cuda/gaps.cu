@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // The colours of a picture's gaps, as mesh/native/inpaint.cpp fills them, byte for byte.
 //
-// A warp has a pixel, a lane one of its neighbours. Pixels are taken in the order in which they are
-// reached; each waits for those around it that come before it, so that all fronts move at once.
+// A warp has a pixel, a lane one of its neighbours. First the warp waits for all that is looked at
+// and was reached before; then it looks at its own copy of that. Pixels are taken by how long a chain
+// there is before them, so that all places of all fronts move at once; in the order in which they are
+// reached, most would wait for a neighbour.
 #include "vectors.cuh"
+
+constexpr float TINY = 1e-20f, FLAT = 1e-6f;
+constexpr int NEIGHBOURS = 28;  // within three pixels
+constexpr int REACH = 4, SIDE = 2 * REACH + 1;  // of what is looked at: a slope is one pixel wider
+
+#ifdef __CUDACC__
+#define OWN_COPY(name)                              \
+    __shared__ unsigned copies_[4][SIDE * SIDE]; \
+    unsigned* name = copies_[threadIdx.x / 32]
+#define WAIT_FOR_LANES() __syncwarp()
+#else
+#define OWN_COPY(name) unsigned name[SIDE * SIDE]
+#define WAIT_FOR_LANES()
+#endif
 
 // A word holds a pixel's three colours and, in its highest byte, whether they are there: who waits
 // for it sees all of that at once. Arrays have a rim of one pixel.
@@ -14,9 +30,6 @@ struct GappedPicture {
     int height, width, stride;
 };
 
-constexpr float TINY = 1e-20f, FLAT = 1e-6f;
-constexpr int NEIGHBOURS = 28;  // within three pixels
-
 DEVICE int row_of(int k) {
     return k < 1 ? -3 : k < 6 ? -2 : k < 11 ? -1 : k < 17 ? 0 : k < 22 ? 1 : k < 27 ? 2 : 3;
 }
@@ -25,34 +38,63 @@ DEVICE int column_of(int k) {
          : k < 6 ? k - 3 : k < 11 ? k - 8 : k < 14 ? k - 14 : k < 17 ? k - 13 : k < 22 ? k - 19 : k - 24;
 }
 
+// What is looked at; no more, because only that is in the order's account (`Levels` in inpaint.cpp).
+DEVICE bool is_looked_at(int down, int right) {
+    int rows = down < 0 ? -down : down, columns = right < 0 ? -right : right;
+    return rows <= REACH && columns <= (rows < 2 ? REACH : REACH + 1 - rows);
+}
+
+// Where the word of a pixel is that the one at `at` looks at, or -1: it is not reached by then, and
+// `word`, without the highest byte, has the colours that it had at first. At the picture's rim those
+// count too.
+DEVICE int place_beside(const GappedPicture& picture, int at, int down, int right, unsigned& word) {
+    int y = at / picture.stride + down, x = at % picture.stride + right;
+    word = 0;
+    if (!is_looked_at(down, right)) return -1;
+    if (y < 0 || x < 0 || y > picture.height + 1 || x > picture.width + 1) return -1;
+    int p = at + down * picture.stride + right;
+    if (picture.ranks[p] < picture.ranks[at]) return p;
+    const unsigned char* pixel = picture.given + 3 * ((y - 1) * picture.width + x - 1);
+    word = pixel[0] | pixel[1] << 8 | pixel[2] << 16;
+    return -1;
+}
+
+// Lane `k` copies its part of the words around a pixel, as soon as all of them are there.
+DEVICE void copy_around(const GappedPicture& picture, int at, int k, unsigned* near) {
+    constexpr int EACH = (SIDE * SIDE + 31) / 32;
+    int places[EACH];
+    unsigned words[EACH];
+    for (int i = 0; i < EACH; ++i) {
+        int n = k + 32 * i;
+        places[i] = place_beside(picture, at, n / SIDE - REACH, n % SIDE - REACH, words[i]);
+    }
+    for (bool waits = true; waits;) {
+        waits = false;
+        for (int i = 0; i < EACH; ++i)  // all are on their way at once
+            if (places[i] >= 0) words[i] = picture.words[places[i]];
+        for (int i = 0; i < EACH; ++i) {
+            if (words[i] >> 24) places[i] = -1;
+            waits = waits || places[i] >= 0;
+        }
+    }
+    for (int i = 0; i < EACH; ++i)
+        if (k + 32 * i < SIDE * SIDE) near[k + 32 * i] = words[i];
+}
+
 DEVICE Vec unpacked(unsigned word) {
     return {float(word & 255), float(word >> 8 & 255), float(word >> 16 & 255)};
 }
 
-// A pixel's colours as one of rank `now` finds them. Only at the picture's rim are pixels looked at
-// that may not have been reached by then.
-DEVICE Vec seen(const GappedPicture& picture, unsigned now, int at, bool at_rim) {
-    if (at_rim && picture.ranks[at] >= now) {
-        int row = at / picture.stride - 1, column = at % picture.stride - 1;
-        const unsigned char* pixel = picture.given + 3 * (row * picture.width + column);
-        return {float(pixel[0]), float(pixel[1]), float(pixel[2])};
-    }
-    unsigned word = picture.words[at];
-    while (!(word >> 24)) word = picture.words[at];
-    return unpacked(word);
+DEVICE Vec change(unsigned from, unsigned to) {
+    Vec by = unpacked(to) - unpacked(from);
+    return {fabsf(by.x), fabsf(by.y), fabsf(by.z)};
 }
 
-DEVICE Vec size_of(Vec a) { return {fabsf(a.x), fabsf(a.y), fabsf(a.z)}; }
-
 // See `slope` in inpaint.cpp.
-DEVICE Vec slope(const GappedPicture& picture, unsigned now, int before, int after, int first, int low,
-                 int high, int last, bool at_rim) {
-    bool has_before = picture.ranks[before] < now, has_after = picture.ranks[after] < now;
-    Vec up = {0, 0, 0}, down = {0, 0, 0};
-    if (has_after) up = size_of(seen(picture, now, last, at_rim) - seen(picture, now, high, at_rim));
-    if (has_before) down = size_of(seen(picture, now, low, at_rim) - seen(picture, now, first, at_rim));
-    if (!has_before) return up + up;
-    return has_after ? up + down : down + down;
+DEVICE Vec slope(unsigned before, unsigned after, unsigned first, unsigned low, unsigned high, unsigned last) {
+    Vec none = {0, 0, 0};
+    Vec down = before >> 24 ? change(first, low) : none, up = after >> 24 ? change(high, last) : none;
+    return !(before >> 24) ? up + up : after >> 24 ? up + down : down + down;
 }
 
 DEVICE float weight_of(float nearness, float squared, float row, float column, float down, float right) {
@@ -64,23 +106,22 @@ DEVICE float weight_of(float nearness, float squared, float row, float column, f
 }
 
 // What neighbour `k` of the pixel `at` says: its weight and its weighted colour, for three colours.
-DEVICE void ask(const GappedPicture& picture, int at, int k, float* weights, float* colours) {
+DEVICE void ask(const GappedPicture& picture, const unsigned* near, int at, int k, float* weights,
+                float* colours) {
     for (int c = 0; c < 3; ++c) weights[c] = colours[c] = 0;
     if (k >= NEIGHBOURS) return;
-    int stride = picture.stride, down = row_of(k), right = column_of(k);
-    int y = at / stride + down, x = at % stride + right, p = at + down * stride + right;
+    int down = row_of(k), right = column_of(k);
+    int y = at / picture.stride + down, x = at % picture.stride + right;
     if (y < 1 || x < 1 || y > picture.height || x > picture.width) return;
-    unsigned now = picture.ranks[at];
-    if (picture.ranks[p] >= now) return;
-    Vec fall, turn;
-    bool at_rim = y == 1 || x == 1 || y == picture.height || x == picture.width;
-    int top = p + (y == 1 ? stride : 0), bottom = p - (y == picture.height ? stride : 0);
+    const unsigned* p = near + (down + REACH) * SIDE + right + REACH;
+    if (!(*p >> 24)) return;
+    // At the picture's rim colours are read one pixel further in.
+    const unsigned* top = p + (y == 1 ? SIDE : 0);
+    const unsigned* bottom = p - (y == picture.height ? SIDE : 0);
     int left = x == 1 ? 1 : 0, back = x == picture.width ? 1 : 0;
-    fall = slope(picture, now, p - stride, p + stride, top + left - stride, bottom + left,
-                 bottom + left, bottom + left + stride, at_rim);
-    turn = slope(picture, now, p - 1, p + 1, top + left - 1, top + left, top + left, top - back + 1,
-                 at_rim);
-    Vec here = seen(picture, now, p, false);
+    Vec fall = slope(p[-SIDE], p[SIDE], top[left - SIDE], bottom[left], bottom[left], bottom[left + SIDE]);
+    Vec turn = slope(p[-1], p[1], top[left - 1], top[left], top[left], top[1 - back]);
+    Vec here = unpacked(*p);
     float squared = float(down * down + right * right);
     float nearness = __fdiv_rn(1, squared * squared + 1);
     const float falls[3] = {fall.x, fall.y, fall.z}, turns[3] = {turn.x, turn.y, turn.z};
@@ -91,16 +132,20 @@ DEVICE void ask(const GappedPicture& picture, int at, int k, float* weights, flo
     }
 }
 
-// `order` lists the pixels by their ranks; `words` and `ranks` are (height + 2) x (width + 2).
+// `order` lists the pixels, each after all that it looks at; `words` and `ranks` are (height + 2) x (width + 2).
 KERNEL fill_gaps(int count, const int* order, const unsigned* ranks, const unsigned char* given,
                  unsigned* words, int* ticket, int height, int width) {
     GappedPicture picture = {ranks, given, words, height, width, width + 2};
+    OWN_COPY(near);
     FOR_EACH_PIECE(i, count, ticket) {
         int at = order[i];
+        WAIT_FOR_LANES();
+        EACH_LANE(k) copy_around(picture, at, k, near);
+        WAIT_FOR_LANES();
         Lane<float> weights[3], colours[3];
         EACH_LANE(k) {
             float weight[3], colour[3];
-            ask(picture, at, k, weight, colour);
+            ask(picture, near, at, k, weight, colour);
             for (int c = 0; c < 3; ++c) weights[c][k] = weight[c], colours[c][k] = colour[c];
         }
         float sums[3] = {0, 0, 0}, totals[3] = {TINY, TINY, TINY};

@@ -17,7 +17,7 @@
 #endif
 
 // Raised whenever a signature or the meaning of a number below changes; the loader compares it.
-#define HY3D_ABI_VERSION 7
+#define HY3D_ABI_VERSION 8
 
 // Statuses.
 enum : int32_t {

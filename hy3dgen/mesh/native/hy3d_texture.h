@@ -49,10 +49,11 @@ HY3D_API int32_t hy3d_fill_vertices(const float* positions, int64_t vertex_count
 // In which order the gaps of a picture, where `gaps` H x W is not 0, are reached from around them.
 // Writes `ranks` (H + 2) x (W + 2) from 1, 0 outside the gaps; the numbers of the gaps' pixels in
 // that array, sorted by strips and then by rank, and where each strip of it starts and the last
-// one ends: ceil((W + 2) / HY3D_STRIP) + 1 numbers.
+// one ends: ceil((W + 2) / HY3D_STRIP) + 1 numbers. `levels` is null, or takes for each of these
+// pixels, by its rank, a number from 1 that is above those of all that filling it looks at.
 HY3D_API int32_t hy3d_march(const uint8_t* gaps, int64_t height, int64_t width,
                             hy3d_progress progress, uint32_t* ranks, uint32_t* order,
-                            int64_t* starts);
+                            int64_t* starts, uint32_t* levels);
 
 // Fills the gaps of the pixels, H x W x 3, in that order from what is around, like OpenCV's
 // INPAINT_NS with radius 3, byte for byte. `threads` 0: as many as the machine has. Cancelled means

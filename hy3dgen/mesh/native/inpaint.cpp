@@ -113,6 +113,47 @@ int32_t sort_by_strips(const Array<uint32_t>& pixels, int64_t stride, uint32_t* 
     return HY3D_OK;
 }
 
+// How many pixels, one after the other, have to be filled before one can be: as many as for the one
+// with most of them of those that it may look at, and that one. Floats, because every processor has
+// an instruction for the larger one of those; whole numbers, and exact.
+class Levels {
+public:
+    [[nodiscard]] bool resize(int64_t height, int64_t width) {
+        stride_ = width + 2 + 2 * REACH;
+        return levels_.resize_zeroed(static_cast<size_t>((height + 2 + 2 * REACH) * stride_));
+    }
+
+    // Of a pixel by its row and column in arrays with a rim of one.
+    uint32_t reach(int64_t row, int64_t column) {
+        float* const at = levels_.data() + (row + REACH) * stride_ + column + REACH;
+        Lanes most = larger(load(at - 4), load(at + 1));  // its own row, but for itself
+        for (int64_t side = -stride_; side <= stride_; side += 2 * stride_) {
+            const float* const next = at + side;
+            most = larger(most, larger(load(next - 4), larger(load(next), load(next + 1))));
+            const float* const second = next + side;
+            most = larger(most, larger(load(second - 3), load(second)));
+            const float* const third = second + side;
+            most = larger(most, larger(load(third - 2), load(third - 1)));
+            most = larger(most, load(third + side - 1));
+        }
+        float level = 0;
+        for (int i = 0; i < 4; i++) level = most[i] > level ? most[i] : level;
+        *at = level + 1;
+        return static_cast<uint32_t>(level + 1);
+    }
+
+private:
+    static Lanes load(const float* from) {
+        Lanes lanes;
+        memcpy(&lanes, from, sizeof lanes);
+        return lanes;
+    }
+    static Lanes larger(Lanes a, Lanes b) { return a > b ? a : b; }
+
+    int64_t stride_ = 0;
+    Array<float> levels_;
+};
+
 // A pixel's colours as one of rank `now` finds them. Only at the picture's rim are pixels looked at
 // that may not have been reached by then.
 template <bool AT_RIM>
@@ -291,13 +332,15 @@ int32_t fill(Picture& picture, const uint32_t* order, const int64_t* starts, int
 }  // namespace
 
 int32_t hy3d_march(const uint8_t* gaps, int64_t height, int64_t width, hy3d_progress callback,
-                   uint32_t* ranks, uint32_t* order, int64_t* starts) {
+                   uint32_t* ranks, uint32_t* order, int64_t* starts, uint32_t* levels) {
     Progress progress(callback);
     const int64_t stride = width + 2;
     const size_t size = static_cast<size_t>((height + 2) * stride);
     Array<float> times;
     Array<uint32_t> pixels;
+    Levels reached;
     if (!times.resize(size)) return HY3D_OUT_OF_MEMORY;
+    if (levels && !reached.resize(height, width)) return HY3D_OUT_OF_MEMORY;
     size_t count = 0;
     for (size_t i = 0; i < size; i++) {
         times[i] = FAR;
@@ -335,6 +378,7 @@ int32_t hy3d_march(const uint8_t* gaps, int64_t height, int64_t width, hy3d_prog
                     if (met < time) time = met;
                 }
             times[at] = time;
+            if (levels) levels[rank] = reached.reach(at / stride, at % stride);
             pixels[rank] = static_cast<uint32_t>(at);
             ranks[at] = ++rank;
             if (!queue.push(time, static_cast<uint32_t>(at))) return HY3D_OUT_OF_MEMORY;

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import Cancelled, Hy3DError, InvalidMeshError, MissingDependencyError
 
-ABI_VERSION = 7
+ABI_VERSION = 8
 METHODS = {"fast": 0, "quality": 1, "preview": 2}
 MAX_THREADS = 64  # the kernel uses no more
 
@@ -81,7 +81,16 @@ _SIGNATURES: dict[str, list[object]] = {
     "hy3d_fill_vertices": [
         *(_Floats, _Size, _Ints, _Size, _Ints, _Size, _ProgressCallback, _Bytes, _Floats),
     ],
-    "hy3d_march": [_Bytes, _Size, _Size, _ProgressCallback, _Numbers, _Numbers, _Places],
+    "hy3d_march": [
+        _Bytes,
+        _Size,
+        _Size,
+        _ProgressCallback,
+        _Numbers,
+        _Numbers,
+        _Places,
+        ctypes.c_void_p,
+    ],
     "hy3d_inpaint": [
         *(_Bytes, _Size, _Size, _Numbers, _Numbers, _Places, ctypes.c_int32, _ProgressCallback),
     ],
@@ -363,18 +372,27 @@ class March(NamedTuple):
     ranks: np.ndarray
     order: np.ndarray
     starts: np.ndarray
+    levels: np.ndarray | None
 
 
-def march(gaps: np.ndarray, progress: Callable[[float], object] | None = None) -> March:
-    """The order in which `inpaint` fills a picture where `gaps` (H, W) uint8 is not 0."""
+def march(
+    gaps: np.ndarray, progress: Callable[[float], object] | None = None, levels: bool = False
+) -> March:
+    """The order in which `inpaint` fills a picture where `gaps` (H, W) uint8 is not 0.
+
+    `levels`: also which pixels do not wait for each other.
+    """
     height, width = gaps.shape
+    count = np.count_nonzero(gaps)
     found = March(
         np.empty((height + 2, width + 2), np.uint32),
-        np.empty(np.count_nonzero(gaps), np.uint32),
+        np.empty(count, np.uint32),
         np.empty(-(-(width + 2) // _STRIP) + 1, np.int64),
+        np.zeros(count, np.uint32) if levels else None,
     )
     callback, raised = _callback(progress)
-    status = _library().hy3d_march(gaps, height, width, callback, *found)
+    deep = None if found.levels is None else found.levels.ctypes.data
+    status = _library().hy3d_march(gaps, height, width, callback, *found[:3], deep)
     if raised:
         raise raised[0]
     _raise_for(status)
@@ -392,7 +410,7 @@ def inpaint(
     What `progress` raises ends it, with the pixels as they were.
     """
     callback, raised = _callback(progress)
-    status = _library().hy3d_inpaint(pixels, *pixels.shape[:2], *way, threads, callback)
+    status = _library().hy3d_inpaint(pixels, *pixels.shape[:2], *way[:3], threads, callback)
     if raised:
         raise raised[0]
     _raise_for(status)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import CheckpointError
 from ...shapegen.models.attention import join_heads
+from .fast_attention import attend
 from .settings import TextEncoderSettings, read_json
 
 
@@ -83,7 +84,7 @@ class _CausalAttention(nn.Module):
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.q_proj, self.k_proj, self.v_proj)
         )
-        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        seen = attend(q, k, v, causal=True)
         return self.out_proj(join_heads(seen))
 
 
