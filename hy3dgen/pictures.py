@@ -24,6 +24,13 @@ MAX_PIXELS = 80_000_000
 # Smaller pictures cannot show an object: the image encoders look at patches of 14 pixels.
 MIN_SIDE = 16
 
+# The kinds that Pillow decodes by itself, as it calls them. Left out on purpose: EPS, for which it
+# starts Ghostscript, a program that runs what the file says; WMF, which Windows itself would draw;
+# and kinds without pictures in them that whatever else is installed may take over.
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "ICO", "ICNS", "CUR"),
+    *("JPEG2000", "AVIF", "PSD", "DDS", "QOI", "PCX", "DCX", "SGI", "SUN", "XBM", "XPM"),
+)
 _ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
 
 
@@ -79,7 +86,7 @@ def _from_file(path: Path, min_side: int) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit, below
-            image = Image.open(path)
+            image = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InvalidImageError(
             f"{path} is not a picture in a known format, or its start is damaged; {_ADVICE}."
