@@ -15,22 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ImageNotFoundError, InvalidImageError
+from .picture_limits import FORMATS, MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Below Pillow's own warning threshold of 89 million; a decoded picture then takes up to 320 MB.
-MAX_PIXELS = 80_000_000
 # Smaller pictures cannot show an object: the image encoders look at patches of 14 pixels.
 MIN_SIDE = 16
 
-# The kinds that Pillow decodes by itself, as it calls them. Left out on purpose: EPS, for which it
-# starts Ghostscript, a program that runs what the file says; WMF, which Windows itself would draw;
-# and kinds without pictures in them that whatever else is installed may take over.
-FORMATS = (
-    *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "ICO", "ICNS", "CUR"),
-    *("JPEG2000", "AVIF", "PSD", "DDS", "QOI", "PCX", "DCX", "SGI", "SUN", "XBM", "XPM"),
-)
 _ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
 
 
