@@ -25,7 +25,7 @@ import numpy as np
 from hy3dgen.errors import TaskFailedError, WorkerError
 from hy3dgen.worker.client import WorkerClient
 from hy3dgen.worker.shared_arrays import default_roots
-from trials.soak import read_picture
+from trials.soak_jobs import read_picture
 
 SIZE = "2mini"
 MEGABYTES = {  # caps, largest first
