@@ -118,6 +118,8 @@ def soak(
                 outcome = f"{kind} {outcome}"
                 found.outcomes[outcome] = found.outcomes.get(outcome, 0) + 1
                 done += 1
+            if not found.samples:
+                worker.run("settle")
             # After a whole mixture, when blocks that the client just released are gone.
             worker.run("ping")
             time.sleep(_REST)
