@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Smaller pictures cannot show an object: the image encoders look at patches of 14 pixels.
 MIN_SIDE = 16
+_ORIENTATION = 0x0112  # the tag of a camera
 
 _ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
 
@@ -112,12 +113,14 @@ def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
         raise InvalidImageError(
             f"{name} is damaged or incomplete ({error}); save or copy it again."
         ) from error
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(_ORIENTATION, 1) != 1:  # else it would only be copied
+        image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_array(_deep_grey(np.asarray(image)), min_side)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        return np.array(image.convert("RGBA"))
-    return np.array(image.convert("RGB").convert("RGBA"))
+        return np.array(image if image.mode == "RGBA" else image.convert("RGBA"))
+    opaque = image if image.mode == "RGB" else image.convert("RGB")
+    return np.array(opaque.convert("RGBA"))
 
 
 def _deep_grey(values: np.ndarray) -> np.ndarray:
@@ -127,9 +130,11 @@ def _deep_grey(values: np.ndarray) -> np.ndarray:
     unless they are larger. Floating-point files are taken as they are up to 1, else scaled by their
     largest value.
     """
-    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     white = 65535.0 if np.issubdtype(values.dtype, np.integer) else 1.0
-    return np.clip(grey / max(white, float(grey.max())), 0.0, 1.0)
+    grey = values.astype(np.float32)
+    np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    grey /= max(white, float(grey.max()))
+    return np.clip(grey, 0.0, 1.0, out=grey)
 
 
 def _from_array(array: np.ndarray, min_side: int) -> np.ndarray:
@@ -160,7 +165,9 @@ def _to_bytes(array: np.ndarray) -> np.ndarray:
                 f"the picture's values run from {low:g} to {high:g}; floating-point pictures need "
                 "values from 0 to 1."
             )
-        return np.rint(array.astype(np.float32) * 255.0).astype(np.uint8)
+        scaled = array.astype(np.float32)
+        scaled *= 255.0
+        return np.rint(scaled, out=scaled).astype(np.uint8)
     raise InvalidImageError(
         f"the picture is an array of {array.dtype}; give uint8, uint16, bool or floating point."
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidMeshError, InvalidSettingError, MissingDependencyError
 from ..private_folders import private_folder
 from .file_pictures import bounded_pictures
+from .gltf_bounds import check_gltf
 
 if TYPE_CHECKING:
     import trimesh
@@ -35,6 +36,7 @@ def load_mesh(path: str | os.PathLike) -> "trimesh.Trimesh | trimesh.Scene":
         raise MissingDependencyError(
             "trimesh is not installed; install it with `pip install trimesh`."
         ) from error
+    check_gltf(path)
     try:
         with bounded_pictures(path):
             loaded = trimesh.load(path, process=False)
