@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The short form of `python -m trials.hostile`, and that it would notice."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hy3dgen.errors import Hy3DError, InputError
+from hy3dgen.picture_limits import FORMATS
 from trials import hostile
 from trials.hostile_targets import TARGETS, Target
 from trials.mutate import mutated
@@ -43,6 +45,19 @@ def test_the_good_samples_reach_the_reader(name, tmp_path):
         except Hy3DError:
             pass
     assert read
+
+
+def test_every_format_of_pictures_is_tried(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    found = set()
+    for sample in TARGETS["pictures"].samples():
+        try:
+            TARGETS["pictures"].read(sample, tmp_path)
+        except Hy3DError:
+            continue
+        with Image.open(io.BytesIO(sample)) as image:
+            found.add(image.format)
+    assert set(FORMATS) - {"DIB"} <= found, "DIB is BMP without its first header"
 
 
 def _raises(error):
