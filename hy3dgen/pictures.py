@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Smaller pictures cannot show an object: the image encoders look at patches of 14 pixels.
 MIN_SIDE = 16
 _ORIENTATION = 0x0112  # the tag of a camera
+_STRIP = 256  # rows that are converted at a time
 
 _ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
 
@@ -98,7 +99,10 @@ def _from_file(path: Path, min_side: int) -> np.ndarray:
 
 
 # What Pillow's decoders raise for damaged files, apart from what they do not recognise at all.
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+_DECODING_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error),
+    RuntimeError,  # AVIF
+)
 
 
 def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
@@ -117,10 +121,13 @@ def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
         image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_array(_deep_grey(np.asarray(image)), min_side)
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        return np.array(image if image.mode == "RGBA" else image.convert("RGBA"))
-    opaque = image if image.mode == "RGB" else image.convert("RGB")
-    return np.array(opaque.convert("RGBA"))
+    alpha = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
+    pixels = np.empty((image.height, image.width, 4), np.uint8)
+    for top in range(0, image.height, _STRIP):  # of the whole Pillow would hold several copies
+        bottom = min(top + _STRIP, image.height)
+        strip = image.crop((0, top, image.width, bottom))
+        pixels[top:bottom] = (strip if alpha else strip.convert("RGB")).convert("RGBA")
+    return pixels
 
 
 def _deep_grey(values: np.ndarray) -> np.ndarray:

@@ -209,6 +209,20 @@ class TestRefusals:
         path.write_bytes(content)
         self.refused(path, "damaged")
 
+    def test_a_damaged_avif(self, tmp_path):
+        """Its decoder has another kind of error than all others."""
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        path = save(tmp_path / "a.avif", Image.fromarray(noise))
+        content = bytearray(path.read_bytes())
+        for place in range(0, 256, 7):  # somewhere in the description of what comes where
+            content[place : place + 4], before = b"\xff" * 4, content[place : place + 4]
+            path.write_bytes(content)
+            try:
+                load_picture(path)
+            except InvalidImageError as error:
+                assert "\n" not in str(error)
+            content[place : place + 4] = before
+
     def test_too_small(self, tmp_path):
         path = save(tmp_path / "a.png", Image.new("RGB", (1, 1)))
         self.refused(path, r"a\.png has 1 x 1 pixels; at least 16 x 16")
