@@ -5,9 +5,9 @@
 
 Looks at requirements/worker.txt and, through the metadata of what is installed beside it, at all
 that those packages bring. The list of holes below is a copy and grows by hand, because what tells
-of new ones (`pip-audit` asks pypi.org or osv.dev) is no part of a package index: who has a network
-asks `pip-audit -r requirements/worker.txt` as well. What goes into the zip itself is the affair of
-`wheel_licences`.
+of new ones (`pip-audit` asks pypi.org or osv.dev, and has no offline copy) is no part of a package
+index: who has a network asks `pip-audit -r requirements/worker.txt` as well. What goes into the zip
+itself is the affair of `wheel_licences`.
 """
 
 import sys
@@ -36,8 +36,7 @@ NAMES = {
 NVIDIAS = ("nvidia-", "cuda-")
 # First version without the newest hole that can reach us, which one that was, and how it would.
 # Only what can is worth a line: readers of models and pictures, what talks to the hub, what unpacks
-# wheels. Checked in December 2026 against what public trackers say of these packages; what
-# `requirements/worker.txt` lets in, and what is installed, must not be older.
+# wheels. What `requirements/worker.txt` lets in, and what is installed, must not be older.
 FIXED_IN = {
     # Comes with torch and huggingface_hub; the newest one is installed. Only the account itself can
     # put a link into its cache.
@@ -69,6 +68,19 @@ FIXED_IN = {
     # Comes with huggingface_hub. Its command line is not used.
     "tqdm": ("4.66.3", "CVE-2024-34062, code from command line arguments"),
 }
+# Packages that were looked at and have no line above, because no hole of theirs is known that could
+# reach us. One that is in neither list, which another begins to bring one day, is a problem until
+# somebody has looked.
+LOOKED_AT = frozenset(
+    (
+        *("anyio", "certifi", "click", "fsspec", "hf-xet", "httpcore", "httpcore2", "httpx"),
+        *("httpx2", "huggingface-hub", "imageio", "lazy-loader", "markupsafe", "mpmath"),
+        *("networkx", "numpy", "packaging", "safetensors", "scikit-image", "scipy", "shellingham"),
+        *("sniffio", "sympy", "tifffile", "trimesh", "triton", "truststore", "typer-slim"),
+        "typing-extensions",
+    )
+)
+CHECKED = "December 2026"  # both lists, against what public trackers say
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,8 @@ class Package:
         first, hole = FIXED_IN.get(self.name, ("0", ""))
         if Version(self.version) < Version(first):
             yield f"{self.name} {self.version} has a hole that {first} mends ({hole})"
+        if self.name not in FIXED_IN.keys() | LOOKED_AT and not self.name.startswith(NVIDIAS):
+            yield f"{self.name} is new here; look for its known holes and put it into a list"
 
 
 def is_accepted(expression: str) -> bool:
@@ -145,6 +159,7 @@ def main() -> None:
     packages = installed(wanted)
     for package in packages:
         sys.stdout.write(f"{package.name:24} {package.version:14} {package.licence}\n")
+    sys.stdout.write(f"Known holes as of {CHECKED}.\n")
     problems = [words for requirement in wanted for words in loose(requirement)]
     problems += [words for package in packages for words in package.problems()]
     sys.exit("\n".join(problems) if problems else 0)

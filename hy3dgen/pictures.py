@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ImageNotFoundError, InvalidImageError
+from .picture_limits import FORMATS, MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Below Pillow's own warning threshold of 89 million; a decoded picture then takes up to 320 MB.
-MAX_PIXELS = 80_000_000
 # Smaller pictures cannot show an object: the image encoders look at patches of 14 pixels.
 MIN_SIDE = 16
+_ORIENTATION = 0x0112  # the tag of a camera
+_STRIP = 256  # rows that are converted at a time
 
 _ADVICE = "use a PNG, JPEG, WebP, TIFF or BMP file"
 
@@ -79,7 +80,7 @@ def _from_file(path: Path, min_side: int) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit, below
-            image = Image.open(path)
+            image = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InvalidImageError(
             f"{path} is not a picture in a known format, or its start is damaged; {_ADVICE}."
@@ -98,7 +99,10 @@ def _from_file(path: Path, min_side: int) -> np.ndarray:
 
 
 # What Pillow's decoders raise for damaged files, apart from what they do not recognise at all.
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+_DECODING_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error),
+    RuntimeError,  # AVIF
+)
 
 
 def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
@@ -113,12 +117,17 @@ def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
         raise InvalidImageError(
             f"{name} is damaged or incomplete ({error}); save or copy it again."
         ) from error
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(_ORIENTATION, 1) != 1:  # else it would only be copied
+        image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_array(_deep_grey(np.asarray(image)), min_side)
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        return np.array(image.convert("RGBA"))
-    return np.array(image.convert("RGB").convert("RGBA"))
+    alpha = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
+    pixels = np.empty((image.height, image.width, 4), np.uint8)
+    for top in range(0, image.height, _STRIP):  # of the whole Pillow would hold several copies
+        bottom = min(top + _STRIP, image.height)
+        strip = image.crop((0, top, image.width, bottom))
+        pixels[top:bottom] = (strip if alpha else strip.convert("RGB")).convert("RGBA")
+    return pixels
 
 
 def _deep_grey(values: np.ndarray) -> np.ndarray:
@@ -128,9 +137,11 @@ def _deep_grey(values: np.ndarray) -> np.ndarray:
     unless they are larger. Floating-point files are taken as they are up to 1, else scaled by their
     largest value.
     """
-    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     white = 65535.0 if np.issubdtype(values.dtype, np.integer) else 1.0
-    return np.clip(grey / max(white, float(grey.max())), 0.0, 1.0)
+    grey = values.astype(np.float32)
+    np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    grey /= max(white, float(grey.max()))
+    return np.clip(grey, 0.0, 1.0, out=grey)
 
 
 def _from_array(array: np.ndarray, min_side: int) -> np.ndarray:
@@ -161,7 +172,9 @@ def _to_bytes(array: np.ndarray) -> np.ndarray:
                 f"the picture's values run from {low:g} to {high:g}; floating-point pictures need "
                 "values from 0 to 1."
             )
-        return np.rint(array.astype(np.float32) * 255.0).astype(np.uint8)
+        scaled = array.astype(np.float32)
+        scaled *= 255.0
+        return np.rint(scaled, out=scaled).astype(np.uint8)
     raise InvalidImageError(
         f"the picture is an array of {array.dtype}; give uint8, uint16, bool or floating point."
     )

@@ -5,6 +5,7 @@ A model is a folder with `config.yaml` and `model[.variant].safetensors` or `.ck
 about what the networks are: it asks them for their state dict. Needs torch only inside functions.
 """
 
+import io
 import os
 import pickle  # for the name of the error that torch raises; nothing is unpickled here
 import re
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "config.yaml"
 _FORMATS = ("safetensors", "ckpt")
-_LONGEST_CONFIG = 1_000_000  # bytes; the published ones have two thousand, and reading is slow
+# Bytes. The published ones have two thousand; of brackets alone a hundred thousand take a second to
+# read and 30 MB.
+_LONGEST_CONFIG = 100_000
+# What the description of a .ckpt's tensors may be: bytes where it is an entry of an archive, pieces
+# that are read elsewhere. Published models have a third of it at most; each byte may cost 80 in
+# memory, and a microsecond.
+_LONGEST_PICKLE = 1_000_000
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -223,9 +230,14 @@ def _read_ckpt(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        # Only files in the old format, which is no zip archive, cannot be mapped.
-        mapped = zipfile.is_zipfile(path)
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        if zipfile.is_zipfile(path):
+            _check_archive(path)
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        else:  # the old format, which cannot be mapped
+            with _BoundedReader(io.FileIO(path)) as file:
+                state = torch.load(file, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds Python objects other than weights, or is damaged, and is not loaded for "
@@ -238,6 +250,40 @@ def _read_ckpt(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds no state dict; use the published weight file.")
     return state
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what would take far more memory than the file has bytes."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise CheckpointError(f"{path} is compressed inside; {_USE_SAFETENSORS}")
+            if entry.filename.endswith(".pkl") and entry.file_size > _LONGEST_PICKLE:
+                raise _too_long(path, f"{entry.file_size:,} bytes")
+
+
+class _BoundedReader(io.BufferedReader):
+    """Refuses to be read in more pieces than a description of tensors has.
+
+    Tensors themselves are read from the descriptor.
+    """
+
+    _pieces = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._pieces += 1
+        if self._pieces > _LONGEST_PICKLE:
+            raise _too_long(self.name, f"more than {_LONGEST_PICKLE:,} pieces")
+        return super().read(size)
+
+
+def _too_long(path: Any, found: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} describes its tensors in {found}, more than any model needs; {_USE_SAFETENSORS}"
+    )
+
+
+_USE_SAFETENSORS = "use the published file, or one in the .safetensors format."
 
 
 def split_parts(

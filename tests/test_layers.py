@@ -26,7 +26,7 @@ ROWS = {
         "hy3dgen.__init__",
         "hy3dgen.errors",
         "hy3dgen._lazy",
-        *("hy3dgen.private_folders", "hy3dgen.memory"),
+        *("hy3dgen.private_folders", "hy3dgen.memory", "hy3dgen.picture_limits"),
         "hy3dgen.shapegen.__init__",
         "hy3dgen.texgen.__init__",
     ),

@@ -15,7 +15,7 @@ pytest.importorskip("cv2", reason="background removal needs OpenCV")
 from PIL import Image
 
 from hy3dgen.errors import InvalidImageError
-from hy3dgen.pictures import MAX_PIXELS, load_picture
+from hy3dgen.pictures import FORMATS, MAX_PIXELS, load_picture
 from hy3dgen.rembg import BackgroundRemover, plain_background_alpha
 
 
@@ -164,6 +164,29 @@ class TestRefusals:
         text.write_text("this is no picture " * 50)
         self.refused(text, "not a picture in a known format")
 
+    @pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")
+    def test_no_picture_starts_a_program(self, tmp_path, monkeypatch):
+        """For EPS Pillow would start Ghostscript, which runs what the file says."""
+        started = tmp_path / "started"
+        program = tmp_path / "bin" / "gs"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\ntouch {started}\n")
+        program.chmod(0o700)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # what it found before
+        path = save(tmp_path / "a.eps", Image.fromarray(gradient()))
+        self.refused(path, "not a picture in a known format")
+        self.refused(path.rename(tmp_path / "a.png"), "not a picture in a known format")
+        assert not started.exists()
+        with Image.open(tmp_path / "a.png") as image, pytest.raises(OSError):
+            image.load()
+        assert started.exists(), "what this test is about is gone from Pillow"
+
+    def test_only_what_pillow_decodes_by_itself(self):
+        Image.init()
+        assert set(FORMATS) <= set(Image.OPEN)
+        assert not {"EPS", "WMF", "BUFR", "GRIB", "HDF5"} & set(FORMATS)
+
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
     def test_a_pipe_is_not_waited_for(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.png")
@@ -185,6 +208,20 @@ class TestRefusals:
         content[3000:3100] = bytes(100)
         path.write_bytes(content)
         self.refused(path, "damaged")
+
+    def test_a_damaged_avif(self, tmp_path):
+        """Its decoder has another kind of error than all others."""
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        path = save(tmp_path / "a.avif", Image.fromarray(noise))
+        content = bytearray(path.read_bytes())
+        for place in range(0, 256, 7):  # somewhere in the description of what comes where
+            content[place : place + 4], before = b"\xff" * 4, content[place : place + 4]
+            path.write_bytes(content)
+            try:
+                load_picture(path)
+            except InvalidImageError as error:
+                assert "\n" not in str(error)
+            content[place : place + 4] = before
 
     def test_too_small(self, tmp_path):
         path = save(tmp_path / "a.png", Image.new("RGB", (1, 1)))

@@ -3,8 +3,10 @@
 
     python -m trials.gpu_caps [--json FILE] [--seconds 70]
 
-For each cap: the job ends in a sentence or gives the mesh that it gives without one, the job after
-it, without a cap, succeeds, and neither device memory nor a block nor a descriptor is left. First
+For each cap: the job ends in a sentence or gives the mesh that it gives without one; the job after
+it, without a cap, gives that mesh to the byte, and neither device memory nor a block nor a
+descriptor is left. A model that is loaded under a cap keeps some weights elsewhere and computes in
+smaller pieces, so its mesh may differ in rounding, by a thousandth of its volume at most. First
 with the bundled model, then with one of a published model's size and weights by chance, once loaded
 before the cap and once after. Without a GPU nothing is capped, so that only the trial itself is
 tried.
@@ -25,7 +27,7 @@ import numpy as np
 from hy3dgen.errors import TaskFailedError, WorkerError
 from hy3dgen.worker.client import WorkerClient
 from hy3dgen.worker.shared_arrays import default_roots
-from trials.soak import read_picture
+from trials.soak_jobs import read_picture
 
 SIZE = "2mini"
 MEGABYTES = {  # caps, largest first
@@ -38,6 +40,7 @@ SETTINGS = {
     "bundled": {"num_inference_steps": 8, "octree_resolution": 128},
     "size": {"num_inference_steps": 4, "octree_resolution": 256},
 }
+SAME_SHAPE = 1e-3  # of the volume
 SPARE = 32 << 20  # bytes that may come and go with what torch keeps for itself
 
 
@@ -49,6 +52,7 @@ class Trials:
         self.picture = read_picture()
         self.rows: list[dict[str, Any]] = []
         self.problems: list[str] = []
+        self.uncapped: dict[str, str] = {}  # model -> its mesh
 
     def series(self, title: str, model: str | None) -> None:
         settings = SETTINGS[title.split()[0].rstrip(",")]
@@ -57,6 +61,9 @@ class Trials:
         if want["mesh"] is None:
             self.problems.append(f"{title}: without a cap: {want['words']}")
             return
+        model_name = title.partition(",")[0]
+        if self.uncapped.setdefault(model_name, want["mesh"]) != want["mesh"]:
+            self.problems.append(f"{title}: without a cap another mesh than before")
         self.rows.append({"series": title, "cap_mb": None, **want})
         self.say()
         for megabytes in MEGABYTES[title]:
@@ -75,10 +82,12 @@ class Trials:
             row |= {"most_mb": after["most"] >> 20, "next_job": again["words"] or "done"}
             row["same_mesh"] = None if row["mesh"] is None else row["mesh"] == want["mesh"]
             row["next_same_mesh"] = again["mesh"] == want["mesh"]
-            self.rows.append({"series": title, "cap_mb": megabytes, **row})
-            self.say()
+            if row["mesh"] is not None:
+                row["volume_off"] = abs(row["volume"] / want["volume"] - 1)
             if within:
                 row["held_before_mb"] = before >> 20  # of a model that was forgotten
+            self.rows.append({"series": title, "cap_mb": megabytes, **row})
+            self.say()
             self.judge(title, megabytes, row, before - SPARE if within else left - before)
 
     def judge(self, title: str, megabytes: int, row: dict[str, Any], left: int) -> None:
@@ -88,6 +97,13 @@ class Trials:
             self.problems.append(f"{where}: no sentence: {words}")
         if row["next_job"] != "done":
             self.problems.append(f"{where}: the next job failed: {row['next_job']}")
+        elif not row["next_same_mesh"]:
+            self.problems.append(f"{where}: the next job gave another mesh")
+        if row["mesh"] is not None and not row["same_mesh"]:
+            if not title.endswith("within") or row["volume_off"] > SAME_SHAPE:
+                self.problems.append(
+                    f"{where}: another mesh, its volume {row['volume_off']:.2g} off"
+                )
         if left > SPARE:
             self.problems.append(f"{where}: {left >> 20} MB of the device are left")
         self.worker.run("ping")  # after the release of what was read
@@ -106,8 +122,10 @@ class Trials:
             digest = hashlib.sha256()
             for name in sorted(result.arrays):
                 digest.update(np.ascontiguousarray(result.arrays[name]).tobytes())
-            faces = len(result.arrays["faces"])
-            outcome = {"words": "", "faces": faces, "mesh": digest.hexdigest()[:16]}
+            corners = result.arrays["vertices"][result.arrays["faces"]].astype(np.float64)
+            volume = float(np.linalg.det(corners).sum() / 6)
+            outcome = {"words": "", "faces": len(corners), "volume": volume}
+            outcome["mesh"] = digest.hexdigest()[:16]
         return outcome | {"seconds": round(time.monotonic() - began, 2)}
 
     def cap(self, size: int) -> None:

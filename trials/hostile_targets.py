@@ -12,11 +12,15 @@ import math
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hy3dgen.errors import Hy3DError
+from hy3dgen.picture_limits import FORMATS
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class Target(NamedTuple):
@@ -26,17 +30,16 @@ class Target(NamedTuple):
 
 # --- pictures -------------------------------------------------------------------------------------
 
-_PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "ICO", "PCX", "SGI")
-
 
 def _pictures() -> list[bytes]:
+    """Every format that is read, in the kinds of pixels that it has, and two that are refused."""
     from PIL import Image
 
     row, column = np.mgrid[0:48, 0:64]
     pixels = np.stack([row * 5, column * 3, row ^ column, 255 * (row > 8)], -1).astype(np.uint8)
     samples = []
-    for name in _PICTURE_FORMATS:
-        for mode in ("RGBA", "RGB", "P", "L", "I;16"):
+    for name in (*FORMATS, "EPS", "PDF"):
+        for mode in ("RGBA", "RGB", "P", "L", "1", "I;16"):
             picture = (
                 Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
                 if mode == "I;16"
@@ -46,9 +49,29 @@ def _pictures() -> list[bytes]:
             try:
                 picture.save(buffer, name)
             except (OSError, ValueError, KeyError):
-                continue  # a format without that kind of pixels
+                continue  # a format without that kind of pixels, or that Pillow does not write
             samples.append(buffer.getvalue())
-    return samples
+    return samples + _pictures_by_hand(Image.fromarray(pixels))
+
+
+def _pictures_by_hand(picture: "Image.Image") -> list[bytes]:
+    """Formats that Pillow reads and does not write: PSD, SUN, DCX, CUR, XPM."""
+    width, height = picture.size
+    opaque = picture.convert("RGB")
+    planes = b"".join(channel.tobytes() for channel in opaque.split())
+    psd = struct.pack(">4sH6xHIIHHIIIH", b"8BPS", 1, 3, height, width, 8, 3, 0, 0, 0, 0) + planes
+    raster = opaque.tobytes()
+    sun = struct.pack(">8I", 0x59A66A95, width, height, 24, len(raster), 1, 0, 0) + raster
+    page, icon = io.BytesIO(), io.BytesIO()
+    opaque.save(page, "PCX")
+    dcx = struct.pack("<III", 0x3ADE68B1, 12, 0) + page.getvalue()
+    picture.save(icon, "ICO", sizes=[(48, 48)], bitmap_format="bmp")
+    cursor = bytearray(icon.getvalue())
+    cursor[2] = 2
+    lines = [f'"{width} {height} 2 1"', '"a c #102030"', '"b c #f0e0d0"']
+    lines += [f'"{"ab" * (width // 2)}"'] * height
+    xpm = "/* XPM */\nstatic char *x[] = {\n" + ",\n".join(lines) + "\n};\n"
+    return [psd, sun, dcx, bytes(cursor), xpm.encode()]
 
 
 def _read_picture(data: bytes, folder: Path) -> object:

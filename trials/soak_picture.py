@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trials.soak import Soak
+    from trials.soak_figures import Soak
 
 
 def draw(found: "Soak", picture: Path) -> None:
@@ -20,7 +20,13 @@ def draw(found: "Soak", picture: Path) -> None:
     each = jobs[0]  # jobs a mixture
     seconds = {"wall": found.seconds, "processor": found.cpu_seconds}
     panels: tuple[tuple[str, dict[str, list[float]]], ...] = (
-        ("resident memory of the worker, MB", {"": [one.resident_mb for one in samples]}),
+        (
+            "memory of the worker, MB",
+            {
+                "resident": [one.resident_mb for one in samples],
+                "of it its own": [one.own_mb for one in samples],
+            },
+        ),
         (
             "descriptors and threads",
             {

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidMeshError, InvalidSettingError, MissingDependencyError
 from ..private_folders import private_folder
+from .file_pictures import bounded_pictures
+from .gltf_bounds import check_gltf
 
 if TYPE_CHECKING:
     import trimesh
@@ -34,8 +36,12 @@ def load_mesh(path: str | os.PathLike) -> "trimesh.Trimesh | trimesh.Scene":
         raise MissingDependencyError(
             "trimesh is not installed; install it with `pip install trimesh`."
         ) from error
+    check_gltf(path)
     try:
-        loaded = trimesh.load(path, process=False)
+        with bounded_pictures(path):
+            loaded = trimesh.load(path, process=False)
+    except InvalidMeshError:
+        raise
     except Exception as error:  # trimesh's readers raise whatever their format's parser raises
         raise InvalidMeshError(
             f"The mesh file {path} could not be read ({type(error).__name__}: {error}); "

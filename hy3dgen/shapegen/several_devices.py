@@ -126,6 +126,9 @@ class SpreadDecoder:
     def project(self, latents: Tensor) -> _Projected:
         return _Projected(self.first.project(latents), self.second.project(latents.to(self.device)))
 
+    def activation_bytes(self, projected: _Projected) -> int:
+        return self.first.activation_bytes(projected.first)
+
     def query(self, projected: _Projected, queries: Tensor) -> Tensor:
         """Logits `(B, P, 1)` at points `queries (B, P, 3)`."""
         here = queries.shape[1] - int(queries.shape[1] * self.share)

@@ -16,13 +16,17 @@ _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
-def main() -> NoReturn:
-    if sys.stdin.isatty():
-        sys.exit("a worker is started by a program; use hy3dgen.worker.client.WorkerClient")
+def prepare() -> None:
+    """What comes before numpy and torch, because they read it when they are imported."""
     for name, value in {**_WAITING, **_ONE_THREAD}.items():
         os.environ.setdefault(name, value)
     die_at_once_with_parent()  # what is imported next can take seconds; the server cleans up later
-    # Now, because numpy and torch read these when they are imported.
+
+
+def main() -> NoReturn:
+    if sys.stdin.isatty():
+        sys.exit("a worker is started by a program; use hy3dgen.worker.client.WorkerClient")
+    prepare()
     from hy3dgen.worker import tasks
     from hy3dgen.worker.server import Server
 

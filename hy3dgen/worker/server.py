@@ -139,14 +139,16 @@ class Server:
                 context = TaskContext(self, request.request)
                 self._running = (request.request, context)
             self._run(request, context)
-            if not self._waiting:
-                self._tidy()
+            self._tidy()
 
     def _tidy(self) -> None:
-        """An idle worker holds no more than it needs.
+        """Between two tasks a worker holds no more than it needs.
 
         By itself Python would look at old objects only when a quarter more have come: until then
         garbage stays, and in lists of its own it keeps up to 2,000 freed tuples of each length.
+        Also if the next task waits already, which costs it 0.1 ms after a reduction and 2 ms after
+        a picture: the more tasks in a row leave theirs, the more pages are touched, and the small
+        objects that live then lie too far apart for these to be given back.
         """
         began = time.monotonic()
         if began >= self._next_collection:

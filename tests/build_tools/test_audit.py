@@ -26,6 +26,13 @@ def test_what_the_tests_are_made_with_has_no_known_holes_either():
     assert holes == []
 
 
+def test_a_package_that_nobody_has_looked_at_is_told():
+    assert "new here" in " ".join(audit.Package("quite-new", "1.0", "MIT").problems())
+    assert list(audit.Package("numpy", "2.4.6", "BSD-3-Clause").problems()) == []
+    assert list(audit.Package("nvidia-cudnn-cu13", "9.1", "LicenseRef-NVIDIA").problems()) == []
+    assert not audit.LOOKED_AT & audit.FIXED_IN.keys()
+
+
 def test_what_is_installed_is_licensed_and_without_known_holes():
     pytest.importorskip("torch", reason="looks at the worker's environment")
     pytest.importorskip("huggingface_hub", reason="looks at the worker's environment")

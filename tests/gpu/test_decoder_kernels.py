@@ -36,6 +36,17 @@ def test_the_cpu_goes_in_plain_steps(narrow):
     assert FusedQuery().weights(made, made.project(torch.randn(1, 9, 256))) is None
 
 
+@pytest.mark.parametrize("folded", [object(), None])
+@torch.inference_mode()
+def test_a_first_call_is_cut_into_the_same_chunks_as_later_ones(monkeypatch, folded):
+    """Whether kernels will be used was known after the first call only: its chunks were smaller,
+    and half precision rounded otherwise than in every later picture."""
+    monkeypatch.setattr(FusedQuery, "weights", lambda self, decoder, projected: folded)
+    made = decoder(narrow=False)
+    found = made.activation_bytes(made.project(torch.randn(1, 9, 256)))
+    assert found == 2 * (6 * 256 + (2 * 1024 if folded is None else 0))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not decoder_kernels.AVAILABLE, reason="no Triton")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mesh files come back as they were written, and a failed write changes nothing."""
 
+import io
+import json
 import os
 import stat
+import struct
 
 import numpy as np
 import pytest
 
 from hy3dgen.errors import InputError, InvalidMeshError, InvalidSettingError
+from hy3dgen.memory import peak_memory
 from hy3dgen.mesh.files import FORMATS, as_one_mesh, load_mesh, save_mesh
 
 trimesh = pytest.importorskip("trimesh")
@@ -121,3 +125,67 @@ def test_refusals(tmp_path):
         save_mesh(trimesh.creation.box(), tmp_path / "box.fbx")
     with pytest.raises(InputError, match="There is no folder"):
         save_mesh(trimesh.creation.box(), tmp_path / "nowhere" / "box.glb")
+
+
+def with_another_picture(tmp_path, suffix, content):
+    """A file as `save_mesh` writes it, `content` where its texture is."""
+    path = tmp_path / f"box{suffix}"
+    save_mesh(textured(), path)
+    if suffix == ".obj":
+        (material,) = tmp_path.glob("*.mtl")
+        (picture,) = (one for one in tmp_path.iterdir() if one.name in material.read_text())
+        picture.write_bytes(content)
+        return path
+    data = path.read_bytes()
+    length = int.from_bytes(data[12:16], "little")
+    tree = json.loads(data[20 : 20 + length])
+    binary = data[28 + length :] + content + bytes(-len(content) % 4)
+    view = {"buffer": 0, "byteOffset": len(data) - 28 - length, "byteLength": len(content)}
+    tree["bufferViews"].append(view)
+    tree["images"] = [{"mimeType": "image/png", "bufferView": len(tree["bufferViews"]) - 1}]
+    tree["buffers"][0]["byteLength"] = len(binary)
+    # Makes trimesh look at the pixels at once.
+    shiny = {"diffuseTexture": {"index": 0}, "specularGlossinessTexture": {"index": 0}}
+    tree["materials"] = [{"extensions": {"KHR_materials_pbrSpecularGlossiness": shiny}}]
+    text = json.dumps(tree).encode()
+    text += b" " * (-len(text) % 4)
+    parts = ((b"JSON", text), (b"BIN\0", binary))
+    body = b"".join(len(part).to_bytes(4, "little") + kind + part for kind, part in parts)
+    path.write_bytes(b"glTF" + struct.pack("<II", 2, 12 + len(body)) + body)
+    return path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")
+@pytest.mark.parametrize("suffix", [".glb", ".obj"])
+def test_no_texture_starts_a_program(tmp_path, monkeypatch, suffix):
+    """For EPS Pillow would start Ghostscript, which runs what the file says."""
+    started = tmp_path / "started"
+    program = tmp_path / "bin" / "gs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {started}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # what it found before
+    stream = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(stream, "EPS")
+    path = with_another_picture(tmp_path, suffix, stream.getvalue())
+    mesh = as_one_mesh(load_mesh(path))
+    assert len(mesh.faces) == 12
+    for name in ("image", "baseColorTexture"):
+        assert getattr(mesh.visual.material, name, None) is None
+    assert not started.exists()
+
+
+@pytest.mark.parametrize(("suffix", "side", "most"), [(".glb", 4100, 17), (".obj", 9000, 80)])
+def test_a_texture_of_too_many_pixels_is_not_decoded(tmp_path, suffix, side, most):
+    """Some 10 kB, of which trimesh would make gigabytes."""
+    stream = io.BytesIO()
+    Image.new("1", (side, side)).save(stream, "PNG")
+    path = with_another_picture(tmp_path, suffix, stream.getvalue())
+    with (
+        peak_memory() as peak,
+        pytest.raises(InvalidMeshError, match=f"less than {most} megapixels"),
+    ):
+        load_mesh(path)
+    assert peak.bytes - peak.before < 64 << 20
+    assert Image.open.__name__ == "open"

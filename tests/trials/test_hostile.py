@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The short form of `python -m trials.hostile`, and that it would notice."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hy3dgen.errors import Hy3DError, InputError
+from hy3dgen.picture_limits import FORMATS
 from trials import hostile
 from trials.hostile_targets import TARGETS, Target
 from trials.mutate import mutated
@@ -45,6 +47,19 @@ def test_the_good_samples_reach_the_reader(name, tmp_path):
     assert read
 
 
+def test_every_format_of_pictures_is_tried(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    found = set()
+    for sample in TARGETS["pictures"].samples():
+        try:
+            TARGETS["pictures"].read(sample, tmp_path)
+        except Hy3DError:
+            continue
+        with Image.open(io.BytesIO(sample)) as image:
+            found.add(image.format)
+    assert set(FORMATS) - {"DIB"} <= found, "DIB is BMP without its first header"
+
+
 def _raises(error):
     def read(data, folder):
         raise error
@@ -75,7 +90,21 @@ def test_a_hang_is_a_finding(monkeypatch, tmp_path):
             pass
 
     monkeypatch.setitem(TARGETS, "new", Target(lambda: [b"good"], read))
-    assert hostile.try_one("new", 1, 1, tmp_path, [b"good"]) == "longer than 1 s"
+    assert hostile.try_one("new", 1, 1, tmp_path, [b"good"]) == hostile.TOO_SLOW
+
+
+def test_what_was_too_slow_once_is_tried_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(hostile, "SECONDS", 1)
+    tries = []
+
+    def read(data, folder):
+        tries.append(data)
+        while len(tries) == 1:
+            pass
+
+    monkeypatch.setitem(TARGETS, "new", Target(lambda: [b"good"], read))
+    assert hostile.try_one("new", 1, 1, tmp_path, [b"good"]) == hostile.READ
+    assert len(tries) == 2 and tries[0] == tries[1]
 
 
 def test_a_crash_costs_one_input_and_is_counted(tmp_path):

@@ -13,7 +13,10 @@ sys.path[0] = str(Path(__file__).parents[2])
 import numpy as np  # noqa: E402
 
 from hy3dgen.errors import InvalidMeshError  # noqa: E402
+from hy3dgen.worker import server  # noqa: E402
 from hy3dgen.worker.server import Server  # noqa: E402
+
+TIDIED = []
 
 
 def echo(params, arrays, context):
@@ -69,6 +72,12 @@ def knots(params, arrays, context):
     return {"found": found}, {}
 
 
+def tidied(params, arrays, context):
+    """Whether the worker has tidied up since the last task of this kind."""
+    found, TIDIED[:] = list(TIDIED), []
+    return {"times": len(found)}, {}
+
+
 def previews(params, arrays, context):
     for step in range(params["count"]):
         context.preview({"step": np.full(4, step, np.int32)})
@@ -95,7 +104,21 @@ def chatter(params, arrays, context):
 
 
 if __name__ == "__main__":
-    tasks = (echo, noisy, fail, steps, knots, previews, stubborn, bad_values, large, chatter)
+    give_back = server.give_back_freed
+    server.give_back_freed = lambda: TIDIED.append(give_back())
+    tasks = (
+        echo,
+        noisy,
+        fail,
+        steps,
+        knots,
+        tidied,
+        previews,
+        stubborn,
+        bad_values,
+        large,
+        chatter,
+    )
     Server(
         {task.__name__: task for task in tasks}, {"generate": "there is no torch here"}, "cpu"
     ).serve()

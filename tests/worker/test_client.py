@@ -151,6 +151,22 @@ def test_an_idle_worker_looks_for_garbage(client):
     wait_until(lambda: time.sleep(0.5) or client.run("knots").values["found"] == 0, 20)
 
 
+def test_a_worker_that_is_never_idle_tidies_up_all_the_same(client):
+    """Else what it holds at most depends on how the threads of the two happened to run."""
+    client.run("tidied")
+    client.submit("steps", {"count": 5, "seconds": 0.02})
+    requests = [client.submit("tidied") for _ in range(10)]
+    results = {}
+
+    def all_there():
+        new = (event for event in client.poll() if isinstance(event, Result))
+        results.update({event.request: event.values for event in new})
+        return requests[-1] in results
+
+    wait_until(all_there, 10)
+    assert [results[request]["times"] for request in requests] == [2] + 9 * [1]
+
+
 def test_cancel_between_steps_takes_less_than_half_a_second(client):
     request = client.submit("steps", {"count": 1000, "seconds": 0.1})
     wait_until(client.poll, 5)

@@ -210,10 +210,15 @@ class CrossAttentionDecoder(nn.Module):
                 return fused_query(self, folded, projected, queries)
         return self.plain_query(projected, queries, query_embeddings)
 
-    def activation_bytes(self) -> int:
-        """About what `query` holds for a point in half precision."""
+    def activation_bytes(self, projected: KeysValues) -> int:
+        """About what `query` holds for a point in half precision.
+
+        Kernels hold the hidden layer of few points only. Whether they will be used is found out
+        here, so that the first call is cut into the same chunks as every later one.
+        """
         inner, hidden = self.query_proj.out_features, self.cross_attn_decoder.mlp.c_fc.out_features
-        return 2 * (6 * inner + (0 if self._fused.in_use else 2 * hidden))
+        fused = self._fused.weights(self, projected) is not None
+        return 2 * (6 * inner + (0 if fused else 2 * hidden))
 
     def plain_query(
         self,

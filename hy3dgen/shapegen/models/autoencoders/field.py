@@ -31,7 +31,7 @@ def chunk_limit(device: torch.device) -> int:
     return _CPU_CHUNK if device.type == "cpu" else sys.maxsize
 
 
-def busy_chunk(geo_decoder: Any, device: torch.device) -> int:
+def busy_chunk(geo_decoder: Any, projected: Any, device: torch.device) -> int:
     """Points that keep a CUDA GPU busy within a bounded share of its free memory; else 0.
 
     At least two pieces, which fit nearly everywhere.
@@ -39,7 +39,7 @@ def busy_chunk(geo_decoder: Any, device: torch.device) -> int:
     needed = getattr(geo_decoder, "activation_bytes", None)
     if device.type != "cuda" or needed is None:
         return 0
-    return min(_CUDA_CHUNK_BYTES, usable_memory(device) // 4) // needed()
+    return min(_CUDA_CHUNK_BYTES, usable_memory(device) // 4) // needed(projected)
 
 
 def power_of_two(count: int) -> int:
@@ -69,7 +69,7 @@ class Field:
         self.device = latents.device
         low, high = box_corners(bounds)
         self.low, self.high = torch.from_numpy(low), torch.from_numpy(high)
-        busy = busy_chunk(geo_decoder, latents.device)
+        busy = busy_chunk(geo_decoder, self.projected, latents.device)
         self.num_chunks = max(min(num_chunks, chunk_limit(latents.device)), busy)
         # cuDNN's attention spends some 50 ms on every number of points that it has not seen yet.
         self.pads = latents.device.type == "cuda"

@@ -159,11 +159,6 @@ class FusedQuery:
         self._key: Any = None
         self._folded: FoldedWeights | None = None
 
-    @property
-    def in_use(self) -> bool:
-        """Whether the last call went by kernels, which hold the hidden layer of few points only."""
-        return self._folded is not None
-
     def weights(self, decoder: Any, projected: Any) -> FoldedWeights | None:
         """None where the plain way is to be gone."""
         values = projected.values
