@@ -12,7 +12,7 @@
 // and it costs more by then, it goes back into the queue. Sums of quadrics never cost less than
 // their parts, so the price of before is a lower bound and nothing cheaper is overlooked.
 //
-// What a collapse must keep is in region.h.
+// What a collapse must keep is in merger.h.
 //
 // Source: Garland & Heckbert, Surface simplification using quadric error metrics, 1997 (quadrics
 // by area, border planes).
@@ -47,7 +47,7 @@ constexpr double STUCK_BELOW = 0.02;
 // Rounds over every edge before we believe that parts and holes allow no fewer faces.
 constexpr int MAX_EXHAUSTED = 64;
 // Tried in this order: the next when the one before lets too few collapses through.
-constexpr Limits USUAL = {0.2, 2.5e-5};
+constexpr Limits USUAL = {0.2, 1e-7};
 constexpr Limits THIN_FACES = {0.2, 1e-9};
 constexpr Limits LAST_RESORT = {0.0, 1e-12};
 
@@ -150,7 +150,7 @@ private:
             });
             size_t removed = 0;
             for (size_t r = 0; r < region_count_; r++) {
-                removed += regions_[r].removed;
+                removed += regions_[r].removed();
                 if (regions_[r].stamp() > surface_.stamp) surface_.stamp = regions_[r].stamp();
             }
             if (status == HY3D_OK) status = surface_.compact(threads_, progress_);
@@ -252,7 +252,7 @@ private:
         });
         removed = 0;
         for (size_t r = 0; r < region_count_; r++) {
-            removed += regions_[r].removed;
+            removed += regions_[r].removed();
             if (regions_[r].stamp() > surface_.stamp) surface_.stamp = regions_[r].stamp();
         }
         return status;
