@@ -29,6 +29,8 @@ constexpr double MIN_UPRIGHT = 0.2;
 struct Limits {
     double min_cosine;  // between a face's normals before and after
     double min_shape;   // area^2 over squared sum of squared edges; 0.083 if equilateral
+    double upright;     // cosine between a face's normal and the input's around, from where on a face
+                        // that is no sliver is good whatever it was: saves a look; above 1: none is
 };
 
 // Twice the area vector of a triangle, and its squared length over the squared sum of its squared
@@ -213,19 +215,25 @@ private:
     bool spoils_faces(const Array<Wing>& wings, int32_t u, int32_t v, Vec3 at, Vec3 up,
                       const Limits& limits) const {
         const Vec3 from = position(u);
+        const bool looks_ahead = limits.upright < 1;
         for (size_t k = 0; k < wings.size(); k++) {
             const Wing& wing = wings[k];
             if (wing.a == v || wing.b == v) continue;
             const Vec3 b = position(wing.a), c = position(wing.b);
-            const Shape before(from, b, c), after(at, b, c);
+            const Shape after(at, b, c);
             if (!(after.area2 > 0)) return true;
+            const Vec3 ups = up + surface_->vertices[wing.a].up.vector() +
+                             surface_->vertices[wing.b].up.vector();
+            const double now = dot(after.normal, ups);
+            if (looks_ahead && now > 0 && after.area2 > SLIVER * after.edges2 &&
+                now * now > limits.upright * limits.upright * after.area2 * squared(ups))
+                continue;
+            const Shape before(from, b, c);
             if (after.area2 < limits.min_shape * after.edges2 &&
                 after.area2 * before.edges2 < before.area2 * after.edges2 &&
                 is_worst(after))
                 return true;
-            const Vec3 ups = up + surface_->vertices[wing.a].up.vector() +
-                             surface_->vertices[wing.b].up.vector();
-            const double now = dot(after.normal, ups), then = dot(before.normal, ups);
+            const double then = dot(before.normal, ups);
             // Noise turns slivers over; as long as they are left, they may not become more.
             if (now < 0 && before.area2 < SLIVER * before.edges2 && after.area2 > before.area2 &&
                 limits.min_cosine > 0)

@@ -95,10 +95,10 @@ public:
         return HY3D_OK;
     }
 
-    // Counts the prices of a few edges.
-    Status sample_prices(uint32_t histogram[BUCKETS]) {
+    // Counts the prices of the edges around one in so many vertices.
+    Status sample_prices(int32_t part, uint32_t histogram[BUCKETS]) {
         if (!merged_.resize_zeroed(static_cast<size_t>(end_ - begin_))) return HY3D_OUT_OF_MEMORY;
-        for (int32_t u = begin_; u < end_; u += SAMPLED_PART) {
+        for (int32_t u = begin_; u < end_; u += part) {
             const size_t count = price_around(u);
             for (size_t i = 0; i < count; i++)
                 __atomic_add_fetch(&histogram[bucket_of(costs_[i])], 1, __ATOMIC_RELAXED);
@@ -107,7 +107,7 @@ public:
     }
 
     // Goes through the vertices as they come, or through `part` of them, and merges each with the
-    // neighbour for which that costs least, if both are as they were at first and the price is below
+    // neighbour that lies nearest to its planes, if both are as they were at first and the price is below
     // `end`, until `budget` faces are gone.
     template <typename Report>
     Status thin(uint32_t end, double part, size_t budget, const Limits& limits, uint32_t stamp,
@@ -123,16 +123,13 @@ public:
             due -= 1;
             if (!merger_.gather_first(u)) return HY3D_OUT_OF_MEMORY;
             if (!inside(merger_.around_first())) continue;
-            const size_t count = price_around(u);
-            size_t best = count;
-            float least = INFINITY;
-            for (size_t i = 0; i < count; i++)
-                if (costs_[i] < least) least = costs_[best = i];
-            if (best == count || bucket_of(least) >= end) continue;
-            const int32_t v = ends_[best];
+            const int32_t v = nearest_to_planes(u);
+            if (v < 0) continue;
+            Vec3 at;
+            const double cost = price(surface_->vertices[u], surface_->vertices[v], tail_, at);
+            if (bucket_of(static_cast<float>(cost)) >= end) continue;
             if (!merger_.gather_second(v)) return HY3D_OUT_OF_MEMORY;
             if (!inside(merger_.around_second()) || !merger_.keeps_topology(u, v)) continue;
-            const Vec3 at = batch_.place(best, surface_->vertices[u], surface_->vertices[v]);
             if (merger_.merge_unless_spoilt(u, v, at, limits)) merged_[u - begin_] = 1;
         }
         return HY3D_OK;
@@ -144,14 +141,31 @@ public:
     uint32_t stamp() const { return merger_.stamp(); }
 
 private:
-    static constexpr int32_t SAMPLED_PART = 16;  // one in so many vertices
-
     // Whether the kinds of two vertices allow to merge them; the edge between them leaves from `corner`.
     bool may_merge(const Vertex& from, const Vertex& to, int32_t corner) const {
         if (from.kind + to.kind == 2 * CORNER) return false;
         // Not between two curves, or two places of one.
         return !surface_->curves.size() || !from.kind || !to.kind || surface_->on_curve(corner) ||
                (from.irregular && to.irregular);
+    }
+
+    // Of u's neighbours that are as they were, the one that lies nearest to the planes of u: a look at
+    // their places alone, so that no other quadric is read; -1 if there is none.
+    int32_t nearest_to_planes(int32_t u) const {
+        const Vertex& from = surface_->vertices[u];
+        const Array<Wing>& around = merger_.around_first();
+        int32_t best = -1;
+        double least = INFINITY;
+        for (size_t k = 0; k < around.size(); k++) {
+            const int32_t v = around[k].a;
+            const Vertex& to = surface_->vertices[v];
+            const double cost = from.quadric.at(to.position);
+            if (!(cost < least) || merged_[v - begin_] || !may_merge(from, to, around[k].corner))
+                continue;
+            least = cost;
+            best = v;
+        }
+        return best;
     }
 
     // Prices the edges from u to vertices that are as they were, up to a number; fills `ends_` and
