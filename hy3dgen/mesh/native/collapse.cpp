@@ -12,7 +12,7 @@
 // and it costs more by then, it goes back into the queue. Sums of quadrics never cost less than
 // their parts, so the price of before is a lower bound and nothing cheaper is overlooked.
 //
-// What a collapse must keep is in region.h.
+// What a collapse must keep is in merger.h.
 //
 // Source: Garland & Heckbert, Surface simplification using quadric error metrics, 1997 (quadrics
 // by area, border planes).
@@ -41,15 +41,18 @@ constexpr double LAST_PART = 0.15, LAST_HASTY_PART = 0.1;
 // times the wanted faces. Only edges below a quantile of the prices are taken: at a few times the wanted
 // faces what counts is to take any, close to them, which. A round removes at most half of the faces.
 constexpr double THIN_TO = 1.2, QUANTILE_PER_FOLD = 0.25, MOST_QUANTILE = 0.8, MOST_THINNED = 0.38;
+constexpr size_t SAMPLED_VERTICES = 3000;  // at least so many tell the quantile
 constexpr size_t SLOW_PART = 8;  // and less than this part of them is not worth another
 // A round that collapses less than this part of what it tried counts as stuck.
 constexpr double STUCK_BELOW = 0.02;
 // Rounds over every edge before we believe that parts and holes allow no fewer faces.
 constexpr int MAX_EXHAUSTED = 64;
 // Tried in this order: the next when the one before lets too few collapses through.
-constexpr Limits USUAL = {0.2, 2.5e-5};
-constexpr Limits THIN_FACES = {0.2, 1e-9};
-constexpr Limits LAST_RESORT = {0.0, 1e-12};
+constexpr Limits USUAL = {0.2, 1e-7, 2};
+constexpr Limits THIN_FACES = {0.2, 1e-9, 2};
+constexpr Limits LAST_RESORT = {0.0, 1e-12, 2};
+// For the rounds that merge each vertex with a neighbour.
+constexpr Limits WHILE_THINNING = {0.2, 1e-7, 0.7};
 
 class Collapser {
 public:
@@ -128,8 +131,10 @@ private:
             Status status = split(false, round % 2 == 1);
             if (status != HY3D_OK) return status;
             if (!histogram_.resize_zeroed(BUCKETS)) return HY3D_OUT_OF_MEMORY;
+            const int32_t sampled_part =
+                1 + static_cast<int32_t>(surface_.vertices.size() / SAMPLED_VERTICES);
             status = for_each_region(
-                [&](Region& region) { return region.sample_prices(histogram_.data()); });
+                [&](Region& region) { return region.sample_prices(sampled_part, histogram_.data()); });
             if (status != HY3D_OK) return status;
             size_t all = 0;
             for (const uint32_t count : histogram_) all += count;
@@ -144,13 +149,13 @@ private:
                                      static_cast<double>(surface_.vertices.size());
                 const double budget = share * (alive - target) - MAX_SHEETS;
                 return region.thin(end, part < 1 ? part : 1,
-                                   budget > 0 ? static_cast<size_t>(budget) : 0, USUAL, stamp, [&](size_t) {
+                                   budget > 0 ? static_cast<size_t>(budget) : 0, WHILE_THINNING, stamp, [&](size_t) {
                     return progress_.report(share_done(0));
                 });
             });
             size_t removed = 0;
             for (size_t r = 0; r < region_count_; r++) {
-                removed += regions_[r].removed;
+                removed += regions_[r].removed();
                 if (regions_[r].stamp() > surface_.stamp) surface_.stamp = regions_[r].stamp();
             }
             if (status == HY3D_OK) status = surface_.compact(threads_, progress_);
@@ -252,7 +257,7 @@ private:
         });
         removed = 0;
         for (size_t r = 0; r < region_count_; r++) {
-            removed += regions_[r].removed;
+            removed += regions_[r].removed();
             if (regions_[r].stamp() > surface_.stamp) surface_.stamp = regions_[r].stamp();
         }
         return status;
@@ -276,11 +281,16 @@ private:
     Array<uint32_t> histogram_;
 };
 
-// A face's unit normal and area.
+// A face's unit normal and area; short, as there is one for each face at once.
 struct Plane {
-    Vec3 normal;
-    double area;
+    float x, y, z, area;
+    Vec3 normal() const { return {x, y, z}; }
 };
+
+Plane short_plane(Vec3 normal, double area) {
+    return {static_cast<float>(normal.x), static_cast<float>(normal.y),
+            static_cast<float>(normal.z), static_cast<float>(area)};
+}
 
 // Adds the planes of the faces, and sets where up is.
 Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) {
@@ -294,7 +304,7 @@ Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) 
             const Vec3 normal = cross(surface.vertices[face.v[1]].position - a,
                                       surface.vertices[face.v[2]].position - a);
             const double doubled = sqrt(squared(normal));
-            planes[f] = doubled > 1e-30 ? Plane{(1 / doubled) * normal, doubled / 2} : Plane{};
+            planes[f] = doubled > 1e-30 ? short_plane((1 / doubled) * normal, doubled / 2) : Plane{};
         }
     });
     if (!progress.report(0)) return HY3D_CANCELLED;
@@ -307,9 +317,10 @@ Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) 
             double area = 0;
             for (int32_t c = vertex.corner; c >= 0; c = surface.next[c]) {
                 const Plane& plane = planes[c / 3];
-                around.add_plane(plane.normal, vertex.position, plane.area / 3);
-                normals = normals + plane.area * plane.normal;
-                area += plane.area;
+                const double weight = static_cast<double>(plane.area);
+                around.add_plane(plane.normal(), vertex.position, weight / 3);
+                normals = normals + weight * plane.normal();
+                area += weight;
             }
             vertex.quadric.add(around);
             if (area > 0) vertex.up.set((1 / area) * normals);
