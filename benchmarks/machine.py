@@ -5,6 +5,8 @@ import os
 import platform
 from pathlib import Path
 
+import torch
+
 
 def processor_name() -> str:
     """The processor's name as the system tells it, and how many cores this process may use."""
@@ -16,3 +18,12 @@ def processor_name() -> str:
                 name = line.partition(":")[2].strip()
                 break
     return f"{name}, {os.cpu_count()} cores"
+
+
+def recordings_bytes() -> int:
+    """What recorded calls hold of a GPU besides what torch counts as allocated."""
+    return sum(
+        segment["total_size"] - segment["allocated_size"]
+        for segment in torch.cuda.memory_snapshot()
+        if tuple(segment.get("segment_pool_id", (0, 0))) != (0, 0)
+    )

@@ -32,7 +32,7 @@ from .log import logger
 from .offload import Offload
 from .pipeline_placing import Placing
 from .pipeline_steps import Steps
-from .residency import Residency, needed_limit
+from .residency import Residency, host_first, needed_limit
 from .settings import instantiate_from_config
 
 _SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
@@ -127,14 +127,17 @@ class PipelineParts(Placing, Steps):
         )
         with torch.device("meta"):
             parts = {name: instantiate_from_config(config[name]) for name in state}
-        place = device
+        places = dict.fromkeys(_NETWORKS, device)
         if device.type == "cuda" and "conditioner" in parts:
-            max_memory = needed_limit([parts[n].to(dtype) for n in _NETWORKS], device, max_memory)
-            place = device if max_memory is None else torch.device("cpu")
+            networks = [parts[name].to(dtype) for name in _NETWORKS]
+            max_memory = needed_limit(networks, device, max_memory)
+            places |= dict.fromkeys(host_first(networks, max_memory), torch.device("cpu"))
+        place = places["vae"]
         parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype, place)
         for name in ("model", "conditioner"):
             if name in state:
-                load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, place)
+                file = f"{weights} ({name})"
+                load_strictly(parts[name], state[name], file, dtype, places[name])
         if "conditioner" not in parts:
             parts["conditioner"] = instantiate_from_config(config["conditioner"])
             logger.warning(

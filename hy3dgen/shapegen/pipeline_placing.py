@@ -4,6 +4,7 @@
 Part of `pipeline_parts.PipelineParts`, which makes the attributes used here.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from .models.autoencoders.flash_vdm import FlashVDMVolumeDecoding
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
 from .quantised import quantise_blocks
-from .residency import Residency, least_limit
+from .residency import Residency, least_limit, usual_plan
 from .several_devices import SpreadDecoder, SpreadDenoiser, replica
 
 
@@ -51,22 +52,32 @@ class Placing:
             self.device = pick_device(device)
         if dtype is not None:
             self.dtype = pick_dtype(dtype, self.device)
-        limited = self.max_memory is not None and self.device.type == "cuda"
+        limited = self._limit is not None and self.device.type == "cuda"
         for network in (self.vae, self.model, self.conditioner):
-            network.to(device="cpu" if limited else self.device, dtype=self.dtype)
+            network.to(dtype=self.dtype)
         if limited:
+            for network in (self.vae, self.model, self.conditioner):
+                network.to("cpu")
             self._keep_within()
+        else:
+            self._place_as_usual()
 
     def set_max_memory(self, max_memory: float | None) -> None:
-        """Hold no more than so many bytes of a CUDA GPU from now on; None: no limit.
+        """Hold no more than so many bytes of a CUDA GPU from now on.
 
         The fastest way within it is taken: weights that a picture needs once come from pinned host
-        memory when they are needed, the encoder's first; with less, the denoiser is not recorded
-        (`enable_cuda_graphs`), then its blocks are there for the time of denoising only, and with
-        very little some come anew at every step. Reckoned for one picture at a resolution of 384.
-        Latents are those without a limit, to the last bit. During calls torch gives back what it
-        keeps for later; what the driver itself holds comes on top, some hundred megabytes.
-        Elsewhere than on a CUDA GPU only `get_optimal_settings` takes notice.
+        memory when they are needed, the encoder's and the VAE's first; with less, calls are not
+        recorded (`enable_cuda_graphs`), then the denoiser's blocks are there for the time of
+        denoising only, and with very little some come anew at every step. Reckoned for one picture
+        at a resolution of 384. Latents are those without a limit, to the last bit. During calls
+        torch gives back what it keeps for later; what the driver itself holds comes on top, some
+        hundred megabytes. Elsewhere than on a CUDA GPU only `get_optimal_settings` takes notice.
+
+        Parameters
+        ----------
+        max_memory : bytes. None, the default: no limit; but where a device reads main memory at
+            40 GB/s or more, and 3 GB then do, the encoder and the VAE's blocks come from there, as
+            that takes some ten milliseconds a picture. `math.inf`: all weights stay on the device.
 
         Raises
         ------
@@ -119,9 +130,28 @@ class Placing:
             quantise_blocks(getattr(self, name), kind, self.device)
         self.to(self.device)
 
+    @property
+    def _limit(self) -> float | None:
+        """In bytes, if there is one."""
+        return None if self.max_memory in (None, math.inf) else self.max_memory
+
     def _keep_within(self) -> None:
         networks = (self.conditioner, self.model, self.vae)
-        self._offload = Residency(*networks, self.device, self.max_memory)
+        self._offload = Residency(*networks, self.device, self._limit)
+
+    def _place_as_usual(self) -> None:
+        """All weights on the device, but for those of the usual plan."""
+        networks = (self.conditioner, self.model, self.vae)
+        plan = None
+        if self.device.type == "cuda" and self.max_memory is None:
+            plan = usual_plan(*networks)
+        if plan is not None:
+            self._offload = Residency(*networks, self.device, None, plan=plan)
+            if self._offload.reads_fast:
+                return
+            self._end_offload()
+        for network in networks:
+            network.to(self.device)
 
     def _end_offload(self) -> None:
         if self._offload is not None:
@@ -202,6 +232,10 @@ class Placing:
         if device is None:
             self._second = None
             return
+        if isinstance(self._offload, Residency) and self._offload.limit is None:
+            self._end_offload()
+            for network in (self.conditioner, self.model, self.vae):
+                network.to(self.device)
         if self._offload is not None and self._offload.moves:
             raise InvalidSettingError(
                 "a second device cannot share the work while weights move between this one and "
@@ -231,14 +265,15 @@ class Placing:
 
     def _recorded(self, network: nn.Module) -> Any:
         """The network by recordings, or itself where those are of no use."""
-        return self._recordings.of(network) if self._graphs_work(network) else network
+        if not self._graphs_work():
+            return network
+        before = None if self._offload is None else self._offload.before(network)
+        return self._recordings.of(network, before)
 
-    def _graphs_work(self, network: nn.Module) -> bool:
+    def _graphs_work(self) -> bool:
         if self.device.type != "cuda" or not self._use_graphs:
             return False
-        if self._offload is None:
-            return True
-        return network is self.model and self._offload.keeps_denoiser
+        return self._offload is None or self._offload.records
 
     def _forget_recordings(self) -> None:
         self._recordings, self._second_recordings = Recordings(), Recordings()
@@ -251,9 +286,13 @@ class Placing:
     def _renew_offload(self, start: bool = False) -> None:
         if self._offload is None and not start:
             return
+        usual = isinstance(self._offload, Residency) and not start
         self._end_offload()
-        if self.max_memory is not None:
+        if self._limit is not None:
             self._keep_within()
+            return
+        if usual:
+            self._place_as_usual()
             return
         self._offload = Offload((self.conditioner, self.model, self.vae), self.device)
 

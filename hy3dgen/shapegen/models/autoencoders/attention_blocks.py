@@ -213,7 +213,9 @@ class CrossAttentionDecoder(nn.Module):
     def activation_bytes(self) -> int:
         """About what `query` holds for a point in half precision."""
         inner, hidden = self.query_proj.out_features, self.cross_attn_decoder.mlp.c_fc.out_features
-        return 2 * (6 * inner + (0 if self._fused.in_use else 2 * hidden))
+        if self._fused.in_use:
+            return 2 * (6 if self.enable_ln_post else 3) * inner
+        return 2 * (6 * inner + 2 * hidden)
 
     def plain_query(
         self,

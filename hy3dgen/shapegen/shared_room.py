@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights that a picture needs once, in turns in one piece of device memory.
+
+A chain is a row of units used one after the other, such as the blocks of a transformer. Its units
+always come to the same places of the room, so calls of its network can be recorded with the copies
+in them. As many as there are places come beforehand, each of the others once the one in its place
+was used; so copies run beside what the device computes. Values are those they had, to the last
+bit. Knows nothing about which network it is.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from .moving_weights import Unit, ordinary_tensors
+
+
+class SharedRoom:
+    """Bytes of the device, and the chains that take turns in them."""
+
+    def __init__(self, copies: Any, size: int) -> None:
+        self.copies = copies
+        with ordinary_tensors():
+            self.bytes: Tensor = copies.device_room(size)
+        self.guests: list[Guest] = []
+
+
+class Guest:
+    """A chain that lies in a room while it is its turn, and in host memory for good.
+
+    Parameters
+    ----------
+    units : the room has space for two of the largest, if there are two
+    """
+
+    def __init__(self, units: Sequence[Unit], room: SharedRoom) -> None:
+        self._room, self._copies = room, room.copies
+        self._units = list(units)
+        self._step = max(unit.size for unit in units)
+        self._places = min(len(room.bytes) // self._step, len(units))
+        self._modules = {id(unit.module) for unit in units}
+        self._homes: list[Tensor] = []
+        with ordinary_tensors():
+            for number, unit in enumerate(units):
+                home = self._copies.host_room(unit.size)
+                unit.pack(home)
+                self._homes.append(home)
+                unit.lie_in(self._part(number))
+        self._arrived: list[Any] = [None] * len(units)
+        self._lying = [-1] * self._places  # the unit in each place, or on its way there
+        self._hooks = []
+        for number, unit in enumerate(units):
+            before = unit.module.register_forward_pre_hook(lambda *_, n=number: self._enter(n))
+            after = unit.module.register_forward_hook(lambda *_, n=number: self._leave(n))
+            self._hooks += [before, after]
+        room.guests.append(self)
+
+    def belongs_to(self, network: nn.Module) -> bool:
+        """Whether the chain's modules are those of a network."""
+        return any(id(module) in self._modules for module in network.modules())
+
+    def bring(self) -> None:
+        """Begin to bring those of the first units that are not there; it is this chain's turn."""
+        for number in range(self._places):
+            self._copy(number)
+
+    def arrive(self) -> None:
+        """Before a recorded call: what is computed from now on comes after these copies."""
+        self.bring()
+        for done in self._arrived[: self._places]:
+            self._copies.wait(done)
+        for number in range(self._places, len(self._units)):  # the recording has these copies
+            self._lying[number % self._places] = number
+
+    def bytes_per_second(self) -> float:
+        """How fast the first units come; they are there afterwards."""
+        self._lying = [-1] * self._places
+        self._copies.finish()
+        start = time.perf_counter()
+        self.bring()
+        self._copies.finish()
+        return sum(map(len, self._homes[: self._places])) / (time.perf_counter() - start)
+
+    def remove(self) -> None:
+        """Stop watching; the weights then are in host memory."""
+        for hook in self._hooks:
+            hook.remove()
+        self._copies.finish()
+        with ordinary_tensors():
+            for unit, home in zip(self._units, self._homes, strict=True):
+                unit.lie_in(home)
+        self._room.guests.remove(self)
+
+    def _part(self, number: int) -> Tensor:
+        start = number % self._places * self._step
+        return self._room.bytes[start : start + self._units[number].size]
+
+    def _copy(self, number: int) -> None:
+        place = number % self._places
+        if self._lying[place] == number:
+            return
+        start = place * self._step
+        for other in self._room.guests:
+            if other is not self:
+                other._lose(start, start + self._step)
+        self._lying[place] = number
+        self._begin(number)
+
+    def _begin(self, number: int) -> None:
+        self._arrived[number] = self._copies.begin(self._part(number), self._homes[number])
+
+    def _lose(self, start: int, stop: int) -> None:
+        """Another chain's unit comes to these bytes."""
+        for place in range(start // self._step, min(-(-stop // self._step), self._places)):
+            self._lying[place] = -1
+
+    def _enter(self, number: int) -> None:
+        recording = self._copies.is_recording()
+        if number == 0 and not recording:
+            self.bring()
+        if number >= self._places or not recording:  # a recording begins when the first are there
+            self._copies.wait(self._arrived[number])
+
+    def _leave(self, number: int) -> None:
+        following = number + self._places
+        if following >= len(self._units):
+            return
+        if self._copies.is_recording():  # what lies where is not changed by that
+            self._begin(following)
+        else:
+            self._copy(following)
