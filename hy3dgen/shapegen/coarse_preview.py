@@ -31,8 +31,8 @@ class CleanLatents:
     def after_step(self, index: int, outputs: Any) -> Tensor | None:
         """The latents at time 1 as seen after step `index`; None before there are two of them."""
         sample = outputs.prev_sample
-        if not self._times:  # once, as to ask a device is to wait for it
-            self._times = self._scheduler.sigmas.tolist()
+        if not self._times:
+            self._times = self._scheduler.times()
         time = self.time = self._times[index + 1]
         before, self._before = self._before, (time, sample)
         if hasattr(outputs, "pred_original_sample"):

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -81,6 +82,7 @@ class PipelineParts(Placing, Steps):
         self._use_graphs = True
         self._recordings, self._second_recordings = Recordings(), Recordings()
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
+        self._preview_costs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._folder: Path | None = None  # of the config, if there was one
         self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
         for name in _SAGE_SWITCHES:

@@ -253,7 +253,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             watchers.append(StepWatch(saving, self.vae))
         if preview is not None:
             clock = synchronised_clock(self.device)
-            watchers.append(Previews(self.vae, preview, bounds, clock=clock))
+            costs = self._preview_costs.setdefault(self.vae, [])
+            watchers.append(Previews(self.vae, preview, bounds, clock=clock, costs=costs))
         return watchers
 
 

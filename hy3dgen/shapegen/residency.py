@@ -117,6 +117,8 @@ class Residency:
         if self._steps is not None:
             self._steps.end()
             free_cached_memory(self.device)
+        for guest in self._guests:
+            guest.settle()
         self._bring(self._conditioner)
 
     def _bring(self, network: nn.Module) -> None:

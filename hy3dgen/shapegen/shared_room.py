@@ -3,9 +3,10 @@
 
 A chain is a row of units used one after the other, such as the blocks of a transformer. Its units
 always come to the same places of the room, so calls of its network can be recorded with the copies
-in them. As many as there are places come beforehand, each of the others once the one in its place
-was used; so copies run beside what the device computes. Values are those they had, to the last
-bit. Knows nothing about which network it is.
+in them; to whoever looks at them otherwise they are those in host memory. As many as there are
+places come beforehand, each of the others once the one in its place was used; so copies run beside
+what the device computes. Values are those they had, to the last bit. Knows nothing about which
+network it is.
 """
 
 import time
@@ -43,12 +44,12 @@ class Guest:
         self._modules = {id(unit.module) for unit in units}
         self._homes: list[Tensor] = []
         with ordinary_tensors():
-            for number, unit in enumerate(units):
+            for unit in units:
                 home = self._copies.host_room(unit.size)
                 unit.pack(home)
                 self._homes.append(home)
-                unit.lie_in(self._part(number))
         self._arrived: list[Any] = [None] * len(units)
+        self._inside: int | None = None  # the unit that is computed with
         self._lying = [-1] * self._places  # the unit in each place, or on its way there
         self._hooks = []
         for number, unit in enumerate(units):
@@ -83,15 +84,23 @@ class Guest:
         self._copies.finish()
         return sum(map(len, self._homes[: self._places])) / (time.perf_counter() - start)
 
+    def settle(self) -> None:
+        """After an error in a unit: its weights are those in host memory again."""
+        if self._inside is not None:
+            self._lie_in(self._inside, self._homes[self._inside])
+            self._inside = None
+
     def remove(self) -> None:
-        """Stop watching; the weights then are in host memory."""
+        """Stop watching; the weights are in host memory."""
         for hook in self._hooks:
             hook.remove()
         self._copies.finish()
-        with ordinary_tensors():
-            for unit, home in zip(self._units, self._homes, strict=True):
-                unit.lie_in(home)
+        self.settle()
         self._room.guests.remove(self)
+
+    def _lie_in(self, number: int, room: Tensor) -> None:
+        with ordinary_tensors():
+            self._units[number].lie_in(room)
 
     def _part(self, number: int) -> Tensor:
         start = number % self._places * self._step
@@ -122,8 +131,12 @@ class Guest:
             self.bring()
         if number >= self._places or not recording:  # a recording begins when the first are there
             self._copies.wait(self._arrived[number])
+        self.settle()
+        self._inside = number
+        self._lie_in(number, self._part(number))
 
     def _leave(self, number: int) -> None:
+        self.settle()
         following = number + self._places
         if following >= len(self._units):
             return
