@@ -101,7 +101,6 @@ def settled(pipeline: Any, limit: float | str | None) -> dict[str, Any]:
     return {
         "limit_mb": None if limit is None else int(pipeline.max_memory) >> 20,
         "planned_mb": plan.peak >> 20,
-        "staying": plan.staying,
         "room_mb": plan.room >> 20,
         "visiting": len(plan.visiting),
         "passing": len(plan.passing),

@@ -2,13 +2,13 @@
 """Decides which weights stay on a device with little memory, and which come when they are needed.
 
 Arithmetic only, in bytes. In the order of what it costs: all weights stay; what a picture needs
-once (encoder, the VAE's blocks) takes turns in one room, and with less also the modulations of all
-times; calls are not recorded; the denoiser's blocks visit for the time of denoising; some of them
-come anew at every step.
+once (the encoder, modulations of all times, the VAE's blocks) takes turns in one room, the smaller
+the slower; calls are not recorded; the denoiser's blocks visit for the time of denoising; some of
+them come anew at every step.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidSettingError
@@ -25,8 +25,6 @@ class Needs:
     ----------
     fixed : weights that always stay
     once : units of the chains that are used once for a picture
-    urgent : the number of that one of them whose turn comes right after another's, so that its
-        units could not be brought beforehand
     steps : units of the chain that is used at every step
     condition, denoise, decode : what each stage works with
     recordings : what recorded calls hold
@@ -34,7 +32,6 @@ class Needs:
 
     fixed: int
     once: tuple[tuple[int, ...], ...]
-    urgent: int | None
     steps: tuple[int, ...]
     condition: int
     denoise: int
@@ -48,15 +45,13 @@ class Plan:
 
     Attributes
     ----------
-    staying : for each chain of `once`, whether it stays
-    room : bytes in which the others take turns; 0 if there are none
+    room : bytes in which the chains of `once` take turns; 0 if they stay
     visiting, passing : numbers of units of `steps` that are there while denoising, and that pass
         through slots at every step; the others stay
     peak : about what is needed at most
     recorded : whether the units of `steps` stay and there is memory for recorded calls
     """
 
-    staying: tuple[bool, ...]
     room: int = 0
     visiting: tuple[int, ...] = ()
     passing: tuple[int, ...] = ()
@@ -84,19 +79,15 @@ def plan_memory(needs: Needs, limit: float | None, filled: float = _FILLED) -> P
     everything = needs.fixed + sum(map(sum, needs.once)) + sum(needs.steps)
     peak = everything + _working(needs) + needs.recordings
     if limit is None or peak <= limit * filled:
-        return Plan(tuple(True for _ in needs.once), peak=int(peak))
+        return Plan(peak=int(peak))
     within = limit * filled
     keeping = needs.fixed + sum(needs.steps) + _working(needs)
     for recorded in (True, False):
-        for staying in _choices(needs):
-            guests = [chain for chain, stays in zip(needs.once, staying, strict=True) if not stays]
-            spare = within - keeping - (needs.recordings if recorded else 0)
-            spare -= sum(map(sum, needs.once)) - sum(map(sum, guests))
-            if guests and spare >= SLOTS * max(map(max, guests)):
-                room = int(min(spare, max(map(sum, guests))))
-                return Plan(staying, room, peak=int(within), recorded=recorded)
+        spare = within - keeping - (needs.recordings if recorded else 0)
+        if _slots(needs) and spare >= _slots(needs):
+            room = int(min(spare, max(map(sum, needs.once))))
+            return Plan(room, peak=int(within), recorded=recorded)
 
-    staying = tuple(not chain for chain in needs.once)
     base = needs.fixed + _slots(needs)
     room = within - base - needs.denoise
     visiting, passing = tuple(range(len(needs.steps))), ()
@@ -114,7 +105,7 @@ def plan_memory(needs: Needs, limit: float | None, filled: float = _FILLED) -> P
             f"max_memory is {limit / 1e9:.2f} GB, but this model needs about {least / 1e9:.2f} GB "
             "of the device; allow more, or choose a smaller model."
         )
-    return Plan(staying, _slots(needs), visiting, passing, peak, recorded=False)
+    return Plan(_slots(needs), visiting, passing, peak, recorded=False)
 
 
 def least_without_moving_steps(needs: Needs) -> int:
@@ -151,11 +142,3 @@ def _working(needs: Needs) -> int:
 def _slots(needs: Needs) -> int:
     """The smallest room for the chains used once, which are in use one at a time."""
     return SLOTS * max((max(chain, default=0) for chain in needs.once), default=0)
-
-
-def _choices(needs: Needs) -> Iterator[tuple[bool, ...]]:
-    """Which chains used once stay, the faster choice first."""
-    chains = range(len(needs.once))
-    if needs.urgent is not None:
-        yield tuple(number == needs.urgent or not needs.once[number] for number in chains)
-    yield tuple(not needs.once[number] for number in chains)

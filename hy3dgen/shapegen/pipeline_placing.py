@@ -4,8 +4,9 @@
 Part of `pipeline_parts.PipelineParts`, which makes the attributes used here.
 """
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ class Placing:
             self.device = pick_device(device)
         if dtype is not None:
             self.dtype = pick_dtype(dtype, self.device)
-        limited = self._limit is not None and self.device.type == "cuda"
+        limited = self.memory_limit is not None and self.device.type == "cuda"
         for network in (self.vae, self.model, self.conditioner):
             network.to(dtype=self.dtype)
         if limited:
@@ -131,13 +132,13 @@ class Placing:
         self.to(self.device)
 
     @property
-    def _limit(self) -> float | None:
-        """In bytes, if there is one."""
+    def memory_limit(self) -> float | None:
+        """`max_memory` in bytes, if that is a limit."""
         return None if self.max_memory in (None, math.inf) else self.max_memory
 
     def _keep_within(self) -> None:
         networks = (self.conditioner, self.model, self.vae)
-        self._offload = Residency(*networks, self.device, self._limit)
+        self._offload = Residency(*networks, self.device, self.memory_limit)
 
     def _place_as_usual(self) -> None:
         """All weights on the device, but for those of the usual plan."""
@@ -263,6 +264,13 @@ class Placing:
             copied = self._second_recordings.of(copied)
         return SpreadDenoiser(first, copied, where)
 
+    def _ask_times(self, guidance_scale: float) -> Callable[..., Any] | None:
+        """What the denoiser is asked for its schedule by, if not the network itself."""
+        times = getattr(self.scheduler, "times", None)
+        if not isinstance(self._offload, Residency) or times is None:
+            return None
+        return functools.partial(self._offload.time_values, (times(), guidance_scale))
+
     def _recorded(self, network: nn.Module) -> Any:
         """The network by recordings, or itself where those are of no use."""
         if not self._graphs_work():
@@ -288,7 +296,7 @@ class Placing:
             return
         usual = isinstance(self._offload, Residency) and not start
         self._end_offload()
-        if self._limit is not None:
+        if self.memory_limit is not None:
             self._keep_within()
             return
         if usual:

@@ -29,7 +29,7 @@ _SMALL = 64 << 20  # whatever else a stage needs for a moment
 # Tensors of the tokens' size that a stage holds at a time, and recorded calls for good.
 _ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS = 20, 44, 36
 _DECODED_BYTES = 5.5  # a point of a full grid
-_DECODER_CALL, _NARROW_CALL = 384 << 20, 300 << 20  # that one call of the geometry decoder holds
+_DECODER_CALL, _NARROW_CALL = 384 << 20, 240 << 20  # that one call of the geometry decoder holds
 # What is kept to without a limit, where that moves no more than the encoder and the VAE's blocks
 # and the device reads main memory fast enough for it to take little time.
 USUAL_LIMIT, _FAST_READING = 3e9, 40e9  # bytes; bytes a second
@@ -63,7 +63,7 @@ class Residency:
         if plan is None:
             plan = plan_memory(needs_of(conditioner, model, vae, once, steps), limit)
         self.plan = plan
-        turns = [units for units, stays in zip(once, plan.staying, strict=True) if not stays]
+        turns = once if plan.room else []
         moving = [unit for units in turns for unit in units]
         moving += [steps[number] for number in (*plan.visiting, *plan.passing)]
         free_cached_memory(device)
@@ -78,6 +78,7 @@ class Residency:
         self._steps = None
         if plan.visiting or plan.passing:
             self._steps = Chain(steps, plan.visiting, plan.passing, copies)
+        self._times: tuple[Any, Any] | None = None  # a schedule, and what it gave
         self._bring(self._conditioner)
 
     @property
@@ -99,6 +100,20 @@ class Residency:
     def reads_fast(self) -> bool:
         """Whether the device reads main memory fast enough to move weights without need."""
         return self._guests[0].bytes_per_second() > _FAST_READING
+
+    def time_values(self, schedule: Any, *arguments: Any) -> Any:
+        """The denoiser's `time_values`; of the last schedule they are known, if its weights are."""
+        modulations = [guest for guest in self._guests if isinstance(guest.first, Modulation)]
+        if not modulations:
+            return self._model.time_values(*arguments)
+        others = [part for part in self._model.children() if not isinstance(part, nn.ModuleList)]
+        weights = [weight for part in others for weight in part.parameters()]
+        weights += [weight for guest in modulations for weight in guest.parameters()]
+        state = [(w.data_ptr(), 0 if w.is_inference() else w._version) for w in weights]
+        key = schedule, arguments[-1], state
+        if self._times is None or self._times[0] != key:
+            self._times = key, self._model.time_values(*arguments)
+        return self._times[1]
 
     def use(self, network: nn.Module) -> None:
         """Begin to bring what the stage of a network needs; what only others need goes."""
@@ -143,8 +158,7 @@ def usual_plan(conditioner: nn.Module, model: nn.Module, vae: nn.Module) -> Plan
         plan = plan_memory(needs, USUAL_LIMIT, _USUALLY_FILLED)
     except InvalidSettingError:
         return None
-    kept = needs.urgent is None or plan.staying[needs.urgent]
-    return plan if plan.moves and plan.recorded and kept else None
+    return plan if plan.moves and plan.recorded else None
 
 
 def fits(networks: tuple[nn.Module, nn.Module, nn.Module], limit: float) -> bool:
@@ -211,9 +225,6 @@ def needs_of(
     return Needs(
         fixed=max(weights - moveable, 0) + _LIBRARIES,
         once=tuple(tuple(unit.size for unit in units) for units in once),
-        urgent=next(
-            (n for n, units in enumerate(once) if isinstance(units[0].module, Modulation)), None
-        ),
         steps=tuple(unit.size for unit in steps),
         condition=_ENCODER_TENSORS * tokens * widest * item + _SMALL,
         denoise=_STEP_TENSORS * row + _SMALL,

@@ -10,7 +10,7 @@ network it is.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -57,6 +57,16 @@ class Guest:
             after = unit.module.register_forward_hook(lambda *_, n=number: self._leave(n))
             self._hooks += [before, after]
         room.guests.append(self)
+
+    @property
+    def first(self) -> nn.Module:
+        """The module that is called first."""
+        return self._units[0].module
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All weights, in host memory."""
+        for unit in self._units:
+            yield from unit.module.parameters()
 
     def belongs_to(self, network: nn.Module) -> bool:
         """Whether the chain's modules are those of a network."""
@@ -129,6 +139,8 @@ class Guest:
         recording = self._copies.is_recording()
         if number == 0 and not recording:
             self.bring()
+        if not recording:
+            self._copy(number)  # where the order is another one
         if number >= self._places or not recording:  # a recording begins when the first are there
             self._copies.wait(self._arrived[number])
         self.settle()

@@ -18,7 +18,6 @@ MB = 1 << 20
 NEEDS = Needs(
     fixed=100 * MB,
     once=((25 * MB,) * 16, (12 * MB,) * 16, (57 * MB,) * 40),
-    urgent=1,
     steps=(48 * MB,) * 16 + (24 * MB,) * 32,
     condition=250 * MB, denoise=550 * MB, decode=800 * MB, recordings=300 * MB,
 )  # fmt: skip
@@ -27,9 +26,9 @@ ALL = NEEDS.fixed + sum(map(sum, NEEDS.once)) + sum(NEEDS.steps)
 
 def peak(plan, needs=NEEDS):
     """The most that a plan takes, reckoned anew from what it moves."""
-    stays = sum(sum(chain) for chain, stays in zip(needs.once, plan.staying, strict=True) if stays)
     steps_moving = sum(needs.steps[n] for n in (*plan.visiting, *plan.passing))
-    stays += needs.fixed + sum(needs.steps) - steps_moving
+    stays = needs.fixed + sum(needs.steps) - steps_moving
+    stays += 0 if plan.room else sum(map(sum, needs.once))
     visiting = sum(needs.steps[n] for n in plan.visiting)
     visiting += SLOTS * max((needs.steps[n] for n in plan.passing), default=0)
     recordings = needs.recordings if plan.recorded else 0
@@ -59,25 +58,17 @@ def test_what_is_used_once_goes_before_what_every_step_needs():
     least = least_without_moving_steps(NEEDS)
     plan = plan_memory(NEEDS, least)
     assert not plan.visiting and not plan.passing
-    assert not any(plan.staying) and plan.room >= SLOTS * 57 * MB
+    assert plan.room >= SLOTS * 57 * MB
     tighter = plan_memory(NEEDS, least - 2)
     assert not tighter.recorded and len(tighter.visiting) == len(NEEDS.steps)
 
 
-def test_a_little_too_little_moves_a_little():
+def test_the_room_is_what_the_limit_leaves():
     wanted = ALL + NEEDS.recordings + NEEDS.decode
-    plan = plan_memory(NEEDS, wanted / 0.94 - 320 * MB)
-    assert plan.staying == (False, True, False) and plan.room == sum(NEEDS.once[2])
-    tighter = plan_memory(NEEDS, wanted / 0.94 - 2400 * MB)
-    assert tighter.staying == plan.staying and 0 < tighter.room < sum(NEEDS.once[2])
-
-
-def test_what_could_not_be_brought_beforehand_stays_as_long_as_it_can():
-    plans = [plan_memory(NEEDS, gigabytes * 1e8) for gigabytes in range(20, 70)]
-    rooms = [plan.room for plan in plans if plan.recorded and plan.staying[1] and plan.moves]
-    assert rooms == sorted(rooms) and rooms[0] >= SLOTS * 57 * MB
-    gone = [plan for plan in plans if plan.recorded and not plan.staying[1]]
-    assert all(plan.room <= rooms[0] + sum(NEEDS.once[1]) for plan in gone)
+    assert plan_memory(NEEDS, wanted / 0.94 - 320 * MB).room == sum(NEEDS.once[2])
+    plans = [plan_memory(NEEDS, tenths * 1e8) for tenths in range(20, 70)]
+    rooms = [plan.room for plan in plans if plan.recorded and plan.moves]
+    assert rooms == sorted(rooms) and SLOTS * 57 * MB <= rooms[0] < rooms[-1]
 
 
 def test_the_part_that_may_be_filled_can_be_chosen():
