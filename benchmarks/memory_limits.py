@@ -134,12 +134,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--gigabytes", nargs="+", type=float, default=list(GIGABYTES))
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--dry-run", action="store_true", help="tiny networks and grids")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     device = pick_device(options.device)
     results: dict[str, Any] = {}
+    result = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
+        "dtype": str(default_dtype(device)).removeprefix("torch."),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "dry_run": options.dry_run,
+        "faces": FACES,
+        "models": results,
+    }
     for name in options.models:
         free()
         rows: dict[str, Any] = {}
@@ -148,7 +158,9 @@ def main() -> None:
         try:
             pipeline = random_pipeline(name, device, default_dtype(device), options.dry_run)
             settled(pipeline, math.inf)
-            rows["all weights stay"], *want = measure(pipeline, steps, resolution, None)
+            rows["all weights stay"], *want = measure(
+                pipeline, steps, resolution, None, options.repeats
+            )
             _show(name, "all weights stay", rows["all weights stay"])
         except Exception:
             traceback.print_exc()
@@ -159,25 +171,16 @@ def main() -> None:
             try:
                 plan = settled(pipeline, limit)
                 figures, latents, mesh = measure(
-                    pipeline, steps, resolution, pipeline.max_memory
-                )  # fmt: skip
+                    pipeline, steps, resolution, pipeline.memory_limit, options.repeats
+                )
                 rows[title] = plan | figures | compare(latents, mesh, want)
             except Exception as error:
                 traceback.print_exc()
                 rows[title] = {"error": f"{type(error).__name__}: {error}"[:300]}
             _show(name, title, rows[title])
+            if options.json:
+                options.json.write_text(json.dumps(result) + "\n", encoding="utf-8")
         del pipeline, want
-    result = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
-        "dtype": str(default_dtype(device)).removeprefix("torch."),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "dry_run": options.dry_run,
-        "faces": FACES,
-        "models": results,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(result) + "\n", encoding="utf-8")
 
 
 def _show(model: str, title: str, figures: dict[str, Any]) -> None:

@@ -77,8 +77,9 @@ class Placing:
         Parameters
         ----------
         max_memory : bytes. None, the default: no limit; but where a device reads main memory at
-            40 GB/s or more, and 3 GB then do, the encoder and the VAE's blocks come from there, as
-            that takes some ten milliseconds a picture. `math.inf`: all weights stay on the device.
+            40 GB/s or more, and 3 GB then do, or 6 GB, what a picture needs once comes from there,
+            as that takes some ten milliseconds a picture. `math.inf`: all weights stay on the
+            device.
 
         Raises
         ------

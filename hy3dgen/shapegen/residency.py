@@ -30,9 +30,10 @@ _SMALL = 64 << 20  # whatever else a stage needs for a moment
 _ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS = 20, 44, 36
 _DECODED_BYTES = 5.5  # a point of a full grid
 _DECODER_CALL, _NARROW_CALL = 384 << 20, 240 << 20  # that one call of the geometry decoder holds
-# What is kept to without a limit, where that moves no more than the encoder and the VAE's blocks
-# and the device reads main memory fast enough for it to take little time.
-USUAL_LIMIT, _FAST_READING = 3e9, 40e9  # bytes; bytes a second
+# What is kept to without a limit, the first of them with which the room holds that part of the
+# encoder, and where the device reads main memory fast: then it takes little time.
+USUAL_LIMITS, _LEAST_SHARE = (3e9, 6e9), 0.2
+_FAST_READING = 40e9  # bytes a second
 _USUALLY_FILLED = 0.98
 
 
@@ -93,6 +94,8 @@ class Residency:
 
     def before(self, network: nn.Module) -> Callable[[], object] | None:
         """What has to be done before a recorded call of a network."""
+        if network is self._model:  # its modulations were asked before
+            return None
         guests = [guest for guest in self._guests if guest.belongs_to(network)]
         return (lambda: [guest.arrive() for guest in guests]) if guests else None
 
@@ -154,11 +157,16 @@ def usual_plan(conditioner: nn.Module, model: nn.Module, vae: nn.Module) -> Plan
     """What moves without a limit on a device that reads main memory fast; None: nothing."""
     networks = conditioner, model, vae
     needs = needs_of(*networks, *units_of(*networks))
-    try:
-        plan = plan_memory(needs, USUAL_LIMIT, _USUALLY_FILLED)
-    except InvalidSettingError:
-        return None
-    return plan if plan.moves and plan.recorded else None
+    for limit in USUAL_LIMITS:
+        try:
+            plan = plan_memory(needs, limit, _USUALLY_FILLED)
+        except InvalidSettingError:
+            continue
+        if not plan.moves:
+            return None
+        if plan.recorded and plan.room >= _LEAST_SHARE * max(map(sum, needs.once)):
+            return plan
+    return None
 
 
 def fits(networks: tuple[nn.Module, nn.Module, nn.Module], limit: float) -> bool:
