@@ -5,8 +5,6 @@ import os
 import platform
 from pathlib import Path
 
-import torch
-
 
 def processor_name() -> str:
     """The processor's name as the system tells it, and how many cores this process may use."""
@@ -22,6 +20,8 @@ def processor_name() -> str:
 
 def recordings_bytes() -> int:
     """What recorded calls hold of a GPU besides what torch counts as allocated."""
+    import torch
+
     return sum(
         segment["total_size"] - segment["allocated_size"]
         for segment in torch.cuda.memory_snapshot()

@@ -69,6 +69,14 @@ class Unit:
             else:
                 owner._buffers[name] = part
 
+    def lies_in(self, room: Tensor) -> bool:
+        """Whether the weights are still these bytes, and none was exchanged for another."""
+        first = room.data_ptr()
+        return all(
+            getattr(owner, name).data_ptr() == first + start
+            for owner, name, start, _shape, _dtype in self._placed
+        )
+
     def names(self) -> set[tuple[int, str]]:
         """Each tensor as its owner's id and its name there."""
         return {(id(placed.owner), placed.name) for placed in self._placed}

@@ -79,7 +79,7 @@ class PipelineParts(Placing, Steps):
         self._source: ModelSource | None = None
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | Residency | None = None
-        self._use_graphs = True
+        self._use_graphs, self._whole = True, False
         self._recordings, self._second_recordings = Recordings(), Recordings()
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
         self._preview_costs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()

@@ -38,6 +38,7 @@ class Placing:
     _own_vae: Any
     _offload: Offload | Residency | None
     _use_graphs: bool
+    _whole: bool  # all weights are to stay on the device where there is no limit
     _recordings: Recordings
     _second_recordings: Recordings
     _second: tuple[torch.device, Any, Any] | None
@@ -129,6 +130,8 @@ class Placing:
             )
         self._end_offload()
         for name in networks:
+            if self.memory_limit is None:
+                getattr(self, name).to(self.device)
             quantise_blocks(getattr(self, name), kind, self.device)
         self.to(self.device)
 
@@ -141,11 +144,19 @@ class Placing:
         networks = (self.conditioner, self.model, self.vae)
         self._offload = Residency(*networks, self.device, self.memory_limit)
 
+    def _keep_whole(self) -> None:
+        """Without a limit, all weights stay on the device from now on."""
+        self._whole = True
+        if isinstance(self._offload, Residency) and self._offload.limit is None:
+            self._end_offload()
+            for network in (self.conditioner, self.model, self.vae):
+                network.to(self.device)
+
     def _place_as_usual(self) -> None:
         """All weights on the device, but for those of the usual plan."""
         networks = (self.conditioner, self.model, self.vae)
         plan = None
-        if self.device.type == "cuda" and self.max_memory is None:
+        if self.device.type == "cuda" and self.max_memory is None and not self._whole:
             plan = usual_plan(*networks)
         if plan is not None:
             self._offload = Residency(*networks, self.device, None, plan=plan)
@@ -164,6 +175,7 @@ class Placing:
     def compile(self) -> None:
         """Compile the networks with torch.compile; the first call then takes a minute or more."""
         prepare_for_compiling()
+        self._keep_whole()
         for network in (self.vae, self.model, self.conditioner):
             network.compile()
 
@@ -234,10 +246,7 @@ class Placing:
         if device is None:
             self._second = None
             return
-        if isinstance(self._offload, Residency) and self._offload.limit is None:
-            self._end_offload()
-            for network in (self.conditioner, self.model, self.vae):
-                network.to(self.device)
+        self._keep_whole()
         if self._offload is not None and self._offload.moves:
             raise InvalidSettingError(
                 "a second device cannot share the work while weights move between this one and "

@@ -16,6 +16,7 @@ from torch import nn
 
 from ..errors import InvalidSettingError
 from ..gpu.copies import DeviceCopies
+from ..memory import available_bytes
 from .devices import free_cached_memory, memory_within, usable_memory
 from .log import logger
 from .memory_plan import Needs, Plan, least_without_moving_steps, plan_memory
@@ -26,14 +27,16 @@ from .shared_room import Guest, SharedRoom
 
 _LIBRARIES = 112 << 20  # workspaces of products and attention, which stay
 _SMALL = 64 << 20  # whatever else a stage needs for a moment
-# Tensors of the tokens' size that a stage holds at a time, and recorded calls for good.
-_ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS = 20, 44, 36
+# Tensors of the tokens' size that a stage holds at a time, and recorded calls for good, without
+# and with two halves of guidance.
+_ENCODER_TENSORS, _STEP_TENSORS, _RECORDED_TENSORS, _RECORDED_GUIDED = 20, 44, 28, 36
 _DECODED_BYTES = 5.5  # a point of a full grid
 _DECODER_CALL, _NARROW_CALL = 384 << 20, 240 << 20  # that one call of the geometry decoder holds
 # What is kept to without a limit, the first of them with which the room holds that part of the
 # encoder, and where the device reads main memory fast: then it takes little time.
 USUAL_LIMITS, _LEAST_SHARE = (3e9, 6e9), 0.2
 _FAST_READING = 40e9  # bytes a second
+_SPARE_MEMORY = 2  # times what takes turns must be free of main memory, as pinned memory stays
 _USUALLY_FILLED = 0.98
 
 
@@ -157,6 +160,8 @@ def usual_plan(conditioner: nn.Module, model: nn.Module, vae: nn.Module) -> Plan
     """What moves without a limit on a device that reads main memory fast; None: nothing."""
     networks = conditioner, model, vae
     needs = needs_of(*networks, *units_of(*networks))
+    if available_bytes() < _SPARE_MEMORY * sum(map(sum, needs.once)):
+        return None
     for limit in USUAL_LIMITS:
         try:
             plan = plan_memory(needs, limit, _USUALLY_FILLED)
@@ -229,6 +234,9 @@ def needs_of(
         model.latent_in if isinstance(model, Hunyuan3DDiT) else model.get_submodule("x_embedder")
     )
     row = (latents + tokens) * first.out_features * item
+    recorded = 0
+    if isinstance(model, Hunyuan3DDiT):
+        recorded = _RECORDED_TENSORS if model.guidance_embed else _RECORDED_GUIDED
     call = _DECODER_CALL if vae.geo_decoder.enable_ln_post else _NARROW_CALL
     return Needs(
         fixed=max(weights - moveable, 0) + _LIBRARIES,
@@ -237,7 +245,7 @@ def needs_of(
         condition=_ENCODER_TENSORS * tokens * widest * item + _SMALL,
         denoise=_STEP_TENSORS * row + _SMALL,
         decode=int(_DECODED_BYTES * (octree_resolution + 1) ** 3) + call,
-        recordings=_RECORDED_TENSORS * row if isinstance(model, Hunyuan3DDiT) else 0,
+        recordings=recorded * row,
     )
 
 

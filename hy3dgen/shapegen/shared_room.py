@@ -51,6 +51,7 @@ class Guest:
         self._arrived: list[Any] = [None] * len(units)
         self._inside: int | None = None  # the unit that is computed with
         self._lying = [-1] * self._places  # the unit in each place, or on its way there
+        self._versions = [-1] * len(units)  # of host memory, when it was copied
         self._hooks = []
         for number, unit in enumerate(units):
             before = unit.module.register_forward_pre_hook(lambda *_, n=number: self._enter(n))
@@ -79,11 +80,19 @@ class Guest:
 
     def arrive(self) -> None:
         """Before a recorded call: what is computed from now on comes after these copies."""
+        self._take_up()
         self.bring()
         for done in self._arrived[: self._places]:
             self._copies.wait(done)
         for number in range(self._places, len(self._units)):  # the recording has these copies
             self._lying[number % self._places] = number
+
+    def _take_up(self) -> None:
+        """Keep weights that somebody exchanged for others."""
+        with ordinary_tensors():
+            for unit, home in zip(self._units, self._homes, strict=True):
+                if not unit.lies_in(home):
+                    unit.pack(home)
 
     def bytes_per_second(self) -> float:
         """How fast the first units come; they are there afterwards."""
@@ -118,7 +127,7 @@ class Guest:
 
     def _copy(self, number: int) -> None:
         place = number % self._places
-        if self._lying[place] == number:
+        if self._lying[place] == number and self._versions[number] == self._homes[number]._version:
             return
         start = place * self._step
         for other in self._room.guests:
@@ -128,6 +137,7 @@ class Guest:
         self._begin(number)
 
     def _begin(self, number: int) -> None:
+        self._versions[number] = self._homes[number]._version
         self._arrived[number] = self._copies.begin(self._part(number), self._homes[number])
 
     def _lose(self, start: int, stop: int) -> None:
@@ -138,6 +148,8 @@ class Guest:
     def _enter(self, number: int) -> None:
         recording = self._copies.is_recording()
         if number == 0 and not recording:
+            self.settle()
+            self._take_up()
             self.bring()
         if not recording:
             self._copy(number)  # where the order is another one

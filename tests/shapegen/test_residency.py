@@ -86,7 +86,8 @@ def little_work(monkeypatch):
         monkeypatch.setattr(residency, name, 0)
     monkeypatch.setattr(residency, "_ENCODER_TENSORS", 0)
     monkeypatch.setattr(residency, "_STEP_TENSORS", 0)
-    monkeypatch.setattr(residency, "_RECORDED_TENSORS", 0)
+    for name in ("_RECORDED_TENSORS", "_RECORDED_GUIDED"):
+        monkeypatch.setattr(residency, name, 0)
 
 
 @pytest.mark.parametrize("pipeline", MODELS, indirect=True)
@@ -189,6 +190,17 @@ def test_modulations_come_once_for_a_schedule(pipeline):
         pipeline.max_memory = None
 
 
+def true_sizes(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(residency, "available_bytes", lambda: 64e9)
+
+
+def test_nothing_takes_turns_where_main_memory_is_short(monkeypatch):
+    true_sizes(monkeypatch)
+    monkeypatch.setattr(residency, "available_bytes", lambda: 5e9)
+    assert residency.usual_plan(*published("2mini")) is None
+
+
 def published(name):
     """A model's networks in its published size and half precision, without memory."""
     sections = random_models.config(name)
@@ -203,7 +215,7 @@ def published(name):
 
 @pytest.mark.parametrize("name", ["2mini", "2mini-fast", "2mini-turbo"])
 def test_the_smallest_models_take_turns_without_a_limit(name, monkeypatch):
-    monkeypatch.undo()  # sizes are true ones here
+    true_sizes(monkeypatch)
     conditioner, model, vae = published(name)
     plan = residency.usual_plan(conditioner, model, vae)
     assert plan.recorded and plan.peak <= 3e9
@@ -217,18 +229,18 @@ def test_the_smallest_models_take_turns_without_a_limit(name, monkeypatch):
     assert residency.host_first(order, math.inf) == ()
 
 
-@pytest.mark.parametrize("name", ["2.0", "2.0-turbo"])
-def test_larger_ones_take_turns_within_6_gigabytes(name, monkeypatch):
-    monkeypatch.undo()
-    networks = published(name)
+def test_a_larger_one_takes_turns_within_6_gigabytes(monkeypatch):
+    true_sizes(monkeypatch)
+    networks = published("2.0")
     plan = residency.usual_plan(*networks)
     assert plan.recorded and 3e9 < plan.peak <= 6e9
     assert plan.room == max(sum(unit.size for unit in units) for units in units_of(*networks)[0])
 
 
-def test_the_largest_stays_without_a_limit(monkeypatch):
-    monkeypatch.undo()
-    assert residency.usual_plan(*published("2.1")) is None
+@pytest.mark.parametrize("name", ["2.0-turbo", "2.1"])
+def test_what_fits_6_gigabytes_stays_and_so_does_what_never_would(name, monkeypatch):
+    true_sizes(monkeypatch)
+    assert residency.usual_plan(*published(name)) is None
 
 
 @pytest.mark.parametrize("pipeline", ["2.0"], indirect=True)

@@ -138,3 +138,19 @@ def test_whoever_looks_at_weights_finds_them_also_after_an_error():
     state = row.state_dict()
     assert all(torch.equal(state[name], value) for name, value in want.items())
     assert torch.equal(called(row), Row(6, 0, 0)(X))
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_other_weights_are_taken_up(assign):
+    row, other, copies = Row(6, 0, 0), Row(6, 0, 7), Late()
+    guest = Guest(units_of(row), SharedRoom(copies, 4 * largest(row)))
+    called(row)
+    guest.bring()
+    row.load_state_dict(other.state_dict(), assign=assign)
+    assert torch.equal(called(row), called(other))
+    guest.bring()
+    row.load_state_dict(Row(6, 0, 8).state_dict(), assign=assign)
+    guest.arrive()
+    assert guest._lying == [4, 5, 2, 3], "as a recording leaves it"
+    assert all(unit.lies_in(home) for unit, home in zip(guest._units, guest._homes, strict=True))
+    assert torch.equal(row.blocks[5].weight, Row(6, 0, 8).blocks[5].weight)
