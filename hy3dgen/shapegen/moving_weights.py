@@ -73,7 +73,7 @@ class Unit:
         """Whether the weights are still these bytes, and none was exchanged for another."""
         first = room.data_ptr()
         return all(
-            getattr(owner, name).data_ptr() == first + start
+            owner._parameters.get(name, owner._buffers.get(name)).data_ptr() == first + start
             for owner, name, start, _shape, _dtype in self._placed
         )
 
