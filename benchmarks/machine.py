@@ -16,3 +16,14 @@ def processor_name() -> str:
                 name = line.partition(":")[2].strip()
                 break
     return f"{name}, {os.cpu_count()} cores"
+
+
+def recordings_bytes() -> int:
+    """What recorded calls hold of a GPU besides what torch counts as allocated."""
+    import torch
+
+    return sum(
+        segment["total_size"] - segment["allocated_size"]
+        for segment in torch.cuda.memory_snapshot()
+        if tuple(segment.get("segment_pool_id", (0, 0))) != (0, 0)
+    )

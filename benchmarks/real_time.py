@@ -4,6 +4,7 @@
     python -m benchmarks.real_time [--rows NAME ...] [--json FILE]
     python -m benchmarks.real_time --max-memory 3e9     ours alone, without and with that limit
     python -m benchmarks.real_time --quantize fp8       the same with weights of eight bits
+    python -m benchmarks.real_time --previews           the same with coarse meshes on the way
     python -m benchmarks.real_time --dry-run            the same path, tiny networks, any device
 
 Random weights of the published sizes with an analytic field (`benchmarks.random_models`). Each row
@@ -17,11 +18,13 @@ import contextlib
 import functools
 import gc
 import json
+import math
 import platform
 import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,8 +36,10 @@ from hy3dgen.shapegen import pipelines
 from hy3dgen.shapegen.devices import default_dtype, pick_device
 from hy3dgen.shapegen.mesh_export import export_to_arrays
 from hy3dgen.shapegen.models import attention
+from hy3dgen.worker.engines import TorchEngine
+from hy3dgen.worker.previews import Previews as WorkerPreviews
 
-from .machine import processor_name
+from .machine import processor_name, recordings_bytes
 from .random_models import random_pipeline
 from .shape_stages import PICTURE, StageWatch
 
@@ -67,6 +72,46 @@ def ours(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any = 
     return export_to_arrays(output)
 
 
+def with_argument(pipeline: Any, picture: Any, settings: dict[str, Any], count: list[int]) -> Any:
+    """With the argument `preview`."""
+    return ours(pipeline, picture, {**settings, "preview": lambda _mesh: count.append(0)})
+
+
+def with_worker(pipeline: Any, picture: Any, settings: dict[str, Any], count: list[int]) -> Any:
+    """With the events that a worker sends."""
+    engine = TorchEngine()
+    engine._pipeline = pipeline
+    context: Any = SimpleNamespace(preview=lambda _arrays: count.append(0))
+    look = engine._look(WorkerPreviews(context, settings["num_inference_steps"]))
+    return ours(pipeline, picture, {**settings, "callback": look})
+
+
+def measure_previews(
+    pipeline: Any, picture: Any, settings: dict[str, Any], repeats: int
+) -> dict[str, Any]:
+    """Medians of calls without and with previews, which take turns."""
+    figures = {}
+    for name, run in (("worker", with_worker), ("argument", with_argument)):
+        for _ in range(2):
+            run(pipeline, picture, settings, [])
+        without, seconds, count = [], [], []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            ours(pipeline, picture, settings)
+            middle = time.perf_counter()
+            run(pipeline, picture, settings, count)
+            without.append(middle - start)
+            seconds.append(time.perf_counter() - middle)
+        before, after = statistics.median(without), statistics.median(seconds)
+        figures[name] = {
+            "without": round(before, 4),
+            "seconds": round(after, 4),
+            "meshes": len(count) / repeats,
+            "cost_percent": round(100 * (after / before - 1), 2),
+        }
+    return figures
+
+
 def plain(pipeline: Any, picture: Any, settings: dict[str, Any], progress: Any = None) -> Any:
     with _as_published():
         (output,) = pipeline(
@@ -94,7 +139,10 @@ def _as_published() -> Iterator[None]:
 def measure(
     run: Any, pipeline: Any, picture: Any, settings: dict[str, Any], warm: int, repeats: int
 ) -> dict[str, Any]:
-    """Seconds of whole calls, of their stages in one more call, and the most memory."""
+    """Seconds of whole calls, of their stages in one more call, and the most memory.
+
+    Without repeats the call with the stages is the only one.
+    """
     cuda = pipeline.device.type == "cuda"
     first = None
     for _ in range(warm):
@@ -106,18 +154,23 @@ def measure(
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        _vertices, faces = run(pipeline, picture, settings)
+        run(pipeline, picture, settings)
         seconds.append(time.perf_counter() - start)
     peak = torch.cuda.max_memory_allocated() if cuda else 0
+    recordings = recordings_bytes() if cuda else 0
     watch = StageWatch(pipeline.device)
-    run(pipeline, picture, settings, watch)
+    start = time.perf_counter()
+    _vertices, faces = run(pipeline, picture, settings, watch)
     watch.finish()
+    seconds = seconds or [time.perf_counter() - start]
+    peak = max(peak, *(figures[1] for figures in watch.stages.values()))
     return {
         "seconds": round(statistics.median(seconds), 4),
         "least": round(min(seconds), 4),
         "most": round(max(seconds), 4),
         "first_call": round(first, 3) if first else None,
-        "peak_mb": peak >> 20,
+        "peak_mb": peak + recordings >> 20,
+        "recordings_mb": recordings >> 20,
         "faces": len(faces),
         "stages": {name: round(figures[0], 4) for name, figures in watch.stages.items()},
     }
@@ -139,6 +192,7 @@ def main() -> None:
     parser.add_argument("--no-plain", action="store_true", help="leave the plain pipeline out")
     parser.add_argument("--max-memory", type=float, metavar="BYTES", help="a limit to try as well")
     parser.add_argument("--quantize", choices=("fp8", "int8"), help="eight bits to try as well")
+    parser.add_argument("--previews", action="store_true", help="what they cost, besides")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     device = pick_device(options.device)
@@ -165,6 +219,10 @@ def main() -> None:
         figures: dict[str, Any] = {"goal": row.goal}
         figures["ours"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
         figures["closed"] = closed(*ours(pipeline, picture, settings))
+        if options.previews:
+            figures["previews"] = measure_previews(
+                pipeline, picture, settings, min(options.repeats, 5)
+            )
         if options.max_memory:
             pipeline.set_max_memory(options.max_memory)
             figures["limited"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
@@ -175,8 +233,9 @@ def main() -> None:
             figures["quantised"] = measure(ours, pipeline, picture, settings, 3, options.repeats)
             figures["quantised"]["kind"] = options.quantize
         if not (options.no_plain or options.max_memory or options.quantize):
+            pipeline.set_max_memory(math.inf)
             pipeline.enable_cuda_graphs(False)
-            figures["plain"] = measure(plain, pipeline, picture, settings, 1, 1)
+            figures["plain"] = measure(plain, pipeline, picture, settings, 1, 0)
             figures["ratio"] = round(figures["plain"]["seconds"] / figures["ours"]["seconds"], 2)
         results[name] = figures
         del pipeline
@@ -200,6 +259,8 @@ def _show(name: str, figures: dict[str, Any]) -> None:
             line = ", ".join(f"{stage} {1e3 * s:.1f}" for stage, s in stages.items())
             peak = f"{figures[who]['peak_mb']:,} MB"
             print(f"  {who:9} {1e3 * figures[who]['seconds']:8.0f} ms, {peak}: {line}")
+    for who, cost in figures.get("previews", {}).items():
+        print(f"  previews of the {who}: {cost['meshes']:g}, {cost['cost_percent']:+.1f} %")
     if "ratio" in figures:
         print(f"  {figures['ratio']} times as fast", flush=True)
 

@@ -8,23 +8,19 @@ stands for several. Source: `cuda/attention.cu`.
 import ctypes
 import logging
 import math
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .devices import chosen
-from .mesh_kernels import OFF
+from .tried_kernels import TriedKernels
 
 if TYPE_CHECKING:
     from .nvrtc import CudaKernels
-
-logger = logging.getLogger(__name__)
 
 SOURCES = ("hopper", "attention")
 HEAD = 64
@@ -38,7 +34,6 @@ _ALIGNMENT = 64  # of what the driver writes about tensors
 # The driver's numbers: element types, rows swizzled over 128 bytes, neighbours brought along.
 _TYPES = {torch.float16: 6, torch.bfloat16: 9}
 _SWIZZLE, _PROMOTION = 3, 2
-_one_at_a_time = threading.Lock()
 
 
 class Task(NamedTuple):
@@ -68,7 +63,7 @@ def attention_kernel(x: Tensor) -> AttentionKernel | None:
     """
     if not x.is_cuda or x.dtype not in _TYPES or x.shape[-1] != HEAD:
         return None
-    return _found(x.device, x.dtype)
+    return KERNELS.on(x.device, x.dtype)
 
 
 def kernel_for(parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> AttentionKernel | None:
@@ -99,57 +94,41 @@ def run_alone(kernel: AttentionKernel, q: Tensor, k: Tensor, v: Tensor, times: i
 def prepare_attention_kernel(device: torch.device, dtype: torch.dtype) -> None:
     """Begin to compile it while something else is done, such as reading weights."""
     if device.type == "cuda" and dtype in _TYPES:
-        threading.Thread(target=_found, args=(device, dtype), daemon=True).start()
+        threading.Thread(target=KERNELS.on, args=(device, dtype), daemon=True).start()
 
 
-def _found(device: torch.device, dtype: torch.dtype) -> AttentionKernel | None:
-    if torch.version.hip is not None or os.environ.get(OFF):
-        return None
-    index = device.index if device.index is not None else torch.cuda.current_device()
-    with _one_at_a_time:
-        return _compiled(index, dtype)
+def _compiled(device: torch.device, dtype: torch.dtype) -> AttentionKernel:
+    from .nvrtc import CudaKernels, KernelsUnavailableError
 
-
-@cache
-def _compiled(index: int, dtype: torch.dtype) -> AttentionKernel | None:
-    from .nvrtc import CudaKernels
-
-    device = torch.device("cuda", index)
     if torch.cuda.get_device_capability(device) != _CAPABILITY:
-        return None
+        raise KernelsUnavailableError("the kernel is made for GPUs of compute capability 9.0")
 
     def compiled(groups: int) -> CudaKernels:
         options = [f"-DGROUPS={groups}", *(["-DBFLOAT"] if dtype is torch.bfloat16 else [])]
         return CudaKernels(SOURCES, device, options, own=True)
 
-    try:
-        with ThreadPoolExecutor() as pool:
-            kernel = AttentionKernel(dict(zip(_COSTS, pool.map(compiled, _COSTS), strict=True)))
-        error = max(_error_of(kernel, groups, device, dtype) for groups in _COSTS)
-    except (RuntimeError, AttributeError) as reason:
-        logger.info("Attention is that of PyTorch here: %s", reason)
-        return None
-    if error < 0.02:
-        return kernel
-    logger.warning("Attention is that of PyTorch: ours is off by %.3g here.", error)
-    return None
+    with ThreadPoolExecutor() as pool:
+        return AttentionKernel(dict(zip(_COSTS, pool.map(compiled, _COSTS), strict=True)))
 
 
-def _error_of(
-    kernel: AttentionKernel, groups: int, device: torch.device, dtype: torch.dtype
-) -> float:
+def _error_of(kernel: AttentionKernel, device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
     q, k, v = torch.randn(3, 1, 2, 300, HEAD, generator=generator).to(device, dtype).unbind(0)
     k = k * torch.linspace(0.1, 4, 300, device=device, dtype=dtype)[:, None]
-    out = torch.empty(1, 300, 2, HEAD, device=device, dtype=dtype)
-    tasks = [Task(q, k, v, [out], 1000)]
-    program = kernel.programs[groups]
-    _launch(program, groups, _plan(program.processors, groups, tasks), tasks)
     bias = torch.zeros(300, device=device)
     bias[0] = math.log(1000)
     logits = q.float() @ k.float().transpose(-1, -2) / math.sqrt(HEAD) + bias
     want = (logits.softmax(dim=-1) @ v.float()).transpose(1, 2)
-    return float((out.float() - want).abs().max())
+    errors = []
+    for groups, program in kernel.programs.items():
+        out = torch.empty(1, 300, 2, HEAD, device=device, dtype=dtype)
+        tasks = [Task(q, k, v, [out], 1000)]
+        _launch(program, groups, _plan(program.processors, groups, tasks), tasks)
+        errors.append(float((out.float() - want).abs().max()))
+    return max(errors)
+
+
+KERNELS = TriedKernels(_compiled, "Attention is that of PyTorch here", _error_of, logging.INFO)
 
 
 def fits(*parts: Tensor) -> bool:

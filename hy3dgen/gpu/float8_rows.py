@@ -6,58 +6,41 @@ written once and in eight bits. The plain functions are here; `float8` multiplie
 """
 
 import ctypes
-import logging
-import threading
-from functools import cache
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .devices import chosen
 from .float8 import FLOAT8, Float8Rows, has_float8_products, plain_to_float8
 from .fused_reduce import Kernels
 from .transformer_kernels import LANES, NOTHING, TYPES, WIDTH
-
-logger = logging.getLogger(__name__)
+from .tried_kernels import TriedKernels, of_sources
 
 SOURCES = ("float8",)
 HIDDEN = 4096  # of a hidden layer's rows that the kernels are made for
-_one_at_a_time = threading.Lock()
 
 
 def float8_row_kernels(device: torch.device) -> Kernels | None:
     """Kernels for rows of a device, or None: compiled and tried at the first call for it."""
-    if not has_float8_products(device):
-        return None
-    with _one_at_a_time:
-        return _compiled(device.index)
+    return KERNELS.on(device) if has_float8_products(device) else None
 
 
-@cache
-def _compiled(index: int) -> Kernels | None:
-    from .nvrtc import CudaKernels, KernelsUnavailableError
+def _error_of(kernels: Kernels, device: torch.device) -> float:
+    """Part of the whole; numbers near the middle of two codes become either."""
+    generator = torch.Generator(device).manual_seed(0)
+    rows = torch.randn(5, WIDTH + HIDDEN, generator=generator, device=device)
+    x, hidden = rows.half().split([WIDTH, HIDDEN], dim=1)
+    got = room_for(5, WIDTH + HIDDEN, x)
+    codes_of(kernels, got, Places(5, 5, 0, 0), x, hidden)
+    want = plain_codes_of(x, hidden)
+    error = (got.codes.float() * got.steps - want.codes.float() * want.steps).norm()
+    return float(error / (want.codes.float() * want.steps).norm())
 
-    device = torch.device("cuda", index)
-    try:
-        kernels = CudaKernels(SOURCES, device)
-    except KernelsUnavailableError as reason:
-        logger.warning("Products of eight bits run without fused kernels: %s", reason)
-        return None
-    with torch.inference_mode(), chosen(device):
-        generator = torch.Generator(device).manual_seed(0)
-        rows = torch.randn(5, WIDTH + HIDDEN, generator=generator, device=device)
-        x, hidden = rows.half().split([WIDTH, HIDDEN], dim=1)
-        got = room_for(5, WIDTH + HIDDEN, x)
-        codes_of(kernels, got, Places(5, 5, 0, 0), x, hidden)
-        want = plain_codes_of(x, hidden)
-        error = (got.codes.float() * got.steps - want.codes.float() * want.steps).norm()
-        error = float(error / (want.codes.float() * want.steps).norm())
-    if error < 0.02:  # numbers near the middle of two codes become either
-        return kernels
-    logger.warning("Products of eight bits run without fused kernels, off by %.3g here.", error)
-    return None
+
+KERNELS = TriedKernels(
+    of_sources(*SOURCES), "Products of eight bits run without fused kernels", _error_of
+)
 
 
 class Places(NamedTuple):

@@ -1,43 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiled kernel that fills a picture's gaps on a CUDA device, and how it is launched."""
 
-import logging
-import os
-import threading
-from functools import cache
-
 import torch
 from torch import Tensor
 
 from .fused_reduce import Kernels
-from .mesh_kernels import OFF
-
-logger = logging.getLogger(__name__)
+from .tried_kernels import TriedKernels, of_sources
 
 SOURCES = ("gaps",)
+KERNELS = TriedKernels(of_sources(*SOURCES), "Gaps of textures are filled by the processor")
 _WARPS = 1056  # pixels in work at once; more would only wait for each other
 _THERE = 1 << 24  # in a word: its colours are there
-_one_at_a_time = threading.Lock()
 
 
 def gap_kernels(device: torch.device) -> Kernels | None:
     """Compiled at the first call for a device; None where the processor has to do it."""
-    if device.type != "cuda" or torch.version.hip is not None or os.environ.get(OFF):
-        return None
-    index = device.index if device.index is not None else torch.cuda.current_device()
-    with _one_at_a_time:
-        return _compiled(index)
-
-
-@cache
-def _compiled(index: int) -> Kernels | None:
-    from .nvrtc import CudaKernels, KernelsUnavailableError
-
-    try:
-        return CudaKernels(SOURCES, torch.device("cuda", index))
-    except KernelsUnavailableError as reason:
-        logger.warning("Gaps of textures are filled by the processor: %s", reason)
-        return None
+    return KERNELS.on(device)
 
 
 def in_order(ranks: Tensor, order: Tensor, levels: Tensor) -> Tensor:

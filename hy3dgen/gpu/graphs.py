@@ -42,11 +42,18 @@ class GraphedNetwork:
         what is not a tensor must decide everything that is not a computation on tensors
     record : `record(function)` gives a function that repeats what `function` did and the tensor
         where that leaves its result
+    before : called before every replay
     """
 
-    def __init__(self, network: nn.Module, record: Record | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        record: Record | None = None,
+        before: Callable[[], object] | None = None,
+    ) -> None:
         self.network = network
         self._record = record or record_cuda_graph
+        self._before = before
         self._seen: set[Any] = set()
         self._recordings: dict[Any, _Recording | None] = {}  # None: this one does not work
 
@@ -62,12 +69,20 @@ class GraphedNetwork:
             return (
                 self.network(*arguments, **options)
                 if recording is None
-                else _run(recording, tensors)
+                else self._run(recording, tensors)
             )
         if key not in self._seen:
             self._seen.add(key)
             return self.network(*arguments, **options)
         return self._first_recorded(key, leaves, structure, tensors)
+
+    def _run(self, recording: _Recording, tensors: list[Tensor]) -> Tensor:
+        if self._before is not None:
+            self._before()
+        with torch.no_grad():
+            torch._foreach_copy_(recording.inputs, tensors)
+            recording.replay()
+            return recording.output.clone()
 
     def forget(self) -> None:
         """Give the memory of all recordings back."""
@@ -105,7 +120,7 @@ class GraphedNetwork:
             recording = _Recording(
                 fixed, *self._record(lambda: self.network(*arguments, **options))
             )
-            got = _run(recording, tensors)
+            got = self._run(recording, tensors)
             error = float((got.float() - want.float()).abs().max())
             if not error <= _TOLERANCE * float(want.float().abs().max()):
                 raise RuntimeError(f"the replayed result differs by {error:.3g}")
@@ -125,13 +140,13 @@ class Recordings:
         self._networks: dict[nn.Module, GraphedNetwork] = {}
         self._record: Record | None = None
 
-    def of(self, network: nn.Module) -> GraphedNetwork:
+    def of(self, network: nn.Module, before: Callable[[], object] | None = None) -> GraphedNetwork:
         """The network by recordings; the same object at every call."""
         if self._record is None:
             pool = torch.cuda.graph_pool_handle()
             self._record = functools.partial(record_cuda_graph, pool=pool)
         if network not in self._networks:
-            self._networks[network] = GraphedNetwork(network, self._record)
+            self._networks[network] = GraphedNetwork(network, self._record, before)
         return self._networks[network]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Recordings":
@@ -158,13 +173,6 @@ def record_cuda_graph(
 def _side_stream(_device: int) -> torch.cuda.Stream:
     """One for all recordings: libraries keep a workspace for every stream that they have seen."""
     return torch.cuda.Stream()
-
-
-def _run(recording: _Recording, tensors: list[Tensor]) -> Tensor:
-    with torch.no_grad():
-        torch._foreach_copy_(recording.inputs, tensors)
-        recording.replay()
-        return recording.output.clone()
 
 
 def _ends(items: Any) -> list[Any]:

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from . import decoder_kernels
-from .mesh_kernels import OFF, mesh_kernels
+from .mesh_kernels import mesh_kernels
 from .transformer_kernels import HEAD, WIDTH, transformer_kernels
+from .tried_kernels import OFF
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from .sparse_grid import SparseGrid, find
 # Vertices keep this share of a cell away from its corners, so that no triangle has no area where
 # the field is exactly at the level on a grid point.
 MARGIN = 1e-3
+_PLANES = 96  # of a grid that are looked at together, as all at once would take much memory
 
 
 class _Cells(NamedTuple):
@@ -44,15 +45,19 @@ def extract_surface(grid: Tensor | SparseGrid, level: float = 0.0) -> tuple[Tens
     else:
         side, cells = grid.shape[0], _dense_cells(grid, level)
     strides = (side * side, side, 1)
-    table, counts, starts = _tables(side, cells.lowest.device)
+    # Narrow numbers of edges, where they do, are sorted faster and in less memory.
+    number = torch.int32 if 3 * side**3 < 2**31 else torch.int64
+    table, counts, starts = _tables(side, cells.lowest.device, number)
     # Triangles, cell by cell: which cell, and which row of the cell's case.
     repeat = counts[cells.cases]
     owner = torch.repeat_interleave(repeat)
     first = torch.cumsum(repeat, 0) - repeat
     row = torch.arange(len(owner), device=owner.device) - first[owner]
     # A vertex is known by its grid edge: the point where it begins, and the axis.
-    corners = starts[table[cells.cases[owner], row]] + 3 * cells.lowest[owner][:, None]
+    lowest = cells.lowest.to(number)[owner][:, None]
+    corners = starts[table[cells.cases[owner], row]].add_(lowest, alpha=3)
     edges, faces = torch.unique(corners, return_inverse=True)
+    edges, faces = edges.long(), faces.int()
 
     begin, axis = edges // 3, edges % 3
     stride = torch.tensor(strides, device=edges.device)[axis]
@@ -60,11 +65,11 @@ def extract_surface(grid: Tensor | SparseGrid, level: float = 0.0) -> tuple[Tens
     share = (here / (here - there)).clamp(MARGIN, 1 - MARGIN)
     vertices = torch.stack([begin // strides[0], begin // side % side, begin % side], dim=1).float()
     vertices.scatter_add_(1, axis[:, None], share[:, None])
-    return vertices, faces.int()
+    return vertices, faces
 
 
 @cache
-def _tables(side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _tables(side: int, device: torch.device, number: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Edges of triangles `(256, T, 3)`, triangles of cases, three times an edge's key plus axis."""
     table, counts = case_table()
     starts = [
@@ -74,13 +79,22 @@ def _tables(side: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return (
         torch.from_numpy(table).to(device),
         torch.from_numpy(counts).to(device),
-        torch.tensor(starts, device=device),
+        torch.tensor(starts, device=device, dtype=number),
     )
 
 
 def _dense_cells(grid: Tensor, level: float) -> _Cells:
+    parts = [
+        _cells_between(grid[first : first + _PLANES + 1], level, first * grid[0].numel())
+        for first in range(0, len(grid) - 1, _PLANES)
+    ]
+    return _Cells(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _cells_between(grid: Tensor, level: float, before: int) -> _Cells:
+    """The cells of some planes of a grid; `before` is how many points come before those."""
     # Below and above rather than not above: a NaN is neither.
-    bits = (grid > level).to(torch.uint8) + (grid <= level).to(torch.uint8) * 16
+    bits = (grid > level).to(torch.uint8).add_(grid <= level, alpha=16)
     ends = tuple(side - 1 for side in grid.shape)
     cases = torch.zeros(ends, dtype=torch.uint8, device=grid.device)
     known = torch.ones(ends, dtype=torch.bool, device=grid.device)
@@ -92,7 +106,7 @@ def _dense_cells(grid: Tensor, level: float) -> _Cells:
     active = ((cases != 0) & (cases != 255) & known).nonzero()
     x, y, z = active.unbind(1)
     lowest = (x * grid.shape[1] + y) * grid.shape[2] + z
-    return _Cells(lowest, cases[x, y, z].long())
+    return _Cells(lowest + before, cases[x, y, z].long())
 
 
 def _sparse_cells(grid: SparseGrid, level: float) -> _Cells:

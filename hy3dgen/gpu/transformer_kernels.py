@@ -6,26 +6,18 @@ sums in float32 and one rounding where the plain functions round in between.
 """
 
 import ctypes
-import logging
-import os
-import threading
-from functools import cache
 
 import torch
 from torch import Tensor
 
-from .devices import chosen
 from .fused_reduce import Kernels
-from .mesh_kernels import OFF
-
-logger = logging.getLogger(__name__)
+from .tried_kernels import TriedKernels, of_sources
 
 WIDTH, HEAD = 1024, 64  # that the kernels are made for
 SOURCES = ("transformer",)
 TYPES = {torch.float16: "half", torch.bfloat16: "bfloat"}  # in names of kernels
 LANES = 32  # threads for a row
 NOTHING = ctypes.c_void_p(None)
-_one_at_a_time = threading.Lock()
 
 
 def transformer_kernels(x: Tensor, width: int, head: int) -> Kernels | None:
@@ -33,35 +25,23 @@ def transformer_kernels(x: Tensor, width: int, head: int) -> Kernels | None:
 
     Compiled at the first call for a device; tried once on a small case and left if they differ.
     """
-    fits = x.is_cuda and x.dtype in TYPES and (width, head) == (WIDTH, HEAD)
-    if not fits or torch.version.hip is not None or os.environ.get(OFF):
-        return None
-    with _one_at_a_time:
-        return _compiled(x.device.index)
+    fits = x.dtype in TYPES and (width, head) == (WIDTH, HEAD)
+    return KERNELS.on(x.device) if fits else None
 
 
-@cache
-def _compiled(index: int) -> Kernels | None:
-    from .nvrtc import CudaKernels, KernelsUnavailableError
+def _error_of(kernels: Kernels, device: torch.device) -> float:
+    # A generator of its own, as other threads may draw numbers meanwhile.
+    generator = torch.Generator(device).manual_seed(0)
+    rows = torch.randn(5, WIDTH, generator=generator, device=device, dtype=torch.float16)
+    x, (scale, shift) = rows[:3], rows[3:].unbind(0)
+    got = gated_norm(kernels, x, None, None, shift, scale)
+    want = torch.nn.functional.layer_norm(x.float(), (WIDTH,), eps=1e-6)
+    return float((got.float() - (want * (1 + scale.float()) + shift.float())).abs().max())
 
-    device = torch.device("cuda", index)
-    try:
-        kernels = CudaKernels(SOURCES, device)
-    except KernelsUnavailableError as reason:
-        logger.warning("Networks run without fused kernels, which is slower: %s", reason)
-        return None
-    with torch.inference_mode(), chosen(device):
-        # A generator of its own, as other threads may draw numbers meanwhile.
-        generator = torch.Generator(device).manual_seed(0)
-        rows = torch.randn(5, WIDTH, generator=generator, device=device, dtype=torch.float16)
-        x, (scale, shift) = rows[:3], rows[3:].unbind(0)
-        got = gated_norm(kernels, x, None, None, shift, scale)
-        want = torch.nn.functional.layer_norm(x.float(), (WIDTH,), eps=1e-6)
-        error = float((got.float() - (want * (1 + scale.float()) + shift.float())).abs().max())
-    if error < 0.02:
-        return kernels
-    logger.warning("Networks run without fused kernels: they are off by %.3g here.", error)
-    return None
+
+KERNELS = TriedKernels(
+    of_sources(*SOURCES), "Networks run without fused kernels, which is slower", _error_of
+)
 
 
 def gated_norm(

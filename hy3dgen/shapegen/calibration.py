@@ -94,8 +94,8 @@ def machine_costs(pipeline: Any, traits: ModelTraits) -> MachineCosts:
     if key not in _known:
         _known[key] = measure_costs(pipeline, traits)
     held, free = _memory_now(pipeline.device)
-    if pipeline.max_memory is not None:
-        free = max(min(free, int(pipeline.max_memory) - held), 0)
+    if pipeline.memory_limit is not None:
+        free = max(min(free, int(pipeline.memory_limit) - held), 0)
     return replace(_known[key], held_bytes=held, free_bytes=free)
 
 

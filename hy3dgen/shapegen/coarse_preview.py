@@ -16,16 +16,24 @@ class CleanLatents:
     """Where the flow leads if its velocity stays as it is: a guess that gets better.
 
     Give `after_step` what the pipeline's `callback` gets.
+
+    Attributes
+    ----------
+    time : that was reached, from 0 to 1
     """
 
     def __init__(self, scheduler: Any) -> None:
         self._scheduler = scheduler
         self._before: tuple[float, Tensor] | None = None
+        self._times: list[float] = []
+        self.time = 0.0
 
     def after_step(self, index: int, outputs: Any) -> Tensor | None:
         """The latents at time 1 as seen after step `index`; None before there are two of them."""
         sample = outputs.prev_sample
-        time = float(self._scheduler.sigmas[index + 1])
+        if not self._times:
+            self._times = self._scheduler.times()
+        time = self.time = self._times[index + 1]
         before, self._before = self._before, (time, sample)
         if hasattr(outputs, "pred_original_sample"):
             return outputs.pred_original_sample

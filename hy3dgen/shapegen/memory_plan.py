@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides which weights stay on a device with little memory, and which come when they are needed.
 
-Arithmetic only, in bytes. In the order of what it costs: all weights stay; of those that a picture
-needs once (encoder, modulations of all times, the VAE's blocks) some come from host memory; the
-denoiser's calls are not recorded; its blocks visit for the time of denoising; some of them come
-anew at every step.
+Arithmetic only, in bytes. In the order of what it costs: all weights stay; what a picture needs
+once (the encoder, modulations of all times, the VAE's blocks) takes turns in one room, the smaller
+the slower; calls are not recorded; the denoiser's blocks visit for the time of denoising; some of
+them come anew at every step.
 """
 
 import math
@@ -24,10 +24,10 @@ class Needs:
     Attributes
     ----------
     fixed : weights that always stay
-    once : units of the chains that are used once for a picture, those that should stay first ahead
+    once : units of the chains that are used once for a picture
     steps : units of the chain that is used at every step
     condition, denoise, decode : what each stage works with
-    recordings : what recorded calls of the denoiser hold
+    recordings : what recorded calls hold
     """
 
     fixed: int
@@ -41,18 +41,18 @@ class Needs:
 
 @dataclass(frozen=True)
 class Plan:
-    """Numbers of units, chain by chain; what is in none of them stays.
+    """What is where.
 
     Attributes
     ----------
-    passing_once : for each chain of `once`, those that pass through slots
-    visiting, passing : of `steps`, those that are there while denoising, and that pass through
-        slots at every step
+    room : bytes in which the chains of `once` take turns; 0 if they stay
+    visiting, passing : numbers of units of `steps` that are there while denoising, and that pass
+        through slots at every step; the others stay
     peak : about what is needed at most
     recorded : whether the units of `steps` stay and there is memory for recorded calls
     """
 
-    passing_once: tuple[tuple[int, ...], ...]
+    room: int = 0
     visiting: tuple[int, ...] = ()
     passing: tuple[int, ...] = ()
     peak: int = 0
@@ -61,11 +61,15 @@ class Plan:
     @property
     def moves(self) -> bool:
         """Whether any weight is not always on the device."""
-        return bool(any(self.passing_once) or self.visiting or self.passing)
+        return bool(self.room or self.visiting or self.passing)
 
 
-def plan_memory(needs: Needs, limit: float | None) -> Plan:
+def plan_memory(needs: Needs, limit: float | None, filled: float = _FILLED) -> Plan:
     """The plan that costs least time and needs no more than `limit` bytes; None: no limit.
+
+    Parameters
+    ----------
+    filled : part of the limit that is handed out
 
     Raises
     ------
@@ -74,17 +78,17 @@ def plan_memory(needs: Needs, limit: float | None) -> Plan:
     """
     everything = needs.fixed + sum(map(sum, needs.once)) + sum(needs.steps)
     peak = everything + _working(needs) + needs.recordings
-    if limit is None or peak <= limit * _FILLED:
-        return Plan(tuple(() for _ in needs.once), peak=int(peak))
-    within = limit * _FILLED
-    base = needs.fixed + _slots(needs)
-    keeping = base + sum(needs.steps) + _working(needs)
+    if limit is None or peak <= limit * filled:
+        return Plan(peak=int(peak))
+    within = limit * filled
+    keeping = needs.fixed + sum(needs.steps) + _working(needs)
     for recorded in (True, False):
         spare = within - keeping - (needs.recordings if recorded else 0)
-        if spare >= 0:
-            return Plan(_passing_once(needs, spare), peak=int(within), recorded=recorded)
+        if _slots(needs) and spare >= _slots(needs):
+            room = int(min(spare, max(map(sum, needs.once))))
+            return Plan(room, peak=int(within), recorded=recorded)
 
-    everyone = tuple(tuple(range(len(chain))) for chain in needs.once)
+    base = needs.fixed + _slots(needs)
     room = within - base - needs.denoise
     visiting, passing = tuple(range(len(needs.steps))), ()
     if sum(needs.steps) > room:
@@ -96,12 +100,12 @@ def plan_memory(needs: Needs, limit: float | None) -> Plan:
     others = base + max(needs.decode, needs.condition)
     peak = max(others, base + needs.denoise + held)
     if peak > within:
-        least = max(others, base + needs.denoise + SLOTS * max(needs.steps)) / _FILLED
+        least = max(others, base + needs.denoise + SLOTS * max(needs.steps)) / filled
         raise InvalidSettingError(
             f"max_memory is {limit / 1e9:.2f} GB, but this model needs about {least / 1e9:.2f} GB "
             "of the device; allow more, or choose a smaller model."
         )
-    return Plan(everyone, visiting, passing, peak, recorded=False)
+    return Plan(_slots(needs), visiting, passing, peak, recorded=False)
 
 
 def least_without_moving_steps(needs: Needs) -> int:
@@ -136,14 +140,5 @@ def _working(needs: Needs) -> int:
 
 
 def _slots(needs: Needs) -> int:
-    """Of the chains used once, which are in use one at a time."""
+    """The smallest room for the chains used once, which are in use one at a time."""
     return SLOTS * max((max(chain, default=0) for chain in needs.once), default=0)
-
-
-def _passing_once(needs: Needs, spare: float) -> tuple[tuple[int, ...], ...]:
-    """What passes of each chain when `spare` bytes of units may stay, first chains first."""
-    passing = []
-    for chain in needs.once:
-        passing.append(spread_out(chain, sum(chain) - spare))
-        spare -= sum(size for number, size in enumerate(chain) if number not in passing[-1])
-    return tuple(passing)

@@ -5,6 +5,7 @@ A chain is a row of units that are used one after the other, such as the blocks 
 those that do not stay on the device some visit it for as long as the chain is in use, and the
 others pass through two slots: while one computes, the next one is copied. Units always come to the
 values they had, so results are the same to the last bit. Knows nothing about which network it is.
+Chains of which only one is in use at a time take turns in a `shared_room`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -68,6 +69,14 @@ class Unit:
             else:
                 owner._buffers[name] = part
 
+    def lies_in(self, room: Tensor) -> bool:
+        """Whether the weights are still these bytes, and none was exchanged for another."""
+        first = room.data_ptr()
+        return all(
+            owner._parameters.get(name, owner._buffers.get(name)).data_ptr() == first + start
+            for owner, name, start, _shape, _dtype in self._placed
+        )
+
     def names(self) -> set[tuple[int, str]]:
         """Each tensor as its owner's id and its name there."""
         return {(id(placed.owner), placed.name) for placed in self._placed}
@@ -79,7 +88,7 @@ def _part(room: Tensor, start: int, shape: torch.Size, dtype: torch.dtype) -> Te
 
 
 class Chain:
-    """Units that are used in their order, over and over or once in a while.
+    """Units that are used in their order, over and over until `end`.
 
     Parameters
     ----------
@@ -87,7 +96,6 @@ class Chain:
     visiting, passing : numbers of those that are there while the chain is in use, and of those that
         pass through slots
     copies : see `gpu.copies`
-    once : a pass through all units ends the use; else `end` does
     """
 
     def __init__(
@@ -96,13 +104,12 @@ class Chain:
         visiting: Iterable[int],
         passing: Iterable[int],
         copies: Any,
-        once: bool,
     ) -> None:
-        self.copies, self._once = copies, once
+        self.copies = copies
         self._visiting = [units[number] for number in visiting]
         self._passing = [units[number] for number in passing]
         self._homes: dict[int, Tensor] = {}
-        with _ordinary_tensors():
+        with ordinary_tensors():
             for unit in (*self._visiting, *self._passing):
                 home = self._homes[id(unit)] = copies.host_room(unit.size)
                 unit.pack(home)
@@ -117,15 +124,13 @@ class Chain:
         for place, unit in enumerate(self._passing):
             hook = unit.module.register_forward_pre_hook(lambda *_, place=place: self._pass(place))
             self._hooks.append(hook)
-        if once:
-            self._hooks.append(units[-1].module.register_forward_hook(lambda *_: self.end()))
 
     def begin(self) -> None:
         """Start to bring what the chain needs."""
         if self.in_use:
             return
         self.in_use = True
-        with _ordinary_tensors():
+        with ordinary_tensors():
             count = min(SLOTS, len(self._passing))
             largest = max((unit.size for unit in self._passing), default=0)
             self._slots = [self.copies.device_room(largest) for _ in range(count)]
@@ -152,7 +157,7 @@ class Chain:
         for _room, done in self._arriving.values():
             self.copies.wait(done)
         self._arriving.clear()
-        with _ordinary_tensors():
+        with ordinary_tensors():
             for unit in (*self._visiting, *self._passing):
                 unit.lie_in(self._homes[id(unit)])
         self._slots, self._loaded = [], []
@@ -176,10 +181,8 @@ class Chain:
         if self._loaded[slot][0] != place:  # not the one that was expected
             self._load(place)
         self.copies.wait(self._loaded[slot][1])
-        following = place + 1
-        if following == len(self._passing) and not self._once:
-            following = 0
-        if following < len(self._passing) and following % len(self._slots) != slot:
+        following = (place + 1) % len(self._passing)
+        if following % len(self._slots) != slot:
             self._load(following)
 
     def _load(self, place: int) -> None:
@@ -191,6 +194,6 @@ class Chain:
         self._loaded[slot] = place, self.copies.begin(room, self._homes[id(unit)])
 
 
-def _ordinary_tensors() -> Any:
+def ordinary_tensors() -> Any:
     """Weights are no inference tensors, wherever they are moved."""
     return torch.inference_mode(False)

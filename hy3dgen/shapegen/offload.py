@@ -11,7 +11,7 @@ class Offload:
     """At most one of the networks is on `device`: the one that was called last."""
 
     moves = True
-    keeps_denoiser = False  # on the device, so that its calls can be recorded
+    records = False  # as weights do not keep their places
 
     def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
         self.networks = list(networks)
@@ -31,6 +31,9 @@ class Offload:
             self.current.to("cpu")
         network.to(self.device)
         self.current = network
+
+    def before(self, network: nn.Module) -> None:
+        """Recorded calls, of which there are none, would need nothing."""
 
     def rest(self) -> None:
         """Bring all networks to host memory."""

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -32,7 +33,7 @@ from .log import logger
 from .offload import Offload
 from .pipeline_placing import Placing
 from .pipeline_steps import Steps
-from .residency import Residency, needed_limit
+from .residency import Residency, host_first, needed_limit
 from .settings import instantiate_from_config
 
 _SUBFOLDER, _SUBFOLDER_21 = "hunyuan3d-dit-v2-0", "hunyuan3d-dit-v2-1"
@@ -78,9 +79,10 @@ class PipelineParts(Placing, Steps):
         self._source: ModelSource | None = None
         self._own_vae: Any = None  # while another one takes its place
         self._offload: Offload | Residency | None = None
-        self._use_graphs = True
+        self._use_graphs, self._whole = True, False
         self._recordings, self._second_recordings = Recordings(), Recordings()
         self._second: tuple[torch.device, Any, Any] | None = None  # with copies of networks
+        self._preview_costs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._folder: Path | None = None  # of the config, if there was one
         self._surfaces: deque[float] = deque(maxlen=_MESHES)  # faces a squared resolution
         for name in _SAGE_SWITCHES:
@@ -127,14 +129,17 @@ class PipelineParts(Placing, Steps):
         )
         with torch.device("meta"):
             parts = {name: instantiate_from_config(config[name]) for name in state}
-        place = device
+        places = dict.fromkeys(_NETWORKS, device)
         if device.type == "cuda" and "conditioner" in parts:
-            max_memory = needed_limit([parts[n].to(dtype) for n in _NETWORKS], device, max_memory)
-            place = device if max_memory is None else torch.device("cpu")
+            networks = [parts[name].to(dtype) for name in _NETWORKS]
+            max_memory = needed_limit(networks, device, max_memory)
+            places |= dict.fromkeys(host_first(networks, max_memory), torch.device("cpu"))
+        place = places["vae"]
         parts["vae"].load_weights(state["vae"], f"{weights} (vae)", dtype, place)
         for name in ("model", "conditioner"):
             if name in state:
-                load_strictly(parts[name], state[name], f"{weights} ({name})", dtype, place)
+                file = f"{weights} ({name})"
+                load_strictly(parts[name], state[name], file, dtype, places[name])
         if "conditioner" not in parts:
             parts["conditioner"] = instantiate_from_config(config["conditioner"])
             logger.warning(

@@ -4,7 +4,9 @@
 Part of `pipeline_parts.PipelineParts`, which makes the attributes used here.
 """
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +21,7 @@ from .models.autoencoders.flash_vdm import FlashVDMVolumeDecoding
 from .models.denoisers.hunyuan3ddit import Hunyuan3DDiT
 from .offload import Offload
 from .quantised import quantise_blocks
-from .residency import Residency, least_limit
+from .residency import Residency, least_limit, usual_plan
 from .several_devices import SpreadDecoder, SpreadDenoiser, replica
 
 
@@ -36,6 +38,7 @@ class Placing:
     _own_vae: Any
     _offload: Offload | Residency | None
     _use_graphs: bool
+    _whole: bool  # all weights are to stay on the device where there is no limit
     _recordings: Recordings
     _second_recordings: Recordings
     _second: tuple[torch.device, Any, Any] | None
@@ -51,22 +54,33 @@ class Placing:
             self.device = pick_device(device)
         if dtype is not None:
             self.dtype = pick_dtype(dtype, self.device)
-        limited = self.max_memory is not None and self.device.type == "cuda"
+        limited = self.memory_limit is not None and self.device.type == "cuda"
         for network in (self.vae, self.model, self.conditioner):
-            network.to(device="cpu" if limited else self.device, dtype=self.dtype)
+            network.to(dtype=self.dtype)
         if limited:
+            for network in (self.vae, self.model, self.conditioner):
+                network.to("cpu")
             self._keep_within()
+        else:
+            self._place_as_usual()
 
     def set_max_memory(self, max_memory: float | None) -> None:
-        """Hold no more than so many bytes of a CUDA GPU from now on; None: no limit.
+        """Hold no more than so many bytes of a CUDA GPU from now on.
 
         The fastest way within it is taken: weights that a picture needs once come from pinned host
-        memory when they are needed, the encoder's first; with less, the denoiser is not recorded
-        (`enable_cuda_graphs`), then its blocks are there for the time of denoising only, and with
-        very little some come anew at every step. Reckoned for one picture at a resolution of 384.
-        Latents are those without a limit, to the last bit. During calls torch gives back what it
-        keeps for later; what the driver itself holds comes on top, some hundred megabytes.
-        Elsewhere than on a CUDA GPU only `get_optimal_settings` takes notice.
+        memory when they are needed, the encoder's and the VAE's first; with less, calls are not
+        recorded (`enable_cuda_graphs`), then the denoiser's blocks are there for the time of
+        denoising only, and with very little some come anew at every step. Reckoned for one picture
+        at a resolution of 384. Latents are those without a limit, to the last bit. During calls
+        torch gives back what it keeps for later; what the driver itself holds comes on top, some
+        hundred megabytes. Elsewhere than on a CUDA GPU only `get_optimal_settings` takes notice.
+
+        Parameters
+        ----------
+        max_memory : bytes. None, the default: no limit; but where a device reads main memory at
+            40 GB/s or more, and 3 GB then do, or 6 GB, what a picture needs once comes from there,
+            as that takes some ten milliseconds a picture. `math.inf`: all weights stay on the
+            device.
 
         Raises
         ------
@@ -116,12 +130,41 @@ class Placing:
             )
         self._end_offload()
         for name in networks:
+            if self.memory_limit is None:
+                getattr(self, name).to(self.device)
             quantise_blocks(getattr(self, name), kind, self.device)
         self.to(self.device)
 
+    @property
+    def memory_limit(self) -> float | None:
+        """`max_memory` in bytes, if that is a limit."""
+        return None if self.max_memory in (None, math.inf) else self.max_memory
+
     def _keep_within(self) -> None:
         networks = (self.conditioner, self.model, self.vae)
-        self._offload = Residency(*networks, self.device, self.max_memory)
+        self._offload = Residency(*networks, self.device, self.memory_limit)
+
+    def _keep_whole(self) -> None:
+        """Without a limit, all weights stay on the device from now on."""
+        self._whole = True
+        if isinstance(self._offload, Residency) and self._offload.limit is None:
+            self._end_offload()
+            for network in (self.conditioner, self.model, self.vae):
+                network.to(self.device)
+
+    def _place_as_usual(self) -> None:
+        """All weights on the device, but for those of the usual plan."""
+        networks = (self.conditioner, self.model, self.vae)
+        plan = None
+        if self.device.type == "cuda" and self.max_memory is None and not self._whole:
+            plan = usual_plan(*networks)
+        if plan is not None:
+            self._offload = Residency(*networks, self.device, None, plan=plan)
+            if self._offload.reads_fast:
+                return
+            self._end_offload()
+        for network in networks:
+            network.to(self.device)
 
     def _end_offload(self) -> None:
         if self._offload is not None:
@@ -132,6 +175,7 @@ class Placing:
     def compile(self) -> None:
         """Compile the networks with torch.compile; the first call then takes a minute or more."""
         prepare_for_compiling()
+        self._keep_whole()
         for network in (self.vae, self.model, self.conditioner):
             network.compile()
 
@@ -202,6 +246,7 @@ class Placing:
         if device is None:
             self._second = None
             return
+        self._keep_whole()
         if self._offload is not None and self._offload.moves:
             raise InvalidSettingError(
                 "a second device cannot share the work while weights move between this one and "
@@ -229,16 +274,24 @@ class Placing:
             copied = self._second_recordings.of(copied)
         return SpreadDenoiser(first, copied, where)
 
+    def _ask_times(self, guidance_scale: float) -> Callable[..., Any] | None:
+        """What the denoiser is asked for its schedule by, if not the network itself."""
+        times = getattr(self.scheduler, "times", None)
+        if not isinstance(self._offload, Residency) or times is None:
+            return None
+        return functools.partial(self._offload.time_values, (times(), guidance_scale))
+
     def _recorded(self, network: nn.Module) -> Any:
         """The network by recordings, or itself where those are of no use."""
-        return self._recordings.of(network) if self._graphs_work(network) else network
+        if not self._graphs_work():
+            return network
+        before = None if self._offload is None else self._offload.before(network)
+        return self._recordings.of(network, before)
 
-    def _graphs_work(self, network: nn.Module) -> bool:
+    def _graphs_work(self) -> bool:
         if self.device.type != "cuda" or not self._use_graphs:
             return False
-        if self._offload is None:
-            return True
-        return network is self.model and self._offload.keeps_denoiser
+        return self._offload is None or self._offload.records
 
     def _forget_recordings(self) -> None:
         self._recordings, self._second_recordings = Recordings(), Recordings()
@@ -251,9 +304,13 @@ class Placing:
     def _renew_offload(self, start: bool = False) -> None:
         if self._offload is None and not start:
             return
+        usual = isinstance(self._offload, Residency) and not start
         self._end_offload()
-        if self.max_memory is not None:
+        if self.memory_limit is not None:
             self._keep_within()
+            return
+        if usual:
+            self._place_as_usual()
             return
         self._offload = Offload((self.conditioner, self.model, self.vae), self.device)
 

@@ -172,6 +172,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             lambda step, total: report("denoise", step, total),
             watchers=self._watchers(step_saving, preview, box_v),
             dual_guidance_scale=dual_guidance_scale,
+            ask_times=self._ask_times(guidance_scale),
         )
         if output_type == "latent":
             self.maybe_free_model_hooks()
@@ -242,7 +243,7 @@ class Hunyuan3DDiTPipeline(PipelineParts):
         traits = model_traits(self, self._usual_settings())
         costs = machine_costs(self, traits)
         surface = float(np.median(self._surfaces)) if self._surfaces else TYPICAL_SURFACE
-        limit = self.max_memory if max_memory is None else max_memory
+        limit = self.memory_limit if max_memory is None else max_memory
         return optimal_settings(
             costs, traits, speed_priority, max_seconds, limit, surface, face_count
         )
@@ -253,7 +254,8 @@ class Hunyuan3DDiTPipeline(PipelineParts):
             watchers.append(StepWatch(saving, self.vae))
         if preview is not None:
             clock = synchronised_clock(self.device)
-            watchers.append(Previews(self.vae, preview, bounds, clock=clock))
+            costs = self._preview_costs.setdefault(self.vae, [])
+            watchers.append(Previews(self.vae, preview, bounds, clock=clock, costs=costs))
         return watchers
 
 

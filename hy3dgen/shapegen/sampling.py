@@ -80,6 +80,7 @@ def denoise(
     merge_tokens: bool | None = None,
     watchers: Sequence[Any] = (),
     dual_guidance_scale: float | None = None,
+    ask_times: Callable[..., Any] | None = None,
 ) -> Tensor:
     """Latents `(B, L, C)` at time 1, in steps of a scheduler whose timesteps are set.
 
@@ -99,6 +100,7 @@ def denoise(
         condition of their own; the result is the same. None decides by what is faster.
     dual_guidance_scale : weight of the additional condition; `condition` then has B rows of both,
         B of the additional one alone and B of none
+    ask_times : takes the place of the network's `time_values`
     watchers : see `step_saving`; each is asked after every step, and may say what the next one is
     """
     rows = len(latents)
@@ -114,7 +116,7 @@ def denoise(
     guidance = None
     if model.guidance_embed:
         guidance = times.new_full((len(steps),), guidance_scale)
-    time_values = model.time_values(times, guidance, latents.dtype)
+    time_values = (ask_times or model.time_values)(times, guidance, latents.dtype)
     calls = [(condition, 1)]
     if mix_guidance and dual_guidance_scale is None:
         together = getattr(model, "takes_empty", None)

@@ -47,6 +47,7 @@ class _EulerScheduler:
     order = 1
     timesteps: Tensor
     _times: Tensor  # in [0, 1], one more than there are timesteps
+    _host_times: Tensor  # the same in main memory, as to ask a device is to wait for it
 
     def __init__(self, **config: Any) -> None:
         self.config = _Config(config)
@@ -70,9 +71,13 @@ class _EulerScheduler:
     def begin_index(self) -> int | None:
         return self._begin_index
 
+    def times(self) -> list[float]:
+        """Where steps of the current schedule begin, and where the last one ends."""
+        return self._host_times.tolist()
+
     def step_lengths(self) -> list[float]:
         """How far each step of the current schedule goes; 0 for one that changes nothing."""
-        return self._times.diff().tolist()
+        return self._host_times.diff().tolist()
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Start at this position whatever timestep the first `step` names."""
@@ -135,7 +140,7 @@ class FlowMatchEulerDiscreteScheduler(_EulerScheduler):
         if not use_dynamic_shifting:
             sigmas = shift * sigmas / (1 + (shift - 1) * sigmas)
         self.sigmas = sigmas
-        self._times = torch.cat([sigmas, sigmas.new_ones(1)])
+        self._times = self._host_times = torch.cat([sigmas, sigmas.new_ones(1)])
         self.timesteps = sigmas * num_train_timesteps
         self.sigma_min = sigmas[-1].item()  # the largest: names are those of reversed time
         self.sigma_max = sigmas[0].item()
@@ -171,7 +176,9 @@ class FlowMatchEulerDiscreteScheduler(_EulerScheduler):
         else:
             shift = self.config.shift
             times = shift * times / (1 + (shift - 1) * times)
-        chosen = torch.from_numpy(np.asarray(times)).float().to(device)  # MPS has no float64
+        here = torch.from_numpy(np.asarray(times)).float()
+        self._host_times = torch.cat([here, here.new_ones(1)])
+        chosen = here.to(device)  # MPS has no float64
         self.timesteps = chosen * total
         self.sigmas = self._times = torch.cat([chosen, chosen.new_ones(1)])
         self._reset()
@@ -224,6 +231,7 @@ class ConsistencyFlowMatchEulerDiscreteScheduler(_EulerScheduler):
         self.sigmas = torch.from_numpy(grid[indices].astype(np.float32))
         self.timesteps = self.sigmas * num_train_timesteps
         self.sigmas_ = self._times = torch.cat([self.sigmas, self.sigmas.new_ones(1)])
+        self._host_times = self._times
 
     def set_timesteps(
         self,
@@ -243,7 +251,9 @@ class ConsistencyFlowMatchEulerDiscreteScheduler(_EulerScheduler):
                 f"{total}; choose from 1 to {total}."
             )
         picked = np.floor(np.linspace(0, total, num_inference_steps, endpoint=False))
-        chosen = self.sigmas[torch.from_numpy(picked.astype(np.int64))].to(device)
+        here = self.sigmas[torch.from_numpy(picked.astype(np.int64))]
+        self._host_times = torch.cat([here, here.new_ones(1)])
+        chosen = here.to(device)
         self.timesteps = chosen * self.config.num_train_timesteps
         self.sigmas_ = self._times = torch.cat([chosen, chosen.new_ones(1)])
         self._reset()

@@ -6,6 +6,7 @@ asked of the geometry, not of the latents: how much of the space that is inside 
 the look before has changed sides. Off by default: results are close, not equal.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from .models.autoencoders.surface_extractors import Latent2MeshOutput, MCSurface
 
 _CHUNK = 16_384
 _TRIED, _PREVIEW_RESOLUTIONS = 12, (48, 40, 32, 24, 16)
+_TRIALS = 2
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Previews:
     show : called with the first picture's mesh, whose faces look as `Latent2MeshOutput` says
     share : part of the denoising time that all previews together may take
     clock : seconds, all work asked for being done
+    costs : what earlier runs have learned of the VAE's costs, which this one adds to
     """
 
     def __init__(
@@ -113,46 +116,56 @@ class Previews:
         bounds: Any = 1.01,
         share: float = 0.04,
         clock: Callable[[], float] = time.perf_counter,
+        costs: list[tuple[float, float]] | None = None,
     ) -> None:
         self._vae, self._show, self._bounds = vae, show, bounds
         self._share, self._clock = share, clock
+        self._costs = [] if costs is None else costs  # of latents, of `_TRIED` cells a side
         self._started = clock()
-        self._resolution: int | None = None  # not known yet; 0: no time for previews
+        self._resolution: int | None = None  # not known yet
         self._cost = 0.0  # of one
+        self._next = 0  # before that step none is due; to look at the clock holds a GPU up
         self.spent = 0.0
 
     def after(self, step: int, steps: int, clean: Callable[[], Tensor]) -> None:
         """Show where things stand, if there is time for it."""
-        if (
-            not 0.2 * steps <= step < steps or self._resolution == 0
-        ):  # before, nothing is to be seen
+        if step < self._next or not 0.2 * steps <= step < steps:  # before, nothing is to be seen
             return
         now = self._clock()
         run = (now - self._started - self.spent) / step * steps
         if self._resolution is None:
-            self._resolution, self._cost = self._fitting_resolution(clean(), self._share * run)
-            self.spent += self._clock() - now
+            trial = 0.0
+            if len(self._costs) < _TRIALS:  # the first of a process is slow
+                self._try(clean())
+                trial = self._clock() - now
+                self.spent += trial
+            self._resolution, self._cost = self._fitting_resolution(self._share * run - trial)
             if self._resolution == 0:
+                self._next = steps
                 return
         # Spread over the run: no more by now than by now is due, but for the first.
         due = self._share * run * max(step / steps, 0.5)
         if self.spent + self._cost > due:
+            self._next = math.ceil((self.spent + self._cost) / (self._share * run) * steps)
             return
         now = self._clock()
         self._show_one(clean())
         self._cost = self._clock() - now
         self.spent += self._cost
 
-    def _fitting_resolution(self, latents: Tensor, budget: float) -> tuple[int, float]:
+    def _try(self, latents: Tensor) -> None:
         start = self._clock()
         tokens = self._vae(latents[:1] / self._vae.scale_factor)
         middle = self._clock()
         field = Field(tokens, self._vae.geo_decoder, self._bounds, _CHUNK, None)
         field.everywhere(_TRIED)
-        fixed, part = middle - start, self._clock() - middle
+        self._costs.append((middle - start, self._clock() - middle))
+
+    def _fitting_resolution(self, budget: float) -> tuple[int, float]:
+        fixed, part = (min(costs) for costs in zip(*self._costs, strict=True))
         for resolution in _PREVIEW_RESOLUTIONS:
             cost = fixed + part * (resolution / _TRIED) ** 3
-            if 2 * cost + fixed + part < budget:
+            if 2 * cost < budget:
                 return resolution, cost
         return 0, 0.0
 
@@ -170,11 +183,11 @@ def coarse_field(vae: Any, latents: Tensor, resolution: int, bounds: Any = 1.01)
 
 
 def synchronised_clock(device: torch.device) -> Callable[[], float]:
-    """Seconds, after everything that was asked of the device is done."""
+    """Seconds, after everything that was asked of the device is done, but for copies beside it."""
 
     def seconds() -> float:
         if device.type == "cuda":
-            torch.cuda.synchronize(device)
+            torch.cuda.current_stream(device).synchronize()
         return time.perf_counter()
 
     return seconds

@@ -128,9 +128,10 @@ class TorchEngine:
 
         def look(index: int, timestep: Any, outputs: Any) -> None:
             guess = guesses.after_step(index, outputs)
-            time = float(pipeline.scheduler.sigmas[index + 1])
-            if guess is not None and time < 1:
-                previews.offer(time, lambda: coarse_mesh(pipeline, guess, previews.resolution))
+            if guess is not None and guesses.time < 1:
+                previews.offer(
+                    guesses.time, lambda: coarse_mesh(pipeline, guess, previews.resolution)
+                )
 
         return look
 

@@ -12,7 +12,7 @@ from hy3dgen.worker.server import TaskContext
 
 RESOLUTION = 32  # cells a side: some thousand triangles
 MIN_INTERVAL = 0.3  # seconds between two previews
-MAX_SHARE = 0.08  # of the time since the last preview that the next one may have cost
+MAX_SHARE = 0.04  # of the time since the last preview that the next one may have cost
 FEWEST_STEPS = 5  # with fewer the result is there before a preview is of use
 EARLIEST = 0.25  # of the way from noise to shape; before that there is only a blob
 

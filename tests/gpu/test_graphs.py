@@ -65,6 +65,13 @@ def test_third_call_is_replayed_with_its_own_inputs():
     assert graphed.guidance_embed is False
 
 
+def test_something_can_be_done_before_every_replay():
+    network, recorder, done = small_network(), Recorder(), []
+    graphed = GraphedNetwork(network, recorder, before=lambda: done.append(recorder.replayed))
+    calls(network, graphed, [0, 1, 2, 3])
+    assert done == [0, 1, 2]
+
+
 def test_other_shapes_and_moved_weights_are_recorded_anew():
     network, recorder = small_network(), Recorder()
     graphed = GraphedNetwork(network, recorder)

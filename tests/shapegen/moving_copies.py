@@ -16,6 +16,12 @@ class Copies:
     def host_room(self, size):
         return torch.empty(size, dtype=torch.uint8)
 
+    def finish(self):
+        pass
+
+    def is_recording(self):
+        return False
+
     def device_room(self, size):
         room = torch.full((size,), 0xFF, dtype=torch.uint8)  # NaN in any float
         number = id(room.untyped_storage())

@@ -17,7 +17,7 @@ from hy3dgen.shapegen.memory_plan import (
 MB = 1 << 20
 NEEDS = Needs(
     fixed=100 * MB,
-    once=((25 * MB,) * 16, (57 * MB,) * 40, (12 * MB,) * 16),
+    once=((25 * MB,) * 16, (12 * MB,) * 16, (57 * MB,) * 40),
     steps=(48 * MB,) * 16 + (24 * MB,) * 32,
     condition=250 * MB, denoise=550 * MB, decode=800 * MB, recordings=300 * MB,
 )  # fmt: skip
@@ -26,21 +26,14 @@ ALL = NEEDS.fixed + sum(map(sum, NEEDS.once)) + sum(NEEDS.steps)
 
 def peak(plan, needs=NEEDS):
     """The most that a plan takes, reckoned anew from what it moves."""
-    moving = [
-        sum(chain[n] for n in numbers)
-        for chain, numbers in zip(needs.once, plan.passing_once, strict=True)
-    ]
     steps_moving = sum(needs.steps[n] for n in (*plan.visiting, *plan.passing))
-    stays = needs.fixed + sum(map(sum, needs.once)) - sum(moving) + sum(needs.steps) - steps_moving
-    slots = max(
-        (SLOTS * max(chain) for chain, n in zip(needs.once, plan.passing_once, strict=True) if n),
-        default=0,
-    )
+    stays = needs.fixed + sum(needs.steps) - steps_moving
+    stays += 0 if plan.room else sum(map(sum, needs.once))
     visiting = sum(needs.steps[n] for n in plan.visiting)
     visiting += SLOTS * max((needs.steps[n] for n in plan.passing), default=0)
     recordings = needs.recordings if plan.recorded else 0
     stages = (needs.condition, needs.denoise + visiting, needs.decode)
-    return stays + slots + recordings + max(stages)
+    return stays + plan.room + recordings + max(stages)
 
 
 def test_without_a_limit_all_stays():
@@ -65,16 +58,21 @@ def test_what_is_used_once_goes_before_what_every_step_needs():
     least = least_without_moving_steps(NEEDS)
     plan = plan_memory(NEEDS, least)
     assert not plan.visiting and not plan.passing
-    assert all(len(n) == len(chain) for n, chain in zip(plan.passing_once, NEEDS.once, strict=True))
+    assert plan.room >= SLOTS * 57 * MB
     tighter = plan_memory(NEEDS, least - 2)
     assert not tighter.recorded and len(tighter.visiting) == len(NEEDS.steps)
 
 
-def test_a_little_too_little_moves_a_little():
+def test_the_room_is_what_the_limit_leaves():
     wanted = ALL + NEEDS.recordings + NEEDS.decode
-    plan = plan_memory(NEEDS, wanted / 0.94 - 320 * MB)
-    vae, encoder, times = plan.passing_once
-    assert not vae and 0 < len(encoder) < 8 and len(times) >= 15
+    assert plan_memory(NEEDS, wanted / 0.94 - 320 * MB).room == sum(NEEDS.once[2])
+    plans = [plan_memory(NEEDS, tenths * 1e8) for tenths in range(20, 70)]
+    rooms = [plan.room for plan in plans if plan.recorded and plan.moves]
+    assert rooms == sorted(rooms) and SLOTS * 57 * MB <= rooms[0] < rooms[-1]
+
+
+def test_the_part_that_may_be_filled_can_be_chosen():
+    assert plan_memory(NEEDS, 4e9, 1.0).room > plan_memory(NEEDS, 4e9).room
 
 
 def test_with_very_little_some_blocks_pass_at_every_step():

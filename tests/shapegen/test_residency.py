@@ -2,6 +2,8 @@
 """Whole pictures within limits of device memory: the same results, and no more on the device."""
 
 import bisect
+import gc
+import math
 
 import numpy as np
 import pytest
@@ -80,9 +82,12 @@ def little_work(monkeypatch):
     for name in ("_LIBRARIES", "_SMALL"):
         monkeypatch.setattr(residency, name, 0)
     monkeypatch.setattr(residency, "_DECODED_BYTES", 0.005)
+    for name in ("_DECODER_CALL", "_NARROW_CALL"):
+        monkeypatch.setattr(residency, name, 0)
     monkeypatch.setattr(residency, "_ENCODER_TENSORS", 0)
     monkeypatch.setattr(residency, "_STEP_TENSORS", 0)
-    monkeypatch.setattr(residency, "_RECORDED_TENSORS", 0)
+    for name in ("_RECORDED_TENSORS", "_RECORDED_GUIDED"):
+        monkeypatch.setattr(residency, name, 0)
 
 
 @pytest.mark.parametrize("pipeline", MODELS, indirect=True)
@@ -102,9 +107,10 @@ def test_results_are_those_without_a_limit(pipeline, kind, double):
     assert np.array_equal(mesh.mesh_f, want_mesh.mesh_f)
     stays = sum(p.numel() * 4 for network in networks(pipeline) for p in network.parameters())
     stays -= sum(unit.size for unit in moving(pipeline))
-    assert stays + copies.peak <= limit and copies.held == 0
+    assert stays + copies.peak <= limit and copies.held == plan.room
     pipeline.max_memory = None
     pipeline.to(CPU)
+    gc.collect()
     assert copies.held == 0 and torch.equal(made(pipeline, output_type="latent"), want)
 
 
@@ -112,14 +118,15 @@ def test_results_are_those_without_a_limit(pipeline, kind, double):
 def test_an_error_leaves_nothing_on_the_device(pipeline):
     limit, copies = limits(pipeline)["visiting"], Late()
     pipeline._offload = Residency(*networks(pipeline), CPU, limit, copies)
+    room = pipeline._offload.plan.room
 
     def stop(step, _timestep, _outputs):
-        assert copies.held
+        assert copies.held > room
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
         made(pipeline, callback=stop)
-    assert copies.held == 0
+    assert copies.held == room
 
 
 @pytest.mark.parametrize("pipeline", ["2.0"], indirect=True)
@@ -158,7 +165,96 @@ def test_a_model_that_fits_has_no_limit(monkeypatch):
     assert residency.needed_limit(parts, CPU, None) == 4e9
 
 
+@pytest.mark.parametrize("pipeline", ["2.0", "2.0-turbo"], indirect=True)
+def test_modulations_come_once_for_a_schedule(pipeline):
+    limit, copies = limits(pipeline)["once"], Early()
+    want = [made(pipeline, output_type="latent", num_inference_steps=n) for n in (4, 4, 5)]
+    pipeline.max_memory = limit
+    pipeline._offload = Residency(*networks(pipeline), CPU, limit, copies)
+    asked = []
+    ask = pipeline.model.time_values
+    pipeline.model.time_values = lambda *args: asked.append(0) or ask(*args)
+    try:
+        for number, steps in enumerate((4, 4, 5)):
+            got = made(pipeline, output_type="latent", num_inference_steps=steps)
+            assert torch.equal(got, want[number])
+        assert len(asked) == 2
+        with torch.no_grad():
+            next(iter(pipeline._offload._guests[1].parameters())).mul_(2)
+        assert not torch.equal(made(pipeline, output_type="latent"), want[0])
+        assert len(asked) == 3
+        with torch.no_grad():
+            next(iter(pipeline._offload._guests[1].parameters())).mul_(0.5)
+    finally:
+        del pipeline.model.time_values
+        pipeline.max_memory = None
+
+
+def true_sizes(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(residency, "available_bytes", lambda: 64e9)
+
+
+def test_nothing_takes_turns_where_main_memory_is_short(monkeypatch):
+    true_sizes(monkeypatch)
+    monkeypatch.setattr(residency, "available_bytes", lambda: 5e9)
+    assert residency.usual_plan(*published("2mini")) is None
+
+
+def published(name):
+    """A model's networks in its published size and half precision, without memory."""
+    sections = random_models.config(name)
+    with torch.device("meta"):
+        networks = [
+            instantiate_from_config(sections[part]).half()
+            for part in ("conditioner", "model", "vae")
+        ]
+    networks[2].drop_encoder()
+    return networks
+
+
+@pytest.mark.parametrize("name", ["2mini", "2mini-fast", "2mini-turbo"])
+def test_the_smallest_models_take_turns_without_a_limit(name, monkeypatch):
+    true_sizes(monkeypatch)
+    conditioner, model, vae = published(name)
+    plan = residency.usual_plan(conditioner, model, vae)
+    assert plan.recorded and plan.peak <= 3e9
+    once, _steps = units_of(conditioner, model, vae)
+    encoder = max(once, key=lambda units: sum(unit.size for unit in units))
+    assert type(encoder[0].module).__name__ == "Layer"
+    assert 2 * encoder[0].size <= plan.room < sum(unit.size for unit in encoder)
+    order = model, vae, conditioner
+    assert residency.host_first(order, None) == ("vae", "conditioner")
+    assert residency.host_first(order, 3e9) == ("model", "vae", "conditioner")
+    assert residency.host_first(order, math.inf) == ()
+
+
+def test_a_larger_one_takes_turns_within_6_gigabytes(monkeypatch):
+    true_sizes(monkeypatch)
+    networks = published("2.0")
+    plan = residency.usual_plan(*networks)
+    assert plan.recorded and 3e9 < plan.peak <= 6e9
+    assert plan.room == max(sum(unit.size for unit in units) for units in units_of(*networks)[0])
+
+
+@pytest.mark.parametrize("name", ["2.0-turbo", "2.1"])
+def test_what_fits_6_gigabytes_stays_and_so_does_what_never_would(name, monkeypatch):
+    true_sizes(monkeypatch)
+    assert residency.usual_plan(*published(name)) is None
+
+
+@pytest.mark.parametrize("pipeline", ["2.0"], indirect=True)
+def test_only_networks_whose_weights_take_turns_wait_before_recorded_calls(pipeline):
+    pipeline._offload = Residency(*networks(pipeline), CPU, limits(pipeline)["once"], Early())
+    offload = pipeline._offload
+    assert offload.before(pipeline.model) is None
+    assert offload.before(pipeline.vae) and offload.before(
+        pipeline.conditioner.main_image_encoder.model
+    )
+
+
 def moving(pipeline):
     residency = pipeline._offload
-    chains = [*residency._chains, *([residency._steps] if residency._steps else [])]
-    return [unit for chain in chains for unit in (*chain._visiting, *chain._passing)]
+    steps = residency._steps
+    units = [] if steps is None else [*steps._visiting, *steps._passing]
+    return [*units, *(unit for guest in residency._guests for unit in guest._units)]

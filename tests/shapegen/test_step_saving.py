@@ -7,7 +7,12 @@ import torch
 
 from hy3dgen.errors import InvalidSettingError
 from hy3dgen.mesh import TriangleMesh
+from hy3dgen.shapegen.coarse_preview import CleanLatents
 from hy3dgen.shapegen.pipelines import Hunyuan3DDiTFlowMatchingPipeline, export_to_arrays
+from hy3dgen.shapegen.schedulers import (
+    ConsistencyFlowMatchEulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
 from hy3dgen.shapegen.step_saving import Previews, StepSaving, StepWatch
 from training.evaluate import BUNDLED, held_out_pictures
 from training.metrics import decoded_solid, iou
@@ -131,3 +136,33 @@ def test_previews_stay_within_their_share_and_out_of_a_run_that_is_too_short(pip
                 clock.now += step_seconds
                 watcher.after(step, 20, lambda: latents)
         assert watcher.spent <= max(0.05 * 20 * step_seconds, 4)
+
+
+def test_what_a_vae_costs_is_remembered(pipeline):
+    latents, costs = torch.zeros(1, *pipeline.vae.latent_shape), []
+    for _ in range(4):
+        clock = _Clock(1000.0)
+        watcher = Previews(pipeline.vae, lambda mesh: None, clock=clock, costs=costs)
+        with torch.inference_mode():
+            for step in range(1, 6):
+                clock.now += 5
+                watcher.after(step, 5, lambda: latents)
+    assert len(costs) == 2 and watcher.spent == 0, "too short a run, known without a trial"
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [FlowMatchEulerDiscreteScheduler(), ConsistencyFlowMatchEulerDiscreteScheduler(1000, 100)],
+)
+def test_guesses_know_what_time_was_reached(scheduler):
+    scheduler.set_timesteps(5, sigmas=np.linspace(0, 1, 5))
+    guesses, sample = CleanLatents(scheduler), torch.zeros(1, 2, 3)
+    times = []
+    for index, timestep in enumerate(scheduler.timesteps):
+        outputs = scheduler.step(torch.ones_like(sample), timestep, sample)
+        guess = guesses.after_step(index, outputs)
+        sample = outputs.prev_sample
+        times.append(guesses.time)
+        if guess is not None:
+            assert torch.allclose(guess, torch.ones_like(guess), atol=1e-5)
+    assert times == pytest.approx([float(t) for t in (*scheduler.timesteps[1:] / 1000, 1)])

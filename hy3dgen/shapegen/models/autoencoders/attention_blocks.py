@@ -217,8 +217,9 @@ class CrossAttentionDecoder(nn.Module):
         here, so that the first call is cut into the same chunks as every later one.
         """
         inner, hidden = self.query_proj.out_features, self.cross_attn_decoder.mlp.c_fc.out_features
-        fused = self._fused.weights(self, projected) is not None
-        return 2 * (6 * inner + (0 if fused else 2 * hidden))
+        if self._fused.weights(self, projected) is not None:
+            return 2 * (6 if self.enable_ln_post else 3) * inner
+        return 2 * (6 * inner + 2 * hidden)
 
     def plain_query(
         self,

@@ -97,7 +97,9 @@ def follow_surfaces(
             grids.append(_cut(follow_surface_sparsely(field, levels, mc_level), side))
         else:
             grids.append(follow_surface(field, levels, mc_level)[:side, :side, :side])
-    return grids if sparse else torch.stack(grids)
+    return (
+        grids if sparse else torch.stack(grids) if len(grids) > 1 else grids[0].contiguous()[None]
+    )
 
 
 def follow_surface(field: Field, levels: Sequence[int], mc_level: float) -> Tensor:
@@ -111,7 +113,8 @@ def follow_surface(field: Field, levels: Sequence[int], mc_level: float) -> Tens
                 return field.everywhere(levels[-1])[0]
             near = checked
         grid = _refined(field, near, level, len(levels) - i, mc_level)
-    return torch.where(grid == UNKNOWN, torch.nan, grid + mc_level)
+    unknown = grid == UNKNOWN  # in place, as a full grid is what decoding needs most memory for
+    return grid.add_(mc_level).masked_fill_(unknown, torch.nan)
 
 
 def follow_surface_sparsely(field: Field, levels: Sequence[int], mc_level: float) -> SparseGrid:
@@ -133,7 +136,7 @@ def follow_surface_sparsely(field: Field, levels: Sequence[int], mc_level: float
         keys = refined(near, grid.side)
         grid = SparseGrid(level + 1, keys[:0], values[:0])
         while len(keys):
-            found = field.at(coordinates(keys, level + 1), level, len(levels) - i) - mc_level
+            found = field.at_keys(keys, level, len(levels) - i) - mc_level
             grid = grid.with_points(keys, found)
             keys = open_corners(grid)
     return grid._replace(values=grid.values + mc_level)
@@ -181,8 +184,9 @@ def _refined(field: Field, near: Tensor, level: int, later_levels: int, mc_level
     """Values minus the level near the surface, on a grid of twice the resolution."""
     marked = dilate(refine_mask(near, level + 1))
     fine = torch.full_like(marked, UNKNOWN, dtype=torch.float32)
-    while marked.any():
-        fine[marked] = field.at(marked.nonzero(), level, later_levels) - mc_level
+    while len(keys := marked.view(-1).nonzero()[:, 0]):
+        del marked  # while the field is asked, every grid counts
+        fine.view(-1)[keys] = field.at_keys(keys, level, later_levels) - mc_level
         marked = unknown_corners(fine)
     return fine
 

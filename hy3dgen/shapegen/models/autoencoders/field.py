@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....gpu.sparse_grid import coordinates
 from ....memory import is_out_of_memory
 from ...devices import free_cached_memory, usable_memory
 from ...log import logger
@@ -189,6 +190,14 @@ class Field:
         self.begin_points(len(index), later_levels)
         place = self.placing(resolution)
         return self.ask(lambda start, stop: place(index[start:stop]), len(index))[0]
+
+    def at_keys(self, keys: Tensor, resolution: int, later_levels: int | None = 0) -> Tensor:
+        """The same at points given by their keys `(x * side + y) * side + z`."""
+        self.begin_points(len(keys), later_levels)
+        place, side = self.placing(resolution), resolution + 1
+        return self.ask(lambda start, stop: place(coordinates(keys[start:stop], side)), len(keys))[
+            0
+        ]
 
     def placing(self, resolution: int) -> Callable[[Tensor], Tensor]:
         """A function from grid indices `(P, 3)` to points `(P, 3)`."""

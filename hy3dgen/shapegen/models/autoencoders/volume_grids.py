@@ -14,6 +14,7 @@ from torch import Tensor
 from ....errors import InvalidSettingError
 
 UNKNOWN = -10000.0  # what points that were not asked hold between levels
+_PLANES = 96  # of a grid that are looked at together
 NEAR_LEVEL = 0.95  # fields saturate at +-1; anything less is near the surface
 
 
@@ -87,20 +88,24 @@ def refine_mask(mask: Tensor, side: int) -> Tensor:
 
 def unknown_corners(grid: Tensor, level: float = 0.0) -> Tensor:
     """Unknown corners of cells whose known corners are on both sides of the level."""
-    known = grid != UNKNOWN
-    inside = known & (grid > level)
-    outside = known & ~inside
-    return corners_of(any_corner(inside) & any_corner(outside)) & ~known
+    wanted = torch.zeros_like(grid, dtype=torch.bool)
+    for first in range(0, len(grid) - 1, _PLANES):  # all at once would take much memory
+        part = slice(first, first + _PLANES + 1)
+        known = grid[part] != UNKNOWN
+        inside = known & (grid[part] > level)
+        outside = known & ~inside
+        wanted[part] |= corners_of(any_corner(inside) & any_corner(outside)) & ~known
+    return wanted
 
 
 def corners_of(cells: Tensor) -> Tensor:
-    """All corners `(n, n, n)` of marked cells `(n - 1, n - 1, n - 1)`."""
-    side = cells.shape[0]
-    corners = torch.zeros(side + 1, side + 1, side + 1, dtype=torch.bool, device=cells.device)
-    for x in (0, 1):
-        for y in (0, 1):
-            for z in (0, 1):
-                corners[x : x + side, y : y + side, z : z + side] |= cells
+    """All corners `(l, m, n)` of marked cells `(l - 1, m - 1, n - 1)`."""
+    shape = [side + 1 for side in cells.shape]
+    corners = torch.zeros(shape, dtype=torch.bool, device=cells.device)
+    for corner in range(8):
+        starts = (corner & 1, corner >> 1 & 1, corner >> 2 & 1)
+        place = tuple(slice(a, a + b) for a, b in zip(starts, cells.shape, strict=True))
+        corners[place] |= cells
     return corners
 
 
