@@ -2,43 +2,22 @@
 """The compiled kernels that draw faces on a CUDA device, and how they are launched."""
 
 import ctypes
-import logging
-import os
-import threading
-from functools import cache
 
 import torch
 from torch import Tensor
 
 from .fused_reduce import Kernels
-from .mesh_kernels import OFF
-
-logger = logging.getLogger(__name__)
+from .tried_kernels import TriedKernels, of_sources
 
 SOURCES = ("raster",)
+KERNELS = TriedKernels(of_sources(*SOURCES), "Faces are drawn by plain torch")
 _PIECE = 512  # pixels of a face's box that a warp looks at, as in the source
 _NOTHING = torch.iinfo(torch.int64).max
-_one_at_a_time = threading.Lock()
 
 
 def raster_kernels(device: torch.device) -> Kernels | None:
     """Compiled at the first call for a device; None where plain torch has to draw."""
-    if device.type != "cuda" or torch.version.hip is not None or os.environ.get(OFF):
-        return None
-    index = device.index if device.index is not None else torch.cuda.current_device()
-    with _one_at_a_time:
-        return _compiled(index)
-
-
-@cache
-def _compiled(index: int) -> Kernels | None:
-    from .nvrtc import CudaKernels, KernelsUnavailableError
-
-    try:
-        return CudaKernels(SOURCES, torch.device("cuda", index))
-    except KernelsUnavailableError as reason:
-        logger.warning("Faces are drawn by plain torch: %s", reason)
-        return None
+    return KERNELS.on(device)
 
 
 def draw_faces(
