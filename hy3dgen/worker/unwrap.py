@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from hy3dgen.errors import WorkerError
+from hy3dgen.errors import WorkerError, WorkerStartError
 from hy3dgen.mesh.box_unwrap import box_unwrap
 from hy3dgen.mesh.triangle_mesh import TriangleMesh
 from hy3dgen.mesh.uv_map import UVMap
@@ -71,7 +71,12 @@ def _in_process(
     """None when the time is over."""
     end = time.monotonic() + seconds
     with contextlib.closing(WorkerClient(worker_command())) as worker:
-        worker.start(timeout=max(seconds, 1.0))
+        try:
+            worker.start(timeout=max(seconds, 1.0))
+        except WorkerStartError:
+            if time.monotonic() < end:
+                raise
+            return None
         worker.submit(
             "unwrap", {"method": "xatlas"}, {"vertices": mesh.vertices, "faces": mesh.faces}
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hy3dgen.errors import Cancelled, InvalidMeshError, TaskFailedError
+from hy3dgen.errors import Cancelled, InvalidMeshError, TaskFailedError, WorkerStartError
 from hy3dgen.mesh import TriangleMesh
 from hy3dgen.worker import unwrap as unwrapping
 from hy3dgen.worker.client import WorkerClient, worker_command
@@ -169,6 +169,17 @@ def test_out_of_time_gives_six_sides_and_the_reason():
     assert how == "box (xatlas took longer than 0.5 s)"
     assert len(found.faces) == len(sphere(65).faces)
     assert time.monotonic() - start < 20
+
+
+def test_a_start_that_takes_all_the_time_is_told_as_that(monkeypatch):
+    def never(self, timeout):
+        time.sleep(0.2)
+        raise WorkerStartError("the worker did not answer")
+
+    monkeypatch.setattr(unwrapping.WorkerClient, "start", never)
+    pytest.importorskip("xatlas")
+    assert unwrapping.unwrap(cube(), seconds=0.1)[1] == "box (xatlas took longer than 0.1 s)"
+    assert unwrapping.unwrap(cube(), seconds=9)[1].startswith("box (xatlas failed: the worker did")
 
 
 def test_without_xatlas_too(monkeypatch):
