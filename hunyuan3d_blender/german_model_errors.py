@@ -56,6 +56,15 @@ TEXTS = {
     "cut off": "abgeschnitten",
     "longer than its header says": "länger, als der Kopf sagt",
     "{path} has a damaged header": "{path} hat einen beschädigten Kopf",
+    "{path} has tensors that overlap, or gaps between them": (
+        "{path} hat Tensoren, die sich überschneiden, oder Lücken zwischen ihnen"
+    ),
+    "{path} is compressed inside": "{path} ist innen komprimiert",
+    "{path} describes its tensors in {found}, more than any model needs": (
+        "{path} beschreibt seine Tensoren mit {found}, mehr als ein Modell braucht"
+    ),
+    "{count} bytes": "{count} Byte",
+    "more than {count} pieces": "mehr als {count} Stücken",
     "{path} has a damaged header at {name}": "{path} hat bei {name} einen beschädigten Kopf",
     "{path} has the tensor {name} in a form that is not known ({kind})": (
         "{path} hat den Tensor {name} in einer unbekannten Form ({kind})"
