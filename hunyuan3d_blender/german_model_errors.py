@@ -59,9 +59,12 @@ TEXTS = {
     "{path} has tensors that overlap, or gaps between them": (
         "{path} hat Tensoren, die sich überschneiden, oder Lücken zwischen ihnen"
     ),
-    "{path} is compressed inside": "{path} ist innen komprimiert",
-    "{path} describes its tensors in {found}, more than any model needs": (
-        "{path} beschreibt seine Tensoren mit {found}, mehr als ein Modell braucht"
+    "{path} is compressed inside; use a .safetensors file": (
+        "{path} ist innen komprimiert; eine .safetensors-Datei nehmen"
+    ),
+    "{path} describes its tensors in {found}, more than any model needs; use a .safetensors file": (
+        "{path} beschreibt seine Tensoren mit {found}, mehr als ein Modell braucht; eine "
+        ".safetensors-Datei nehmen"
     ),
     "{count} bytes": "{count} Byte",
     "more than {count} pieces": "mehr als {count} Stücken",
