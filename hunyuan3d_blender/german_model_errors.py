@@ -56,6 +56,18 @@ TEXTS = {
     "cut off": "abgeschnitten",
     "longer than its header says": "länger, als der Kopf sagt",
     "{path} has a damaged header": "{path} hat einen beschädigten Kopf",
+    "{path} has tensors that overlap, or gaps between them": (
+        "{path} hat Tensoren, die sich überschneiden, oder Lücken zwischen ihnen"
+    ),
+    "{path} is compressed inside; use a .safetensors file": (
+        "{path} ist innen komprimiert; eine .safetensors-Datei nehmen"
+    ),
+    "{path} describes its tensors in {found}, more than any model needs; use a .safetensors file": (
+        "{path} beschreibt seine Tensoren mit {found}, mehr als ein Modell braucht; eine "
+        ".safetensors-Datei nehmen"
+    ),
+    "{count} bytes": "{count} Byte",
+    "more than {count} pieces": "mehr als {count} Stücken",
     "{path} has a damaged header at {name}": "{path} hat bei {name} einen beschädigten Kopf",
     "{path} has the tensor {name} in a form that is not known ({kind})": (
         "{path} hat den Tensor {name} in einer unbekannten Form ({kind})"

@@ -2,12 +2,16 @@
 """Pictures through Blender's own readers: files for a worker that has no library for them, and
 images that exist in the blend file only."""
 
+import contextlib
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from hy3dgen.errors import InvalidImageError
+from hy3dgen.picture_limits import check_size, told_size
+
+_BEGINNING = 1 << 16  # bytes of a file in which its size is looked for
 
 
 def read(picture: Path | bpy.types.Image) -> np.ndarray:
@@ -20,6 +24,9 @@ def read_picture(path: Path) -> np.ndarray:
 
     Any format that Blender reads. Nothing stays in the blend file.
     """
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if size := told_size(file.read(_BEGINNING)):
+            check_size(*size, f"picture {path}", 1)  # before Blender decodes it
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError as error:
@@ -40,6 +47,7 @@ def read_image(image: bpy.types.Image, called: str = "") -> np.ndarray:
             f"{called or repr(image.name)} is damaged or in no format that Blender reads; choose a "
             "PNG or JPEG file"
         )
+    check_size(width, height, called or repr(image.name), 1)
     values = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(values)
     values = values.reshape(height, width, image.channels)[::-1]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ImageNotFoundError, InvalidImageError
-from .picture_limits import FORMATS, MAX_PIXELS
+from .picture_limits import FORMATS, MAX_PIXELS, check_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -108,7 +108,7 @@ _DECODING_ERRORS = (
 def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
     from PIL import ImageOps
 
-    _check_size(image.width, image.height, name, min_side)  # before anything is decoded
+    check_size(image.width, image.height, name, min_side)  # before anything is decoded
     try:
         if getattr(image, "is_animated", False):
             image.seek(0)
@@ -152,7 +152,7 @@ def _from_array(array: np.ndarray, min_side: int) -> np.ndarray:
             f"the picture is an array of shape {array.shape}; give (H, W), (H, W, 3) or (H, W, 4)."
         )
     height, width, channels = array.shape
-    _check_size(width, height, "the picture", min_side)
+    check_size(width, height, "the picture", min_side)
     pixels = np.full((height, width, 4), 255, np.uint8)
     pixels[..., : max(channels, 3)] = _to_bytes(array)  # one channel spreads over three
     return pixels
@@ -178,16 +178,3 @@ def _to_bytes(array: np.ndarray) -> np.ndarray:
     raise InvalidImageError(
         f"the picture is an array of {array.dtype}; give uint8, uint16, bool or floating point."
     )
-
-
-def _check_size(width: int, height: int, name: str, min_side: int) -> None:
-    if min(width, height) < min_side:
-        raise InvalidImageError(
-            f"{name} has {width} x {height} pixels; at least {min_side} x {min_side} are needed, "
-            "so choose a larger picture."
-        )
-    if width * height > MAX_PIXELS:
-        raise InvalidImageError(
-            f"{name} has {width} x {height} pixels, {width * height / 1e6:.0f} megapixels; make it "
-            f"smaller than {MAX_PIXELS / 1e6:.0f} megapixels, 2048 pixels a side are plenty."
-        )

@@ -32,6 +32,7 @@ _FORMATS = ("safetensors", "ckpt")
 # Bytes. The published ones have two thousand; of brackets alone a hundred thousand take a second to
 # read and 30 MB.
 _LONGEST_CONFIG = 100_000
+_DEEPEST_CONFIG = 100  # brackets within each other
 # What the description of a .ckpt's tensors may be: bytes where it is an entry of an archive, pieces
 # that are read elsewhere. Published models have a third of it at most; each byte may cost 80 in
 # memory, and a microsecond.
@@ -192,7 +193,10 @@ def read_config(path: str | os.PathLike[str], sections: Iterable[str]) -> dict[s
                 f"{path} has {size:,} bytes, more than the {_LONGEST_CONFIG:,} that a config may "
                 "have; use the config.yaml that was published with the model."
             )
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _depth(text) > _DEEPEST_CONFIG:  # which the reader gives up as well, after a second
+            raise yaml.YAMLError(f"brackets lie more than {_DEEPEST_CONFIG} deep in each other")
+        config = yaml.safe_load(text)
     except FileNotFoundError as error:
         raise CheckpointNotFoundError(f"there is no config at {path}; check the path.") from error
     # ValueError: bad UTF-8, and dates that no calendar has; RecursionError: brackets without end.
@@ -207,6 +211,18 @@ def read_config(path: str | os.PathLike[str], sections: Iterable[str]) -> dict[s
             f"{', '.join(missing)}; use the config.yaml that was published with the model."
         )
     return config
+
+
+def _depth(text: str) -> int:
+    """How deep brackets lie in each other, at most; those in texts count too."""
+    depth = deepest = 0
+    for letter in text:
+        if letter in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in "]}":
+            depth -= 1
+    return deepest
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -257,7 +273,7 @@ def _check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED:
-                raise CheckpointError(f"{path} is compressed inside; {_USE_SAFETENSORS}")
+                raise CheckpointError(f"{path} is compressed inside; use a .safetensors file.")
             if entry.filename.endswith(".pkl") and entry.file_size > _LONGEST_PICKLE:
                 raise _too_long(path, f"{entry.file_size:,} bytes")
 
@@ -279,11 +295,9 @@ class _BoundedReader(io.BufferedReader):
 
 def _too_long(path: Any, found: str) -> CheckpointError:
     return CheckpointError(
-        f"{path} describes its tensors in {found}, more than any model needs; {_USE_SAFETENSORS}"
+        f"{path} describes its tensors in {found}, more than any model needs; use a "
+        ".safetensors file."
     )
-
-
-_USE_SAFETENSORS = "use the published file, or one in the .safetensors format."
 
 
 def split_parts(

@@ -15,7 +15,8 @@ pytest.importorskip("cv2", reason="background removal needs OpenCV")
 from PIL import Image
 
 from hy3dgen.errors import InvalidImageError
-from hy3dgen.pictures import FORMATS, MAX_PIXELS, load_picture
+from hy3dgen.picture_limits import FORMATS, MAX_PIXELS, told_size
+from hy3dgen.pictures import load_picture
 from hy3dgen.rembg import BackgroundRemover, plain_background_alpha
 
 
@@ -234,6 +235,18 @@ class TestRefusals:
         for width, height in ((20000, 10000), (50000, 50000)):
             path = png(width, height, 8, 2, b"", tmp_path / "a.png")
             self.refused(path, "megapixels; make it smaller")
+
+    @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif"])
+    def test_the_size_is_told_by_the_beginning(self, tmp_path, suffix):
+        exif = Image.Exif()
+        exif[0x010E] = "a description " * 99  # stands before the size in a JPEG file
+        options = {"exif": exif} if suffix == ".jpg" else {}
+        path = save(tmp_path / f"a{suffix}", Image.fromarray(gradient(24, 37)), **options)
+        content = path.read_bytes()
+        assert told_size(content) == (37, 24)
+        for end in range(40):
+            assert told_size(content[:end]) in (None, (37, 24))
+        assert told_size(b"\xff\xd8" + b"\xff\xe0\x00\x00" * 9) is None
 
     def test_things_that_are_no_picture(self):
         self.refused(None, "given as NoneType")

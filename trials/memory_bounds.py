@@ -152,7 +152,7 @@ _BRACKETS = '{"a":[%s[]]}'
 _LINE = '{"type":"result","request":1,"values":{"a":[%s[]]},"arrays":[]}'
 CASES: dict[str, Case] = {
     **{
-        f"picture, {mode}": Case("pictures", functools.partial(_picture, mode, kind), times=4.5)
+        f"picture, {mode} {kind}": Case("pictures", functools.partial(_picture, mode, kind), 4.5)
         for mode, kind in (
             *(("RGBA", "PNG"), ("RGB", "PNG"), ("P", "PNG"), ("LA", "PNG"), ("I;16", "PNG")),
             *(("1", "PNG"), ("CMYK", "TIFF"), ("F", "TIFF"), ("L", "JPEG"), ("RGB", "WEBP")),

@@ -30,6 +30,8 @@ FOR_CODE = {
     "hy3dgen/mesh/cleanup.py::weld": _ARGUMENTS,
     "hy3dgen/mesh/convert.py": _ARGUMENTS,
     "hy3dgen/mesh/files.py": "the command line reads and writes mesh files, Blender does not",
+    "hy3dgen/mesh/file_pictures.py": "of a mesh file, as above",
+    "hy3dgen/mesh/gltf_bounds.py": "of a mesh file, as above",
     "hy3dgen/mesh/holes.py": _ARGUMENTS,
     "hy3dgen/mesh/parallel.py": _ARGUMENTS,
     "hy3dgen/mesh/pymeshlab_engine.py": _PYMESHLAB,

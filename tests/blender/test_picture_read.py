@@ -66,6 +66,25 @@ def test_sixteen_bits_become_the_same_colours(scene, read, tmp_path):
     assert np.abs(found.astype(int) - (188, 100, 20, 128)).max() <= 1
 
 
+def test_more_than_eighty_megapixels_are_not_decoded(scene, read, tmp_path):
+    """Blender itself would take ten gigabytes for this one."""
+    path = save_picture(tmp_path / "large.png", np.ones((16, 16, 4)))
+    good = path.read_bytes()
+    path.write_bytes(good[:16] + struct.pack(">2I", 50_000, 50_000) + good[24:])
+    with pytest.raises(ValueError, match="50000 x 50000 pixels, 2500 megapixels; make it smaller"):
+        read(path)
+    assert not bpy.data.images
+
+
+def test_an_image_of_the_file_may_be_no_larger_either(scene, module, tmp_path):
+    from importlib import import_module
+
+    name = module("operators.generate").__package__.rpartition(".")[0]
+    image = bpy.data.images.new("large", 9000, 9000)
+    with pytest.raises(ValueError, match="81 megapixels"):
+        import_module(f"{name}.picture_read").read_image(image)
+
+
 def test_grey_without_opacity(scene, read, tmp_path):
     header = b"P5 20 16 255\n"
     (tmp_path / "grey.pgm").write_bytes(header + bytes(range(160)) * 2)

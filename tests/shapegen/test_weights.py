@@ -332,6 +332,14 @@ class TestConfig:
         with pytest.raises(CheckpointMismatchError, match="has nothing, but lacks model"):
             read_config(path, ["model"])
 
+    def test_deep_brackets_are_refused_before_they_are_read(self, tmp_path, monkeypatch):
+        """The reader itself would give up too, after a second."""
+        monkeypatch.setattr("yaml.safe_load", lambda text: pytest.fail("it was read"))
+        path = tmp_path / "config.yaml"
+        path.write_text("model: " + "[" * 500 + "]" * 500)
+        with pytest.raises(CheckpointError, match="brackets lie more than 100 deep"):
+            read_config(path, ["model"])
+
     def test_a_config_of_megabytes_is_not_read(self, tmp_path):
         path = tmp_path / "config.yaml"
         path.write_bytes(b"model: " + b"x" * 1_000_000)
