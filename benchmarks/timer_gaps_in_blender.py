@@ -146,7 +146,7 @@ def script() -> driver.Script:
         )
         return [("INFO", "done")]
 
-    part = jobs.Part(
+    part = driver.module("job").Part(
         "Sphere",
         "reduce",
         {"face_count": wanted, "method": "fast"},

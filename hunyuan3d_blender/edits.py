@@ -5,12 +5,15 @@ Comparing every value of a large mesh with what it was takes a second, in which 
 stand still; this tells when there is nothing to compare.
 """
 
+import contextlib
 import weakref
+from collections.abc import Iterator
 
 import bpy
 
 from . import file_changes
 
+_asleep = False
 _watches: "weakref.WeakSet[Watch]" = weakref.WeakSet()
 
 
@@ -30,18 +33,32 @@ class Watch:
 
         Without a window nobody makes Blender look at its scenes, so there it is always True.
         """
-        if bpy.app.background or file_changes.number() != self._files:
-            return True
-        bpy.context.view_layer.update()
-        return self._noticed
+        return bpy.app.background or self.noticed()
+
+    def noticed(self) -> bool:
+        """Whether Blender has told of an edit."""
+        if not bpy.app.background:
+            bpy.context.view_layer.update()
+        return self._noticed or file_changes.number() != self._files
 
     def notice(self) -> None:
         self._noticed = True
 
 
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """What Blender's graph does inside of this is our own doing, and no edit."""
+    global _asleep
+    _asleep = True
+    try:
+        yield
+    finally:
+        _asleep = False
+
+
 @bpy.app.handlers.persistent
 def _updated(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    if not _watches:
+    if _asleep or not _watches:
         return
     updated = {
         update.id.original.session_uid  # the updated copy has a number of its own
