@@ -5,15 +5,12 @@ Comparing every value of a large mesh with what it was takes a second, in which 
 stand still; this tells when there is nothing to compare.
 """
 
-import contextlib
 import weakref
-from collections.abc import Iterator
 
 import bpy
 
 from . import file_changes
 
-_asleep = False
 _watches: "weakref.WeakSet[Watch]" = weakref.WeakSet()
 
 
@@ -45,20 +42,9 @@ class Watch:
         self._noticed = True
 
 
-@contextlib.contextmanager
-def unwatched() -> Iterator[None]:
-    """What Blender's graph does inside of this is our own doing, and no edit."""
-    global _asleep
-    _asleep = True
-    try:
-        yield
-    finally:
-        _asleep = False
-
-
 @bpy.app.handlers.persistent
 def _updated(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    if _asleep or not _watches:
+    if not _watches:
         return
     updated = {
         update.id.original.session_uid  # the updated copy has a number of its own

@@ -201,8 +201,7 @@ class Reading:
             obj, columns = self._object.get(), slice(begin, min(begin + step, groups))
             if len(self._live().vertices) != vertices or len(obj.vertex_groups) != groups:
                 raise Lost
-            with edits.unwatched():
-                weights[:, columns] = vertex_groups.read_weights(obj, columns)
+            weights[:, columns] = vertex_groups.read_weights(obj, columns)
             yield None
         return weights
 

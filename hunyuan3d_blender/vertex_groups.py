@@ -58,10 +58,12 @@ def read_weights(obj: bpy.types.Object, columns: slice) -> np.ndarray:
     column = np.empty(len(weights), np.float32)
     tree = _store_as_attributes(names)
     scene = bpy.data.scenes.new(_TEMPORARY)
+    # A copy, at no cost: the mesh itself would count as edited, for all objects that show it.
+    copy = bpy.data.meshes.new_from_object(obj)
     try:
-        with holder_of(obj.data) as holder:
-            scene.collection.objects.link(holder)
+        with holder_of(copy) as holder:
             holder.modifiers.new(_TEMPORARY, "NODES").node_group = tree
+            scene.collection.objects.link(holder)
             layer = scene.view_layers[0]
             layer.update()
             evaluated = holder.evaluated_get(layer.depsgraph).data.attributes
@@ -71,6 +73,7 @@ def read_weights(obj: bpy.types.Object, columns: slice) -> np.ndarray:
     finally:
         bpy.data.scenes.remove(scene)
         bpy.data.node_groups.remove(tree)
+        bpy.data.meshes.remove(copy)
     return weights
 
 
