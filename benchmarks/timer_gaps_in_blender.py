@@ -211,6 +211,10 @@ def reductions(watch: Watch, timed: Timed) -> Generator:
             yield lambda job=job: job.state.name == "RUNNING"
             wear = laden.data.attributes["wear"].data
             wear[0].value = wear[0].value  # an edit for all that Blender tells
+            bpy.context.view_layer.update()  # the artist's own wait, which is none of ours
+            gaps.clear()
+            yield 0.0
+            gaps.clear()
         yield lambda job=job: job.ended
         yield 0.5
         stop.append(True)

@@ -15,7 +15,7 @@ import numpy as np
 from .geometry import Geometry
 from .mesh_layers import CUSTOM_NORMAL
 from .mesh_write import geometry_steps
-from .steps import Steps, Target, in_thread
+from .steps import Steps, Target, in_thread, room_for
 
 _AT_ONCE = 4_500  # corners of a small mesh's own vertices
 _ROUNDS = 4
@@ -39,10 +39,12 @@ def read_normals(target: Target) -> Steps:
     stored = mesh.attributes.get(CUSTOM_NORMAL)
     if not mesh.has_custom_normals or (stored and stored.data_type == "FLOAT_VECTOR"):
         return None
-    normals = np.empty(3 * len(mesh.loops), np.float32)
-    mesh.corner_normals.foreach_get("vector", normals)
+    normals = yield from room_for((len(mesh.loops), 3), np.float32)
+    target().corner_normals[0].as_pointer()  # Blender works them out
     yield None
-    return normals.reshape(-1, 3)
+    target().corner_normals.foreach_get("vector", normals.reshape(-1))
+    yield None
+    return normals
 
 
 def write_normals(

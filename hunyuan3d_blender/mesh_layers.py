@@ -16,7 +16,7 @@ from hy3dgen.mesh import Attribute
 
 from . import raw_arrays
 from .geometry import Geometry
-from .steps import Steps, Target, run_through
+from .steps import Steps, Target, room_for, run_through
 
 
 class Kind(NamedTuple):
@@ -207,9 +207,12 @@ def read_corners(target: Target) -> Steps:
     mesh = target()
     starts = loops = None
     if len(mesh.loops) != 3 * len(mesh.polygons):
-        starts = raw_arrays.read_starts(mesh)
+        starts = yield from room_for((len(mesh.polygons),), np.int32)
+        raw_arrays.read_starts(target(), starts)
         yield None
-        loops = raw_arrays.read_triangle_loops(target())
+        target().calc_loop_triangles()
+        loops = yield from room_for((3 * len(target().loop_triangles),), np.int32)
+        raw_arrays.read_triangle_loops(target(), loops)
         yield None
     return Corners(vertices, edges, len(target().edges), starts, loops)
 
@@ -245,15 +248,16 @@ def read_values(target: Target, name: str, kind: Kind) -> Steps:
     if len(items):
         items[0].as_pointer()  # one array for several meshes is copied before anyone looks at it
         yield None
+    is_bytes = kind is KINDS["BYTE_COLOR"]
+    shape = (len(items),) if kind.width == 1 else (len(items), kind.width)
+    values = yield from room_for(shape, np.uint8 if is_bytes else kind.dtype)
     items = target().attributes[name].data
-    if kind is KINDS["BYTE_COLOR"]:
-        values = raw_arrays.read_byte_colors(items)
-        yield None
-        return values
-    values = np.empty(len(items) * kind.width, kind.dtype)
-    items.foreach_get(kind.property, values)
+    if is_bytes:
+        values = raw_arrays.read_byte_colors(items, values)
+    else:
+        items.foreach_get(kind.property, values.reshape(-1))
     yield None
-    return values if kind.width == 1 else values.reshape(-1, kind.width)
+    return values
 
 
 def rows_of(

@@ -14,11 +14,12 @@ import bpy
 import numpy as np
 
 
-def read_byte_colors(items: bpy.types.bpy_prop_collection) -> np.ndarray:
-    """(N, 4) uint8 sRGB; float32 from 0 to 1 where the memory cannot be read."""
+def read_byte_colors(items: bpy.types.bpy_prop_collection, room: np.ndarray) -> np.ndarray:
+    """(N, 4) uint8 sRGB, in `room`; float32 from 0 to 1 where the memory cannot be read."""
     found = _view(items, np.uint8, 4)
     if found is not None and _same_colors(found, items):
-        return found.copy()
+        room[:] = found
+        return room
     values = np.empty(4 * len(items), np.float32)
     items.foreach_get("color_srgb", values)
     return values.reshape(-1, 4)
@@ -45,15 +46,14 @@ def write_byte_colors(items: bpy.types.bpy_prop_collection, values: np.ndarray) 
     items.foreach_set("color_srgb", from_bytes(values).ravel())
 
 
-def read_starts(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(polygons,) int32: the first corner of each."""
+def read_starts(mesh: bpy.types.Mesh, room: np.ndarray) -> None:
+    """Into (polygons,) int32: the first corner of each."""
     items = mesh.polygons
     found = _view(items, np.int32, 1)
     if found is not None and all(found[i, 0] == items[i].loop_start for i in (0, 1, -1)):
-        return found[:, 0].copy()
-    starts = np.empty(len(items), np.int32)
-    items.foreach_get("loop_start", starts)
-    return starts
+        room[:] = found[:, 0]
+    else:
+        items.foreach_get("loop_start", room)
 
 
 def write_starts(mesh: bpy.types.Mesh, starts: np.ndarray) -> None:
@@ -70,16 +70,14 @@ def write_starts(mesh: bpy.types.Mesh, starts: np.ndarray) -> None:
     items.foreach_set("loop_start", starts)
 
 
-def read_triangle_loops(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(3F,) int32: the mesh's corner of each corner of the triangles it is drawn as."""
-    mesh.calc_loop_triangles()
+def read_triangle_loops(mesh: bpy.types.Mesh, room: np.ndarray) -> None:
+    """Into (3F,) int32: the mesh's corner of each corner of the triangles it is drawn as."""
     items = mesh.loop_triangles
     found = _view(items, np.int32, 3)
     if found is not None and all(found[i].tolist() == list(items[i].loops) for i in (0, 1, -1)):
-        return found.reshape(-1).copy()
-    loops = np.empty(3 * len(items), np.int32)
-    items.foreach_get("loops", loops)
-    return loops
+        room[:] = found.reshape(-1)
+    else:
+        items.foreach_get("loops", room)
 
 
 def _view(items: bpy.types.bpy_prop_collection, dtype: type, width: int) -> np.ndarray | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from hy3dgen.mesh import Attribute
 
-from .steps import Steps, Target
+from .steps import Steps, Target, room_for
 from .vertex_groups import holder_of
 
 _PROPERTIES = ("slider_min", "slider_max", "value", "mute", "vertex_group", "interpolation")
@@ -55,8 +55,8 @@ def read_shape_keys(target: Target) -> Steps:
     """`RawKey`s of a mesh, one at a time."""
     keys = []
     for name in _names(target()):
+        positions = yield from room_for((3 * len(target().vertices),), np.float32)
         block = target().shape_keys.key_blocks[name]
-        positions = np.empty(3 * len(target().vertices), np.float32)
         block.points.foreach_get("co", positions)
         names = [*_PROPERTIES, *(name for name in _NEWER_PROPERTIES if hasattr(block, name))]
         settings = {name: getattr(block, name) for name in names}

@@ -4,9 +4,11 @@
 import threading
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import bpy
+import numpy as np
 
 from .job import WAITING
 
@@ -14,6 +16,7 @@ from .job import WAITING
 Steps = Generator[str | float | None, None, Any]
 Target = Callable[[], bpy.types.Mesh]  # the mesh that is worked on, asked for at each step
 _WAIT = 0.001  # seconds
+_LARGE = 4_000_000  # bytes
 
 
 def in_thread(function: Callable[[], Any]) -> Steps:
@@ -34,6 +37,16 @@ def in_thread(function: Callable[[], Any]) -> Steps:
     if errors:
         raise errors[0]
     return outcome[0]
+
+
+def room_for(shape: tuple[int, ...], dtype: type) -> Steps:
+    """An array to be filled. A system gives memory when it is first used, which takes longer than
+    to fill it: so large ones are used in a thread first.
+    """
+    room = np.empty(shape, dtype)
+    if room.nbytes > _LARGE:
+        yield from in_thread(partial(room.fill, 0))
+    return room
 
 
 def run_through(steps: Steps) -> Any:

@@ -134,7 +134,7 @@ def test_byte_colors_are_those_that_blender_tells(scene, module):
     data = ball.data.attributes["Byte"].data
     slow = np.empty(4 * len(data), np.float32)
     data.foreach_get("color_srgb", slow)
-    fast = raw_arrays.read_byte_colors(data)
+    fast = raw_arrays.read_byte_colors(data, np.empty((len(data), 4), np.uint8))
     assert fast.dtype == np.uint8, "read from memory"
     np.testing.assert_array_equal(raw_arrays.from_bytes(fast).ravel(), slow)
     values = np.random.default_rng(0).random((len(data), 4), np.float32) * 1.2 - 0.1
@@ -150,10 +150,20 @@ def test_polygons_are_those_that_blender_tells(scene, module, monkeypatch):
     bpy.ops.mesh.primitive_cylinder_add(vertices=32)
     mesh = bpy.context.object.data
     raw_arrays = module("raw_arrays")
-    fast = raw_arrays.read_starts(mesh), raw_arrays.read_triangle_loops(mesh)
+    mesh.calc_loop_triangles()
+
+    def read() -> list[np.ndarray]:
+        starts, loops = (
+            np.empty(count, np.int32)
+            for count in (len(mesh.polygons), 3 * len(mesh.loop_triangles))
+        )
+        raw_arrays.read_starts(mesh, starts)
+        raw_arrays.read_triangle_loops(mesh, loops)
+        return [starts, loops]
+
+    fast = read()
     monkeypatch.setattr(raw_arrays, "_view", lambda *_: None)
-    slow = raw_arrays.read_starts(mesh), raw_arrays.read_triangle_loops(mesh)
-    for one, other in zip(fast, slow, strict=True):
+    for one, other in zip(fast, read(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
