@@ -22,7 +22,7 @@ from .jobs import JobQueue
 
 INTERVAL = 0.1  # seconds between two looks at the workers while a job is open
 IDLE_INTERVAL = 2.0
-SLICE = 0.015  # seconds that reading a mesh or writing a result may take at a time
+SLICE = 0.005  # seconds at a time after which no other step of reading or writing is begun
 SLICE_INTERVAL = 0.01
 STATUS_SECONDS = 5.0  # least time between two progress lines of one stage without a window
 NEWS_SECONDS = 15.0  # how long the status bar tells of a job that has ended

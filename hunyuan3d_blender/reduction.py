@@ -107,6 +107,7 @@ def _read(
     readings = [scene_read.Reading(obj, at_once) for obj in objects]
     tasks, told = [], list(warnings)
     try:
+        yield 0.0  # the click has to do no more than this
         for i, reading in enumerate(readings):
             before = yield from _counted(reading.snapshot(), sum(sizes[:i]), sizes[i], sum(sizes))
             reading.close()
