@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The half of `timer_gaps` that runs inside Blender: --python FILE -- ZIP FACES OUT."""
+"""The half of `timer_gaps` that runs inside Blender: --python FILE -- ZIP JOB FACES OUT."""
 
+import contextlib
 import gc
 import json
 import os
 import sys
 import threading
 import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import numpy as np  # noqa: E402
 
 RUNS = 3
 LONGEST = 5  # gaps of each run that are told in full
-ARCHIVE, FACES, OUT = sys.argv[sys.argv.index("--") + 1 :][:3]
+ARCHIVE, JOB, FACES, OUT = sys.argv[sys.argv.index("--") + 1 :][:4]
 
 
 def sphere(faces: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,6 +108,168 @@ def summary(seconds: list[float]) -> dict[str, float]:
     }
 
 
+class Timed:
+    """The extension's timer, with a clock around it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.seconds: list[tuple[float, str]] = []
+        timer = driver.module("job_timer")
+        self._tick, self._watch, self._queue = timer._tick, watch, timer.queue
+        timer._tick = self
+
+    def __call__(self) -> float | None:
+        state = self._queue.jobs[0].state.name if self._queue.jobs else "NONE"
+        with self.measured(state):
+            return self._tick()
+
+    @contextlib.contextmanager
+    def measured(self, state: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = time.perf_counter() - began
+            self._watch.own += took
+            self.seconds.append((took, state))
+
+    def by_state(self) -> dict[str, dict[str, float]]:
+        states = {state for _, state in self.seconds}
+        return {
+            state: summary([seconds for seconds, s in self.seconds if s == state])
+            for state in sorted(states)
+        }
+
+
+def add_laden(faces: int) -> bpy.types.Object:
+    """A sphere with a UV map, colours, an attribute, materials and two vertex groups."""
+    vertices, triangles = sphere(faces)
+    mesh = bpy.data.meshes.new("Laden")
+    driver.module("scene_write").fill_mesh(mesh, vertices, triangles)
+    at = vertices[:, [0, 2, 1]] * np.float32([1, -1, 1])
+    corners = at[triangles.ravel()]
+    uvs, height = 0.5 + 0.4 * corners[:, :2], at[:, 2]
+    colours = np.c_[0.5 + 0.5 * corners, np.ones(len(corners))]
+    materials = (at[triangles].mean(axis=1)[:, 0] > 0).astype(np.int32)
+    for name, data_type, domain, field, values in (
+        ("UVMap", "FLOAT2", "CORNER", "vector", uvs),
+        ("Colour", "BYTE_COLOR", "CORNER", "color_srgb", colours),
+        ("wear", "FLOAT", "POINT", "value", height),
+        ("material_index", "INT", "FACE", "value", materials),
+    ):
+        mesh.attributes.new(name, data_type, domain)
+        dtype = np.int32 if data_type == "INT" else np.float32
+        values = np.ascontiguousarray(values, dtype).ravel()
+        mesh.attributes[name].data.foreach_set(field, values)
+    for name in ("Red", "Blue"):
+        mesh.materials.append(bpy.data.materials.new(name))
+    laden = bpy.data.objects.new("Laden", mesh)
+    bpy.context.scene.collection.objects.link(laden)
+    for name, weights in (("upper", height), ("lower", -height)):
+        group = laden.vertex_groups.new(name=name)
+        for step in range(1, 9):  # one call for all vertices of a weight
+            members = np.nonzero(np.ceil(8 * weights) == step)[0]
+            group.add(members.tolist(), step / 8, "REPLACE")
+    return laden
+
+
+def reductions(watch: Watch, timed: Timed) -> Generator:
+    """Reduce Faces on a laden mesh, clicked; rows of figures."""
+    rows = []
+    queue = driver.module("job_timer").queue
+    laden = add_laden(int(FACES))
+    original = laden.data
+    names = ("to", "edited", "normals")
+    for case in (
+        (40_000, 0, 0),
+        (400_000, 0, 0),
+        (1_000_000, 0, 0),
+        (40_000, 1, 0),
+        (40_000, 0, 1),
+    ):
+        wanted, edited, normals = case
+        laden.data = original.copy()
+        if normals:
+            laden.data.normals_split_custom_set_from_vertices(
+                [(x, y, 2 * z) for x, y, z in (v.co for v in laden.data.vertices)]
+            )
+        laden.select_set(True)
+        bpy.context.view_layer.objects.active = laden
+        bpy.context.view_layer.update()
+        bpy.ops.ed.undo_push(message="before")
+        yield 1.0
+        timed.seconds.clear()
+        gaps: list[Gap] = []
+        stop: list[bool] = []
+        state = lambda: queue.jobs[0].state.name if queue.jobs else "NONE"  # noqa: E731
+        probe(lambda stop=stop: stop, watch, state, gaps)
+        yield 0.5
+        window = bpy.context.window_manager.windows[0]
+        with timed.measured("CLICK"), bpy.context.temp_override(window=window):
+            bpy.ops.hunyuan3d.reduce_faces("INVOKE_DEFAULT", face_count=wanted, method="FAST")
+        job = queue.jobs[0]
+        if edited:
+            yield lambda job=job: job.state.name == "RUNNING"
+            wear = laden.data.attributes["wear"].data
+            wear[0].value = wear[0].value  # an edit for all that Blender tells
+            bpy.context.view_layer.update()  # the artist's own wait, which is none of ours
+            gaps.clear()
+            yield 0.0
+            gaps.clear()
+        yield lambda job=job: job.ended
+        yield 0.5
+        stop.append(True)
+        yield 0.5
+        assert job.state.name == "DONE", job.reports
+        assert len(laden.data.polygons) <= wanted, "in place"
+        longest = sorted(gaps, key=lambda gap: -gap.wall)[:LONGEST]
+        rows.append(
+            dict(zip(names, (wanted, bool(edited), bool(normals)), strict=True))
+            | {"job_seconds": round(job.seconds, 2), **summary([gap.wall for gap in gaps])}
+            | {"longest": [gap.row() for gap in longest], "own_code_by_state": timed.by_state()}
+        )
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def new_objects(watch: Watch, timed: Timed) -> Generator:
+    """A mesh that the worker made, as a new object; rows of figures."""
+    timer = driver.module("job_timer")
+    generation, placing = driver.module("generation"), driver.module("placing")
+    wanted = int(FACES)
+    vertices, faces = sphere(int(1.05 * wanted))
+    place = placing.at_cursor(bpy.context)
+
+    def finish(results):
+        arrays = results[0].arrays
+        yield from generation.add_object(
+            "Sphere", arrays["vertices"], arrays["faces"], lambda: place
+        )
+        return [("INFO", "done")]
+
+    part = driver.module("job").Part(
+        "Sphere",
+        "reduce",
+        {"face_count": wanted, "method": "fast"},
+        {"vertices": vertices, "faces": faces},
+    )
+    worker = driver.module("environment").mesh_worker()
+    rows = []
+    for _ in range(RUNS):
+        job = driver.module("job").Job("Sphere", worker, [part], finish, place=place)
+        gaps: list[Gap] = []
+        probe(lambda job=job: job.ended, watch, lambda job=job: job.state.name, gaps)
+        timer.start(job)
+        yield lambda job=job: job.ended
+        yield 1.0
+        assert job.state.name == "DONE", job.reports
+        longest = sorted(gaps, key=lambda gap: -gap.wall)[:LONGEST]
+        walls = summary([gap.wall for gap in gaps])
+        longest = [gap.row() for gap in longest]
+        rows.append({"job_seconds": round(job.seconds, 2), **walls, "longest": longest})
+    assert abs(len(bpy.context.object.data.polygons) - wanted) < 2
+    return rows
+
+
 def script() -> driver.Script:
     driver.full_screen()
     yield 0.5
@@ -118,68 +282,19 @@ def script() -> driver.Script:
     yield 3.0
     stop.append(True)
     yield 0.5
-
-    jobs, timer = driver.module("jobs"), driver.module("job_timer")
-    generation, placing = driver.module("generation"), driver.module("placing")
-    timed: list[tuple[float, str]] = []
-    tick = timer._tick
-
-    def timed_tick() -> float | None:
-        state = timer.queue.jobs[0].state.name if timer.queue.jobs else "NONE"
-        began = time.perf_counter()
-        try:
-            return tick()
-        finally:
-            took = time.perf_counter() - began
-            watch.own += took
-            timed.append((took, state))
-
-    timer._tick = timed_tick
-    wanted = int(FACES)
-    vertices, faces = sphere(int(1.05 * wanted))
-    place = placing.at_cursor(bpy.context)
-
-    def finish(results):
-        arrays = results[0].arrays
-        yield from generation.add_object(
-            "Sphere", arrays["vertices"], arrays["faces"], lambda: place
-        )
-        return [("INFO", "done")]
-
-    part = jobs.Part(
-        "Sphere",
-        "reduce",
-        {"face_count": wanted, "method": "fast"},
-        {"vertices": vertices, "faces": faces},
-    )
-    worker = driver.module("environment").mesh_worker()
-    during = []
-    for _ in range(RUNS):
-        job = jobs.Job("Sphere", worker, [part], finish, place=place)
-        gaps: list[Gap] = []
-        probe(lambda job=job: job.ended, watch, lambda job=job: job.state.name, gaps)
-        timer.start(job)
-        yield lambda job=job: job.ended
-        yield 1.0
-        assert job.state.name == "DONE", job.reports
-        longest = sorted(gaps, key=lambda gap: -gap.wall)[:LONGEST]
-        walls = summary([gap.wall for gap in gaps])
-        rows = [gap.row() for gap in longest]
-        during.append({"job_seconds": round(job.seconds, 2), **walls, "longest": rows})
-    made = len(bpy.context.object.data.polygons)
-    states = {state for _, state in timed}
+    timed = Timed(watch)
     result = {
         "blender": bpy.app.version_string,
         "processor": f"{_processor()}, {os.cpu_count()} cores",
-        "faces": made,
+        "faces": int(FACES),
         "gaps_idle": summary([gap.wall for gap in idle]),
-        "gaps_during_job": during,
-        "own_code": summary([seconds for seconds, _ in timed]),
-        "own_code_by_state": {
-            state: summary([seconds for seconds, s in timed if s == state])
-            for state in sorted(states)
-        },
     }
+    if JOB == "reduce":
+        result["reduce_faces"] = yield from reductions(watch, timed)
+    else:
+        result["gaps_during_job"] = yield from new_objects(watch, timed)
+        result["own_code"] = summary([seconds for seconds, _ in timed.seconds])
+        result["own_code_by_state"] = timed.by_state()
     print(json.dumps(result, indent=1))
     text = json.dumps(result, separators=(",", ":")) + "\n"
     Path(OUT).write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from . import (
     preferences_view,
     preview_object,
     properties,
+    scratch,
     setup_facts,
     setup_jobs,
     thumbnails,
@@ -31,8 +32,8 @@ from .operators import (
 )
 
 _MODULES = (
-    *(translations, preferences_view, properties, file_changes, edits, thumbnails, preview_object),
-    *(job_timer, picture_check, model_facts, setup_facts, setup_jobs),
+    *(translations, preferences_view, properties, file_changes, edits, scratch, thumbnails),
+    *(preview_object, job_timer, picture_check, model_facts, setup_facts, setup_jobs),
     *(generate, picture, reduce_faces, job_list, worker, set_up, models, texture),
     *(pick_model, panels, menus),
 )

@@ -31,7 +31,7 @@ from hy3dgen.errors import (
 
 from . import generation, job_timer, painting, placing, reduction
 from .generation import Picture, Wish
-from .jobs import Job, State
+from .job import Job, State
 
 __all__ = ["Cancelled", "Hy3DError", "Job", "State", "generate", "queue", "reduce_faces", "texture"]
 

@@ -30,10 +30,13 @@ class Watch:
 
         Without a window nobody makes Blender look at its scenes, so there it is always True.
         """
-        if bpy.app.background or file_changes.number() != self._files:
-            return True
-        bpy.context.view_layer.update()
-        return self._noticed
+        return bpy.app.background or self.noticed()
+
+    def noticed(self) -> bool:
+        """Whether Blender has told of an edit."""
+        if not bpy.app.background:
+            bpy.context.view_layer.update()
+        return self._noticed or file_changes.number() != self._files
 
     def notice(self) -> None:
         self._noticed = True

@@ -20,7 +20,7 @@ from hy3dgen.install.python_check import find_python
 from hy3dgen.worker import worker_command
 
 from . import preferences
-from .jobs import WorkerSpec
+from .warm_worker import WorkerSpec
 
 HY3DGEN_FOLDER = Path(hy3dgen.__file__).resolve().parent.parent  # holds the package
 

@@ -26,8 +26,9 @@ from . import (
     texture_write,
 )
 from .geometry import base_of, prepare
-from .jobs import Job, Part, Report
+from .job import Job, Part, Report
 from .scene_write import leave_edit_mode
+from .steps import Steps, in_thread
 
 VIEWS = ("left", "back", "right")  # besides the front
 _REMEMBERED = (
@@ -168,7 +169,7 @@ def _locate(picture: Picture) -> Path | bpy.types.Image:
     return path
 
 
-def _add(job: Job, wish: Wish, result: Result, key: quality.Key) -> mesh_write.Steps:
+def _add(job: Job, wish: Wish, result: Result, key: quality.Key) -> Steps:
     """The result as an object of the scene, in slices; see `Job.finish`."""
     values = result.values
     quality.known.learn(key, values)
@@ -201,7 +202,7 @@ def _add(job: Job, wish: Wish, result: Result, key: quality.Key) -> mesh_write.S
 
 def add_object(
     name: str, vertices: np.ndarray, faces: np.ndarray, place_of: Callable[[], placing.Place]
-) -> mesh_write.Steps:
+) -> Steps:
     """A new object standing on its base, selected and active, made in slices.
 
     Parameters
@@ -209,7 +210,7 @@ def add_object(
     vertices, faces : `(V, 3) float32`, y up, and `(F, 3) int32`; unchanged
     place_of : called at the end, in which nothing is interrupted any more
     """
-    geometry = yield from mesh_write.in_thread(
+    geometry = yield from in_thread(
         lambda: prepare(vertices, faces, base_of(vertices), mesh_write.SHARP_ANGLE)
     )
     mesh = yield from mesh_write.build_mesh(name, geometry)

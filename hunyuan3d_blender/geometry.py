@@ -22,6 +22,7 @@ class Geometry:
     corner_verts: np.ndarray  # (3F,) int32
     corner_edges: np.ndarray  # (3F,) int32: from a corner to the next one of its triangle
     edge_verts: np.ndarray  # (2E,) int32, smaller number first
+    starts: np.ndarray  # (F,) int32: the first corner of each triangle
     sharp_edges: np.ndarray  # (E,) bool
 
 
@@ -32,14 +33,14 @@ def base_of(vertices: np.ndarray) -> np.ndarray:
 
 
 def prepare(
-    vertices: np.ndarray, faces: np.ndarray, origin: np.ndarray, sharp_angle: float
+    vertices: np.ndarray, faces: np.ndarray, origin: np.ndarray, sharp_angle: float | None
 ) -> Geometry:
     """Geometry of `(V, 3) float32`, y up, and `(F, 3) int32`.
 
     Parameters
     ----------
     origin : (3,), y up: the point of the mesh that becomes the object's origin
-    sharp_angle : radians; an edge between two triangles that turn by more is sharp
+    sharp_angle : radians; an edge between two triangles that turn by more is sharp; None: no edge
     """
     moved = vertices - np.asarray(origin, np.float32)
     positions = np.empty_like(moved)
@@ -64,22 +65,36 @@ def prepare(
         number = numbers[-1]
     starts = np.nonzero(first)[0]
     edge_verts = np.stack(np.divmod(sorted_key[starts], len(vertices)), axis=1)
-    counts = np.diff(starts, append=len(key))
     sharp = np.zeros(len(starts), bool)
-    pairs = starts[counts == 2]
-    normals = _normals(positions, corners)
-    here, there = normals[order[pairs] // 3], normals[order[pairs + 1] // 3]
-    turn = np.einsum("ij,ij->i", here, there)
-    # Two that are wound against each other look opposite ways, however flat the edge is.
-    against = following[order[pairs]] == following[order[pairs + 1]]
-    sharp[counts == 2] = (turn < np.float32(cos(sharp_angle))) | against
+    if sharp_angle is not None:
+        between_two = np.diff(starts, append=len(key)) == 2
+        pairs = starts[between_two]
+        here, there = order[pairs], order[pairs + 1]
+        sharp[between_two] = _are_sharp(positions, corners, following, here, there, sharp_angle)
     return Geometry(
         positions.ravel(),
         corners.ravel(),
         corner_edges,
         edge_verts.astype(np.int32).ravel(),
+        np.arange(0, len(key), 3, dtype=np.int32),
         sharp,
     )
+
+
+def _are_sharp(
+    positions: np.ndarray,
+    faces: np.ndarray,
+    following: np.ndarray,
+    here: np.ndarray,
+    there: np.ndarray,
+    angle: float,
+) -> np.ndarray:
+    """Of edges that lie between the corners `here` and `there` of two triangles."""
+    normals = _normals(positions, faces)
+    turn = np.einsum("ij,ij->i", normals[here // 3], normals[there // 3])
+    # Two that are wound against each other look opposite ways, however flat the edge is.
+    against = following[here] == following[there]
+    return (turn < np.float32(cos(angle))) | against
 
 
 def _normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -309,6 +309,7 @@ TEXTS = {
     "Running": "Läuft",
     "Cancelling": "Bricht ab",
     "Ready": "Bereit",
+    "Reading the mesh": "Mesh lesen",
     "Writing the mesh": "Mesh schreiben",
     "Done": "Fertig",
     "Failed": "Fehlgeschlagen",

@@ -18,6 +18,9 @@ TEXTS = {
     "'{name}' has no faces; select a mesh with faces": (
         "„{name}“ hat keine Flächen; ein Mesh mit Flächen auswählen"
     ),
+    "'{name}' was removed while it was read; select a mesh and start again": (
+        "„{name}“ wurde entfernt, während es gelesen wurde; ein Mesh auswählen und neu beginnen"
+    ),
     "'{name}' is linked from another file; make it local first (Object > Relations)": (
         "„{name}“ ist aus einer anderen Datei verknüpft; erst lokal machen (Objekt > Beziehungen)"
     ),

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator
 import bpy
 
 from . import preferences, preview_object, progress_text, quality, thumbnails
-from .jobs import Job, JobQueue, State
+from .job import Job, State
+from .jobs import JobQueue
 
 INTERVAL = 0.1  # seconds between two looks at the workers while a job is open
 IDLE_INTERVAL = 2.0
-SLICE = 0.015  # seconds that writing a result may take at a time
+SLICE = 0.005  # seconds at a time after which no other step of reading or writing is begun
 SLICE_INTERVAL = 0.01
 STATUS_SECONDS = 5.0  # least time between two progress lines of one stage without a window
 NEWS_SECONDS = 15.0  # how long the status bar tells of a job that has ended
@@ -35,6 +36,8 @@ _news: tuple[float, Job] | None = None  # the job that ended last, and when
 def start(job: Job) -> None:
     """Queue a job; the timer sees it through."""
     queue.add(job)
+    if job.state is State.READING:
+        queue.read(job, 0.0)  # its first step takes the meshes as they are now
     wake()
 
 
@@ -112,7 +115,7 @@ def _tick() -> float | None:
     thumbnails.update_views([*queue.jobs, *queue.ended])
     window = bpy.context.window_manager.windows[0]  # a timer's own context has no window
     with bpy.context.temp_override(window=window):
-        writing = _change_scene(bpy.context)
+        in_steps = _read_scene(bpy.context) or _change_scene(bpy.context)
         if not queue.jobs:
             for function in when_idle:
                 function(bpy.context)
@@ -120,12 +123,23 @@ def _tick() -> float | None:
         _news = time.monotonic(), queue.last
     if _drawn_state() != before:
         redraw()
-    if writing:
+    if in_steps:
         return SLICE_INTERVAL
     if was_open or queue.jobs or preview_object.unsettled():
         return INTERVAL
     queue.close_idle(preferences.get(bpy.context).idle_minutes * 60)
     return IDLE_INTERVAL if queue.has_workers or news() is not None else None
+
+
+def _read_scene(context: bpy.types.Context) -> bool:
+    """Some of the first job that reads; True if there was one."""
+    job = next((job for job in queue.jobs if job.state is State.READING), None)
+    if job is None:
+        return False
+    job.hint = "Waiting for the tool in use" if _tool_in_use(context) else ""
+    if not job.hint:
+        queue.read(job, SLICE)
+    return not job.hint
 
 
 def _change_scene(context: bpy.types.Context) -> bool:
@@ -164,6 +178,8 @@ def _run_until_ended(job: Job) -> None:
     printed, printed_stage, printed_at = "", None, 0.0
     while not job.ended:
         queue.pump()
+        if job.state is State.READING:
+            queue.read(job)
         if job.state in (State.READY, State.WRITING):
             queue.complete(job, math.inf)
         if job.ended:

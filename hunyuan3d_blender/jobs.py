@@ -1,146 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs: what was asked for, which worker does it, how far it is.
+"""The queue: which job is next, which worker does it.
 
 Plain Python: knows workers and numpy arrays, nothing of Blender. Nothing here runs by itself:
-whoever owns a `JobQueue` calls `pump()` now and then, from the thread that made it. The state lives
-in Python objects, not in Blender properties, because undo and file load would revert those in the
-middle of a job.
+whoever owns a `JobQueue` calls `pump()` now and then, from the thread that made it.
 """
 
+import contextlib
 import logging
 import math
-import re
 import time
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from itertools import count
+from collections.abc import Generator, Hashable, Iterator
 from typing import Any
-
-import numpy as np
 
 from hy3dgen.errors import Hy3DError, ProtocolError, WorkerDiedError
 from hy3dgen.worker.protocol import CancelledEvent, Failure, Hello, Preview, Progress, Result
 
 from .forecast import Forecast
-from .warm_worker import Answer, Sending, WarmWorker, WorkerSpec, WorkerStatus
+from .job import WAITING, Job, Report, State
+from .warm_worker import Answer, WarmWorker, WorkerSpec, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
 MAX_ENDED = 20  # ended jobs that are remembered
 CANCEL_PATIENCE = 15.0  # seconds; a worker that has not obeyed by then is ended
-Report = tuple[str, str]  # Blender's level ("INFO", "WARNING", "ERROR") and one sentence
 _STRICKEN = (WorkerDiedError.__name__, ProtocolError.__name__)  # of a worker that is no more
-WAITING = "waiting"  # yielded by a `finish` that waits for a thread and has nothing to do meanwhile
-Finish = Callable[[list[Result]], list[Report] | Generator[str | None, None, list[Report]]]
-
-
-class State(Enum):
-    QUEUED = "waiting"
-    STARTING = "starting the worker"
-    SENDING = "handing over"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    READY = "ready"  # every result is here; `complete` has not been called yet
-    WRITING = "writing the mesh"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
-
-
-@dataclass(frozen=True)
-class Part:
-    """One request to the worker; `name` is what the artist calls its subject."""
-
-    name: str
-    task: str
-    params: Mapping[str, Any]
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-
-_numbers = count(1)
-
-
-@dataclass(eq=False)
-class Job:
-    """Parts done one after the other, then `finish` once with all their results.
-
-    `finish` runs in the caller of `JobQueue.complete` (Blender's main thread) and returns what to
-    tell the user. It may be a generator that yields wherever it can be interrupted; it must not
-    show anything in the scene before its end. So a job changes the scene once, with everything at
-    hand, or not at all.
-
-    Parameters
-    ----------
-    picture : key of the thumbnail that stands for the job, if it has one
-    again : makes an equal job; without it the job cannot be retried
-    place : where the result goes; a job that has one shows previews there
-    kind, size : jobs of one kind take times in proportion to their sizes; for the time left
-    """
-
-    title: str
-    worker: WorkerSpec
-    parts: Sequence[Part]
-    finish: Finish
-    picture: str = ""
-    again: Callable[[], "Job"] | None = None
-    place: Any = None
-    writes_scene: bool = True  # so `finish` has to wait for a good moment
-    kind: Hashable = None
-    size: float = 1.0
-    number: int = field(default_factory=lambda: next(_numbers))
-    state: State = State.QUEUED
-    stage: str = ""
-    step: int = 0
-    total: int = 0
-    eta: float | None = None  # seconds left in this stage
-    stages: dict[str, float] = field(default_factory=dict)  # when each began
-    preview: Mapping[str, np.ndarray] | None = None  # the last coarse mesh that came
-    views: np.ndarray | None = None  # (N, S, S, 4) uint8, small pictures of the state so far
-    made: list[int] = field(default_factory=list)  # session_uid of the objects of a done job
-    hint: str = ""  # why a READY job is not written yet
-    reports: list[Report] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
-    began: float | None = None
-    seconds: float = 0.0  # once ended
-    cancelled_at: float = math.inf
-    sent_again: bool = False  # to a fresh worker, because a kept one died before its first words
-    request: int | None = None
-    sending: Sending | None = None
-    writing: Generator[str | None, None, list[Report]] | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the worker began, or all of them once ended; 0 while waiting."""
-        if self.ended:
-            return self.seconds
-        return 0.0 if self.began is None else time.monotonic() - self.began
-
-    @property
-    def fraction(self) -> float:
-        """Progress of the current stage in [0, 1], spread over the parts if there are several."""
-        if self.state in (State.READY, State.WRITING):
-            return 1.0
-        within = self.step / self.total if self.total else 0.0
-        return min((len(self.results) + within) / len(self.parts), 1.0)
-
-    def end(self, state: State, reports: list[Report]) -> None:
-        self.seconds = self.elapsed
-        self.state, self.request, self.sending = state, None, None
-        self.reports = [(level, sentence(text)) for level, text in reports]
-        # An ended job is remembered, but not the arrays that it was about.
-        self.parts = [replace(part, arrays={}) for part in self.parts[:1]]
-        self.results, self.preview, self.finish = [], None, list
-        if self.writing is not None:
-            self.writing.close()
-            self.writing = None
+_WITH_THE_SCENE = (State.READING, State.READY, State.WRITING)  # no worker has to do with these
 
 
 class JobQueue:
@@ -155,6 +39,8 @@ class JobQueue:
         self._forecast = Forecast()
 
     def add(self, job: Job) -> Job:
+        if job.read is not None:
+            job.state = State.READING
         self.jobs.append(job)
         return job
 
@@ -185,33 +71,35 @@ class JobQueue:
                     self.stop_worker(job.worker.role)
         roles_taken: set[str] = set()
         for job in list(self.jobs):
-            if job.worker.role in roles_taken or job.state in (State.READY, State.WRITING):
+            if job.worker.role in roles_taken or job.state in _WITH_THE_SCENE:
                 continue
             roles_taken.add(job.worker.role)
             if job.state in (State.QUEUED, State.STARTING):
                 self._advance(job)
         self._closing = [worker for worker in self._closing if not worker.closed]
 
+    def read(self, job: Job, seconds: float = math.inf) -> None:
+        """Go on with `read` of a job in state READING for about so long."""
+        with self._failing(job, "while its mesh was read"):
+            if job.reading is None:
+                assert job.read is not None
+                job.reading = job.read()
+            done, answer = _go_on(job.reading, time.monotonic() + seconds, job)
+            if done:
+                job.parts, job.finish = answer
+                job.reading, job.state = None, State.QUEUED
+
     def complete(self, job: Job, seconds: float = math.inf) -> bool:
         """Go on with `finish` of a job in state READY or WRITING for about so long.
 
         True once the job has ended, as DONE or FAILED.
         """
-        until = time.monotonic() + seconds
-        try:
-            reports = self._write(job, until)
-        except Hy3DError as error:
-            self._end(job, State.FAILED, [("ERROR", str(error))])
-        except Exception as error:  # a job must end; the traceback is for the developers
-            logger.exception("%s failed after the worker was done", job.title)
-            text = f"{job.title} failed: {type(error).__name__}: {error}"
-            self._end(job, State.FAILED, [("ERROR", text)])
-        else:
-            if reports is None:
-                return False
-            self._forecast.learn(job.kind, job.size, job.stages, job.elapsed)
-            self._end(job, State.DONE, reports)
-        return True
+        with self._failing(job, "after the worker was done"):
+            done, reports = self._write(job, time.monotonic() + seconds)
+            if done:
+                self._forecast.learn(job.kind, job.size, job.stages, job.elapsed)
+                self._end(job, State.DONE, reports)
+        return job.ended
 
     def cancel(self, job: Job) -> None:
         """Ask a job to stop. One that the worker has not begun ends at once."""
@@ -325,23 +213,27 @@ class JobQueue:
             self.jobs.remove(job)
             self.ended = [*self.ended, job][-MAX_ENDED:]
 
+    @contextlib.contextmanager
+    def _failing(self, job: Job, when: str) -> Iterator[None]:
+        """A job must end; the traceback is for the developers."""
+        try:
+            yield
+        except Hy3DError as error:
+            self._end(job, State.FAILED, [("ERROR", str(error))])
+        except Exception as error:
+            logger.exception("%s failed %s", job.title, when)
+            text = f"{job.title} failed: {type(error).__name__}: {error}"
+            self._end(job, State.FAILED, [("ERROR", text)])
+
     @staticmethod
-    def _write(job: Job, until: float) -> list[Report] | None:
+    def _write(job: Job, until: float) -> tuple[bool, list[Report]]:
         if job.writing is None:
             job.state = State.WRITING
             finished = job.finish(job.results)
             if not isinstance(finished, Generator):
-                return finished
+                return True, finished
             job.writing = finished
-        while True:
-            try:
-                step = next(job.writing)
-            except StopIteration as stop:
-                return stop.value
-            if time.monotonic() >= until or (step == WAITING and until < math.inf):
-                return None
-            if step == WAITING:
-                time.sleep(0.002)
+        return _go_on(job.writing, until)
 
     def _advance(self, job: Job) -> None:
         """Start the worker if needed, then send the job's next part."""
@@ -448,9 +340,18 @@ class JobQueue:
             self._end(job, State.FAILED, [("ERROR", str(error))])
 
 
-def sentence(text: str) -> str:
-    """One line that stands alone; errors begin in lower case so that they can be joined."""
-    line = " ".join(text.split())
-    if re.search(r"_|\w\.\w", line.partition(" ")[0]):  # a name from a script, or an address
-        return line
-    return line[:1].upper() + line[1:]
+def _go_on(steps: Generator, until: float, job: Job | None = None) -> tuple[bool, Any]:
+    """Take steps until then; whether they are done, and what they return. They tell `job` how far
+    they are.
+    """
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            return True, stop.value
+        if job is not None and isinstance(step, float):
+            job.step, job.total = 10 * int(10 * step), 100  # each change is drawn, which costs time
+        if time.monotonic() >= until or (step == WAITING and until < math.inf):
+            return False, None
+        if step == WAITING:
+            time.sleep(0.002)

@@ -14,6 +14,10 @@ import numpy as np
 
 from hy3dgen.mesh import Attribute
 
+from . import raw_arrays
+from .geometry import Geometry
+from .steps import Steps, Target, room_for, run_through
+
 
 class Kind(NamedTuple):
     """How values of one of Blender's types are read, and whether means of them make sense."""
@@ -42,7 +46,7 @@ KINDS = {
 _DOMAINS = {"POINT": "vertex", "EDGE": "edge", "FACE": "face", "CORNER": "corner"}
 # Names with a leading dot are Blender's own: geometry, selection, what is hidden. These stay.
 _OWN = (".uv_seam", ".sculpt_mask", ".sculpt_face_set", ".pn.")
-_CUSTOM_NORMAL = "custom_normal"
+CUSTOM_NORMAL = "custom_normal"
 _FREESTYLE = "use_freestyle_mark"  # not an attribute before Blender 5.0
 NORMALS = "custom normals"
 
@@ -67,24 +71,66 @@ class Layer:
     attribute: Attribute
     constant: bool  # the same everywhere, so there is no need to carry it
 
-    def write(self, mesh: bpy.types.Mesh, values: np.ndarray) -> None:
-        """Make it on `mesh`, whose faces are triangles, from rows as the attribute has them."""
+    def rows(self, values: np.ndarray, geometry: Geometry) -> np.ndarray:
+        """As they are written, of rows as the attribute has them, for a mesh of triangles."""
         kind = KINDS[self.data_type]
         if self.domain == "EDGE":
-            values = _of_edges(mesh, values)
-        mesh.attributes.new(self.name, self.data_type, self.domain)
-        data = mesh.attributes[self.name].data
-        data.foreach_set(kind.property, np.ascontiguousarray(values, kind.dtype).ravel())
+            values = _of_edges(geometry, values)
+        if self.data_type == "BYTE_COLOR":
+            return raw_arrays.to_bytes(values)
+        return np.ascontiguousarray(values, kind.dtype).ravel()
+
+    def write(self, target: Target, rows: np.ndarray) -> Steps:
+        target().attributes.new(self.name, self.data_type, self.domain)
+        yield None
+        data = target().attributes[self.name].data
+        if self.data_type == "BYTE_COLOR":
+            raw_arrays.write_byte_colors(data, rows)
+        else:
+            data.foreach_set(KINDS[self.data_type].property, rows)
+        yield None
 
 
 @dataclass(frozen=True)
 class _FreestyleMarks(Layer):
     """Marks on edges or faces that Blender before 5.0 keeps outside of the attributes."""
 
-    def write(self, mesh: bpy.types.Mesh, values: np.ndarray) -> None:
-        owner = mesh.edges if self.domain == "EDGE" else mesh.polygons
-        values = _of_edges(mesh, values) if self.domain == "EDGE" else values
-        owner.foreach_set(_FREESTYLE, np.ascontiguousarray(values, np.bool_).ravel())
+    def write(self, target: Target, rows: np.ndarray) -> Steps:
+        owner = target().edges if self.domain == "EDGE" else target().polygons
+        owner.foreach_set(_FREESTYLE, rows)
+        yield None
+
+
+@dataclass(frozen=True)
+class RawLayer:
+    """One attribute as it lies in Blender, without a row for each corner of the triangles."""
+
+    name: str
+    data_type: str
+    domain: str
+    what: str  # in an artist's words
+    values: np.ndarray
+    layer: type[Layer] = Layer
+
+    def on(self, triangles: Triangles) -> Layer:
+        """The layer, with its values on the triangles. Numpy only, so in any thread."""
+        values, constant = self.values, _is_constant(self.values)
+        rows = {"CORNER": triangles.loops, "FACE": triangles.polygons, "EDGE": triangles.edges}
+        if self.domain in rows:
+            on_triangles = values[rows[self.domain]]
+            if self.domain == "EDGE" and not constant:
+                on_triangles[triangles.edges < 0] = 0
+            values = on_triangles
+        if self.data_type == "BYTE_COLOR":
+            values = raw_arrays.from_bytes(values)
+        attribute = Attribute(
+            self.what,
+            _DOMAINS[self.domain],
+            values,
+            KINDS[self.data_type].blend,
+            unit_length=self.what == NORMALS,
+        )
+        return self.layer(self.name, self.data_type, self.domain, attribute, constant)
 
 
 @dataclass(frozen=True)
@@ -118,100 +164,120 @@ class ActiveLayers:
         mesh.color_attributes.default_color_name = self.color_render
 
 
+@dataclass(frozen=True)
+class Corners:
+    """How the polygons of a mesh lie on its vertices and edges, in Blender's own arrays."""
+
+    vertices: np.ndarray  # (corners,) int32
+    edges: np.ndarray  # (corners,) int32
+    edge_count: int
+    starts: np.ndarray | None  # (polygons,) int32; None: all are triangles
+    triangle_loops: np.ndarray | None  # (3F,) int32; None: all are triangles
+
+    def triangles(self) -> Triangles:
+        """Polygons larger than triangles are split the way Blender draws them."""
+        count = len(self.vertices)
+        if self.starts is None:
+            return Triangles(
+                self.vertices.reshape(-1, 3),
+                np.arange(count, dtype=np.int32),
+                np.arange(count // 3, dtype=np.int32),
+                self.edges,
+            )
+        loops = self.triangle_loops
+        sizes = np.diff(self.starts, append=np.int32(count))
+        polygons = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes - 2)
+        following = np.arange(1, count + 1, dtype=np.int32)
+        following[self.starts + sizes - 1] = self.starts
+        ends = np.roll(loops.reshape(-1, 3), -1, axis=1).ravel()
+        edges = np.where(following[loops] == ends, self.edges[loops], np.int32(-1))
+        return Triangles(self.vertices[loops].reshape(-1, 3), loops, polygons, edges)
+
+    def loose_edges(self) -> int:
+        """Edges without a face."""
+        used = np.zeros(self.edge_count, np.bool_)
+        used[self.edges] = True
+        return self.edge_count - np.count_nonzero(used)
+
+
+def read_corners(target: Target) -> Steps:
+    """`Corners` of a mesh."""
+    vertices = yield from read_values(target, ".corner_vert", KINDS["INT"])
+    edges = yield from read_values(target, ".corner_edge", KINDS["INT"])
+    mesh = target()
+    starts = loops = None
+    if len(mesh.loops) != 3 * len(mesh.polygons):
+        starts = yield from room_for((len(mesh.polygons),), np.int32)
+        raw_arrays.read_starts(target(), starts)
+        yield None
+        target().calc_loop_triangles()
+        loops = yield from room_for((3 * len(target().loop_triangles),), np.int32)
+        raw_arrays.read_triangle_loops(target(), loops)
+        yield None
+    return Corners(vertices, edges, len(target().edges), starts, loops)
+
+
 def read_triangles(mesh: bpy.types.Mesh) -> Triangles:
     """Polygons larger than triangles are split the way Blender draws them."""
-    corner_vertices = _values(mesh.attributes[".corner_vert"], KINDS["INT"])
-    corner_edges = _values(mesh.attributes[".corner_edge"], KINDS["INT"])
-    if len(mesh.loops) == 3 * len(mesh.polygons):
-        count = len(mesh.polygons)
-        return Triangles(
-            corner_vertices.reshape(-1, 3),
-            np.arange(3 * count, dtype=np.int32),
-            np.arange(count, dtype=np.int32),
-            corner_edges,
-        )
-    mesh.calc_loop_triangles()
-    loops = np.empty(3 * len(mesh.loop_triangles), np.int32)
-    polygons = np.empty(len(mesh.loop_triangles), np.int32)
-    starts = np.empty(len(mesh.polygons), np.int32)
-    mesh.loop_triangles.foreach_get("loops", loops)
-    mesh.loop_triangles.foreach_get("polygon_index", polygons)
-    mesh.polygons.foreach_get("loop_start", starts)
-    following = np.arange(1, len(mesh.loops) + 1, dtype=np.int32)
-    following[np.append(starts[1:], len(mesh.loops)) - 1] = starts
-    ends = np.roll(loops.reshape(-1, 3), -1, axis=1).ravel()
-    edges = np.where(following[loops] == ends, corner_edges[loops], np.int32(-1))
-    return Triangles(corner_vertices[loops].reshape(-1, 3), loops, polygons, edges)
+    return run_through(read_corners(lambda: mesh)).triangles()
 
 
-def read_layers(mesh: bpy.types.Mesh, triangles: Triangles) -> list[Layer]:
-    """Every attribute that can be carried, UV maps and colours in their order."""
+def read_layers(target: Target) -> Steps:
+    """`RawLayer` for every attribute that can be carried, UV maps and colours in their order."""
     layers = []
-    for attribute in _carried(mesh):
-        kind = KINDS[attribute.data_type]
-        values = _values(attribute, kind)
-        if attribute.data_type == "FLOAT_VECTOR" and attribute.name == _CUSTOM_NORMAL:
-            what, unit = NORMALS, True
-        else:
-            what, unit = _described(mesh, attribute), False
-        layers.append(
-            _layer(
-                *(Layer, attribute.name, attribute.data_type, attribute.domain, values, triangles),
-                *(what, kind.blend, unit),
-            )
-        )
-    for owner, domain in ((mesh.edges, "EDGE"), (mesh.polygons, "FACE")):
+    for name in _carried(target()):
+        attribute = target().attributes[name]
+        given = (name, attribute.data_type, attribute.domain, _described(target(), attribute))
+        values = yield from read_values(target, name, KINDS[attribute.data_type])
+        layers.append(RawLayer(*given, values))
+    for domain in ("EDGE", "FACE"):
+        owner = target().edges if domain == "EDGE" else target().polygons
         if owner and hasattr(owner[0], _FREESTYLE):
             values = np.empty(len(owner), np.bool_)
             owner.foreach_get(_FREESTYLE, values)
+            yield None
             if values.any():
                 what = f"Freestyle marks of {domain.lower()}s"
-                layers.append(
-                    _layer(_FreestyleMarks, what, "BOOLEAN", domain, values, triangles, what, False)
-                )
+                layers.append(RawLayer(what, "BOOLEAN", domain, what, values, _FreestyleMarks))
     return layers
 
 
-def read_normals(mesh: bpy.types.Mesh, triangles: Triangles) -> Attribute | None:
-    """Custom normals by corner, if the mesh has any that are no attribute to be carried as it is.
+def read_values(target: Target, name: str, kind: Kind) -> Steps:
+    """(rows,) or (rows, width) of the attribute `name`."""
+    items = target().attributes[name].data
+    if len(items):
+        items[0].as_pointer()  # one array for several meshes is copied before anyone looks at it
+        yield None
+    is_bytes = kind is KINDS["BYTE_COLOR"]
+    shape = (len(items),) if kind.width == 1 else (len(items), kind.width)
+    values = yield from room_for(shape, np.uint8 if is_bytes else kind.dtype)
+    items = target().attributes[name].data
+    if is_bytes:
+        values = raw_arrays.read_byte_colors(items, values)
+    else:
+        items.foreach_get(kind.property, values.reshape(-1))
+    yield None
+    return values
 
-    Blender stores them in the frame of the corners' own normals, which a reduction changes.
-    """
-    stored = mesh.attributes.get(_CUSTOM_NORMAL)
-    if not mesh.has_custom_normals or (stored and stored.data_type == "FLOAT_VECTOR"):
-        return None
-    values = np.empty(3 * len(mesh.loops), np.float32)
-    mesh.corner_normals.foreach_get("vector", values)
-    return Attribute(
-        NORMALS, "corner", values.reshape(-1, 3)[triangles.loops], blend=True, unit_length=True
-    )
 
-
-def write_layers(
-    mesh: bpy.types.Mesh, layers: Iterable[Layer], values: Mapping[str, np.ndarray]
-) -> None:
-    """Make the layers on a mesh of triangles; `values` by the names of the layers' attributes."""
+def rows_of(
+    layers: Iterable[Layer], values: Mapping[str, np.ndarray], geometry: Geometry
+) -> list[tuple[Layer, np.ndarray]]:
+    """What is to be written of each; `values` by the names of their attributes. Numpy only."""
+    found = []
+    faces = len(geometry.starts)
+    counts = {"POINT": len(geometry.positions) // 3, "FACE": faces}
     for layer in layers:
         rows = values.get(layer.attribute.name)
         if layer.constant:
-            count = {"POINT": len(mesh.vertices), "FACE": len(mesh.polygons)}
-            rows = np.repeat(
-                layer.attribute.values[:1], count.get(layer.domain, len(mesh.loops)), axis=0
-            )
+            count = counts.get(layer.domain, 3 * faces)
+            rows = np.repeat(layer.attribute.values[:1], count, axis=0)
         if rows is not None:
-            layer.write(mesh, rows)
+            found.append((layer, layer.rows(rows, geometry)))
+    return found
 
 
-def write_normals(mesh: bpy.types.Mesh, values: np.ndarray) -> None:
-    """Custom normals for the corners of a mesh; Blender marks edges sharp where they split."""
-    mesh.normals_split_custom_set(values)
-
-
-def shade_flat(mesh: bpy.types.Mesh) -> None:
-    mesh.polygons.foreach_set("use_smooth", np.zeros(len(mesh.polygons), np.bool_))
-
-
-def not_carried(mesh: bpy.types.Mesh) -> list[str]:
+def not_carried(mesh: bpy.types.Mesh, loose_edges: int) -> list[str]:
     """What a reduction leaves behind, in an artist's words."""
     lost = [
         f"attribute '{attribute.name}' ({attribute.data_type.replace('_', ' ').lower()})"
@@ -220,33 +286,9 @@ def not_carried(mesh: bpy.types.Mesh) -> list[str]:
     ]
     if len(getattr(mesh, "skin_vertices", ())):
         lost.append("radii of the Skin modifier")
-    corner_edges = _values(mesh.attributes[".corner_edge"], KINDS["INT"])
-    loose = len(mesh.edges) - np.count_nonzero(np.bincount(corner_edges))
-    if loose:
-        lost.append(f"{loose:,} edges without a face")
+    if loose_edges:
+        lost.append(f"{loose_edges:,} edges without a face")
     return lost
-
-
-def _layer(
-    cls: type[Layer],
-    name: str,
-    data_type: str,
-    domain: str,
-    values: np.ndarray,
-    triangles: Triangles,
-    what: str,
-    blend: bool,
-    unit_length: bool = False,
-) -> Layer:
-    rows = {"CORNER": triangles.loops, "FACE": triangles.polygons, "EDGE": triangles.edges}
-    constant = _is_constant(values)
-    if domain in rows:
-        on_triangles = values[rows[domain]]
-        if domain == "EDGE" and not constant:
-            on_triangles[triangles.edges < 0] = 0
-        values = on_triangles
-    attribute = Attribute(what, _DOMAINS[domain], values, blend, unit_length)
-    return cls(name, data_type, domain, attribute, constant)
 
 
 def _is_constant(values: np.ndarray) -> bool:
@@ -256,18 +298,18 @@ def _is_constant(values: np.ndarray) -> bool:
     return same and bool((values == values[:1]).all())
 
 
-def _carried(mesh: bpy.types.Mesh) -> list[bpy.types.Attribute]:
+def _carried(mesh: bpy.types.Mesh) -> list[str]:
     """UV maps and colours come first: iterating over the attributes mixes up their order."""
     attributes = mesh.attributes
     first = [layer.name for layer in (*mesh.uv_layers, *mesh.color_attributes)]
     names = dict.fromkeys([*first, *(attribute.name for attribute in attributes)])
-    return [attributes[name] for name in names if _is_carried(attributes[name])]
+    return [name for name in names if _is_carried(attributes[name])]
 
 
 def _is_carried(attribute: bpy.types.Attribute) -> bool:
     if attribute.data_type not in KINDS or attribute.domain not in _DOMAINS:
         return False
-    if attribute.name == _CUSTOM_NORMAL:
+    if attribute.name == CUSTOM_NORMAL:
         return attribute.data_type == "FLOAT_VECTOR"
     if attribute.name.startswith("."):
         return attribute.name.startswith(_OWN)
@@ -275,6 +317,8 @@ def _is_carried(attribute: bpy.types.Attribute) -> bool:
 
 
 def _described(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> str:
+    if attribute.name == CUSTOM_NORMAL:
+        return NORMALS
     if attribute.name in mesh.uv_layers:
         return f"UV map '{attribute.name}'"
     if attribute.name in mesh.color_attributes:
@@ -282,17 +326,10 @@ def _described(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> str:
     return f"attribute '{attribute.name}'"
 
 
-def _values(attribute: bpy.types.Attribute, kind: Kind) -> np.ndarray:
-    """(rows,) or (rows, width)."""
-    values = np.empty(len(attribute.data) * kind.width, kind.dtype)
-    attribute.data.foreach_get(kind.property, values)
-    return values if kind.width == 1 else values.reshape(-1, kind.width)
-
-
-def _of_edges(mesh: bpy.types.Mesh, by_corner: np.ndarray) -> np.ndarray:
-    """Rows for the mesh's edges; either face of an edge may tell its value."""
-    edges = _values(mesh.attributes[".corner_edge"], KINDS["INT"])
-    values = np.zeros((len(mesh.edges), *by_corner.shape[1:]), by_corner.dtype)
+def _of_edges(geometry: Geometry, by_corner: np.ndarray) -> np.ndarray:
+    """Rows for the edges; either face of an edge may tell its value."""
+    edges = len(geometry.edge_verts) // 2
+    values = np.zeros((edges, *by_corner.shape[1:]), by_corner.dtype)
     told = by_corner.reshape(len(by_corner), -1).any(axis=1)
-    values[edges[told]] = by_corner[told]
+    values[geometry.corner_edges[told]] = by_corner[told]
     return values

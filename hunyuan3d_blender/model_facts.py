@@ -23,7 +23,7 @@ from hy3dgen.model_defaults import (
 )
 
 from . import environment, generation, job_timer, model_source, preferences, quality
-from .jobs import sentence
+from .job import sentence
 from .properties import speed_priority
 
 _FRESH = 1.0  # seconds; drawing must not ask the disk each time

@@ -16,7 +16,7 @@ from hy3dgen.install import models
 from hy3dgen.install.places import models_folder
 
 from . import environment, preferences
-from .jobs import Part
+from .job import Part
 
 BUNDLED = "tiny"
 

@@ -29,7 +29,7 @@ from . import (
     texture_write,
 )
 from .generation import memory_limit
-from .jobs import Job, Part, Report
+from .job import Job, Part, Report
 
 LARGE_MESH = 200_000  # triangles; more are reduced before they get a new UV map
 REDUCED_FACES = 40_000

@@ -16,7 +16,7 @@ from hy3dgen.install.environment import ABSENT, BROKEN, READY, UNFINISHED
 
 from . import environment, model_source, preferences, setup_facts, setup_jobs
 from .error_words import shown
-from .jobs import Job, State, sentence
+from .job import Job, State, sentence
 from .progress_text import STATES
 from .text_lines import draw_text, width_of
 

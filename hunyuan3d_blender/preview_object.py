@@ -12,7 +12,7 @@ import bpy
 from bpy.app.translations import pgettext_data
 
 from . import mesh_write, placing, preferences
-from .jobs import Job, State
+from .job import Job, State
 
 _MARK = "hunyuan3d_preview"  # custom property that tells a preview from a mesh of the artist's
 

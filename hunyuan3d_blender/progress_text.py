@@ -4,7 +4,7 @@
 from bpy.app.translations import pgettext_iface as _
 
 from .error_words import shown
-from .jobs import Job, State, sentence
+from .job import Job, State, sentence
 
 # What the worker calls its stages -> what the artist reads.
 STAGES = {
@@ -28,6 +28,7 @@ STAGES = {
     "fill": "Filling in the rest",
 }
 STATES = {
+    State.READING: "Reading the mesh",
     State.QUEUED: "Waiting",
     State.STARTING: "Starting the worker",
     State.SENDING: "Handing over",
@@ -43,6 +44,8 @@ STATES = {
 
 def describe(job: Job) -> str:
     """One short line for a progress bar."""
+    if job.state is State.READING:
+        return f"{_(STATES[job.state])} {100 * job.fraction:.0f} %"
     if job.state is not State.RUNNING:
         return _(STATES[job.state])
     stage = STAGES.get(job.stage)

@@ -3,15 +3,14 @@
 
 from collections.abc import Mapping
 
-import bmesh
 import bpy
 import numpy as np
 
-from . import mesh_layers, placing
-from .mesh_layers import NORMALS
-from .scene_read import MeshSnapshot, unchanged, users_of, z_up
-from .shape_keys import write_shape_keys
-from .vertex_groups import WEIGHTS, holder_of
+from . import placing
+from .mesh_fill import Filling
+from .replaceable import users_of
+from .scene_read import MeshSnapshot, unchanged, z_up
+from .steps import run_through
 
 
 def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, faces: np.ndarray) -> None:
@@ -45,24 +44,77 @@ def replace_geometry(
 ) -> bool:
     """New geometry for the mesh that `before` was taken from, and thereby for all its objects.
 
-    The datablock stays the same one, with its name, materials, animation and users. If no object
-    shows it any more, or it was edited meanwhile, the geometry goes into a new object instead and
-    the answer is False.
-
-    Parameters
-    ----------
-    vertices, faces : (V', 3) float32 y up and (F', 3) int32
-    values : rows of the attributes of `before`, by their names; one without rows is left out
+    At once, and the datablock stays the same one. If no object shows it any more, or it was edited
+    meanwhile, the geometry goes into a new object instead and the answer is False. `vertices`,
+    `faces` and `values` are those of `Filling.of`.
     """
+    filling = Filling.of(before, vertices, faces, values)
     mesh = find_mesh(before)
-    if mesh is not None and users_of(mesh) and unchanged(mesh, before):
-        _fill(mesh, before, vertices, faces, values)
+    users = users_of(mesh) if mesh is not None else []
+    if users and run_through(unchanged(users[0], before))[0]:
+        run_through(filling.write(lambda: mesh))
         return True
-    mesh = bpy.data.meshes.new(before.mesh_name) if mesh is None else mesh.copy()
-    _fill(mesh, before, vertices, faces, values)
+    mesh = copy_for(before)
+    run_through(filling.write(lambda: mesh))
+    add_beside(context, before, mesh)
+    return False
+
+
+def copy_for(before: MeshSnapshot) -> bpy.types.Mesh:
+    """A mesh to be filled, with the settings, materials and animation of the one of `before`."""
+    mesh = find_mesh(before)
+    return bpy.data.meshes.new(before.mesh_name) if mesh is None else mesh.copy()
+
+
+def add_beside(context: bpy.types.Context, before: MeshSnapshot, mesh: bpy.types.Mesh) -> None:
+    """An object of its own for a result that must not take the place of what is there now."""
     added = bpy.data.objects.new(before.name, mesh)
     placing.link(context, added, placing.Place(context.scene.session_uid, before.matrix_world))
-    return False
+
+
+def put(
+    context: bpy.types.Context,
+    before: MeshSnapshot,
+    mesh: bpy.types.Mesh,
+    in_place: bool,
+    with_original: bool,
+) -> None:
+    """A filled copy where the mesh of `before` is, or into an object of its own."""
+    old = find_mesh(before)
+    if not in_place or old is None:
+        add_beside(context, before, mesh)
+        return
+    if with_original:
+        keep_original(old)
+    exchange(old, mesh)
+
+
+def exchange(old: bpy.types.Mesh, new: bpy.types.Mesh) -> None:
+    """`new`, a filled copy of `old`, for `old` wherever that is used. Takes no time at any size."""
+    name, fake = old.name, old.use_fake_user
+    key_name = old.shape_keys.name if old.shape_keys else ""
+    if list(old.materials) != list(new.materials):  # chosen since the copy was made
+        new.materials.clear()
+        for material in old.materials:
+            new.materials.append(material)
+    if key_name:
+        _retarget_drivers(old.shape_keys, new.shape_keys)
+    old.user_remap(new)
+    bpy.data.meshes.remove(old)
+    new.name, new.use_fake_user = name, fake
+    if key_name:
+        new.shape_keys.name = key_name
+
+
+def _retarget_drivers(old: bpy.types.Key, new: bpy.types.Key) -> None:
+    """Drivers that read shape keys of the old mesh; its own have been copied with it."""
+    for user in bpy.data.user_map(subset={old})[old]:
+        animation = getattr(user, "animation_data", None)
+        for curve in animation.drivers if animation else ():
+            for variable in curve.driver.variables:
+                for target in variable.targets:
+                    if target.id == old:
+                        target.id = new
 
 
 def find_mesh(before: MeshSnapshot) -> bpy.types.Mesh | None:
@@ -89,34 +141,3 @@ def keep_original(mesh: bpy.types.Mesh) -> bpy.types.Object | None:
             original.select_set(False, view_layer=layer)
             original.hide_set(True, view_layer=layer)
     return original
-
-
-def _empty(mesh: bpy.types.Mesh) -> None:
-    """What `clear_geometry` does, which would take the mesh's animation away as well."""
-    nothing = bmesh.new()
-    nothing.to_mesh(mesh)
-    nothing.free()
-
-
-def _fill(
-    mesh: bpy.types.Mesh,
-    before: MeshSnapshot,
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    values: Mapping[str, np.ndarray],
-) -> None:
-    """New geometry and everything that lies on it, in place of the old."""
-    _empty(mesh)
-    fill_mesh(mesh, vertices, faces)
-    with holder_of(mesh) as holder:
-        before.groups.write(holder, values.get(WEIGHTS))
-        mesh_layers.write_layers(mesh, before.layers, values)
-        if before.keys:
-            write_shape_keys(holder, before.keys, z_up(vertices), values)
-    if before.normals is not None:
-        if NORMALS in values:
-            mesh_layers.write_normals(mesh, values[NORMALS])
-        else:
-            mesh_layers.shade_flat(mesh)
-    before.active.write(mesh)
-    mesh.update()

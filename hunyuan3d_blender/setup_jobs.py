@@ -9,7 +9,7 @@ from hy3dgen.errors import InvalidSettingError
 from hy3dgen.worker.protocol import Result
 
 from . import environment, setup_facts
-from .jobs import Job, Part, Report
+from .job import Job, Part, Report
 
 PYTHON, ENVIRONMENT = "python", "environment"  # subjects; a model's is its key
 _REDRAW_INTERVAL = 0.25  # seconds

@@ -14,6 +14,9 @@ import numpy as np
 
 from hy3dgen.mesh import Attribute
 
+from .steps import Steps, Target, room_for
+from .vertex_groups import holder_of
+
 _PROPERTIES = ("slider_min", "slider_max", "value", "mute", "vertex_group", "interpolation")
 _NEWER_PROPERTIES = ("lock_shape",)
 _TEMPORARY = "hy3d_key "
@@ -30,47 +33,69 @@ class ShapeKey:
     still: bool  # moves nothing, as the basis does
 
 
-def read_shape_keys(mesh: bpy.types.Mesh, positions: np.ndarray) -> list[ShapeKey]:
-    """`positions`, (V, 3) float32, are the mesh's own."""
-    keys = []
-    for block in mesh.shape_keys.key_blocks if mesh.shape_keys else ():
-        offsets = np.empty(positions.size, np.float32)
-        block.data.foreach_get("co", offsets)
-        offsets = offsets.reshape(-1, 3) - positions
-        names = [*_PROPERTIES, *(name for name in _NEWER_PROPERTIES if hasattr(block, name))]
-        keys.append(
-            ShapeKey(
-                block.name,
-                block.relative_key.name,
-                {name: getattr(block, name) for name in names},
-                Attribute(f"shape key '{block.name}'", "vertex", offsets),
-                not offsets.any(),
-            )
+@dataclass(frozen=True)
+class RawKey:
+    """A key as it lies in Blender: positions, z up."""
+
+    name: str
+    relative_to: str
+    settings: Mapping[str, Any]
+    positions: np.ndarray  # (3V,) float32
+
+    def on(self, positions: np.ndarray) -> ShapeKey:
+        """`positions`, (3V,) float32, are the mesh's own."""
+        offsets = (self.positions - positions).reshape(-1, 3)
+        attribute = Attribute(f"shape key '{self.name}'", "vertex", offsets)
+        return ShapeKey(
+            self.name, self.relative_to, self.settings, attribute, not bool(offsets.any())
         )
+
+
+def read_shape_keys(target: Target) -> Steps:
+    """`RawKey`s of a mesh, one at a time."""
+    keys = []
+    for name in _names(target()):
+        positions = yield from room_for((3 * len(target().vertices),), np.float32)
+        block = target().shape_keys.key_blocks[name]
+        block.points.foreach_get("co", positions)
+        names = [*_PROPERTIES, *(name for name in _NEWER_PROPERTIES if hasattr(block, name))]
+        settings = {name: getattr(block, name) for name in names}
+        keys.append(RawKey(block.name, block.relative_key.name, settings, positions))
+        yield None
     return keys
 
 
 def write_shape_keys(
-    holder: bpy.types.Object,
+    target: Target,
     keys: list[ShapeKey],
     positions: np.ndarray,
     offsets: Mapping[str, np.ndarray],
-) -> None:
-    """New blocks for old ones on the mesh of `holder`, whose vertices are new.
+) -> Steps:
+    """New blocks for old ones on a mesh whose vertices are new.
 
     Parameters
     ----------
-    positions : (V', 3) float32, those of the mesh
+    positions : (3V',) float32, those of the mesh
     offsets : by the names of the keys' attributes; none for keys that move nothing
     """
-    mesh = holder.data
-    old = list(mesh.shape_keys.key_blocks.keys()) if mesh.shape_keys else []
+    old = _names(target())
     new = {}
     for key in keys:
-        block = holder.shape_key_add(name=_TEMPORARY + key.name, from_mix=False)
-        moved = positions + offsets[key.offsets.name] if not key.still else positions
-        block.data.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
-        new[key.name] = block.name
+        moved = positions if key.still else positions + offsets[key.offsets.name].ravel()
+        with holder_of(target()) as holder:
+            block = holder.shape_key_add(name=_TEMPORARY + key.name, from_mix=False)
+            block.points.foreach_set("co", np.ascontiguousarray(moved, np.float32))
+            new[key.name] = block.name
+        yield None
+    with holder_of(target()) as holder:
+        _take_over(holder, keys, old, new)
+    yield None
+
+
+def _take_over(
+    holder: bpy.types.Object, keys: list[ShapeKey], old: list[str], new: Mapping[str, str]
+) -> None:
+    mesh = holder.data
     blocks = mesh.shape_keys.key_blocks
     # Blender removes drivers with their block, so they belong to the new one by then.
     for curve in _drivers(mesh.shape_keys):
@@ -86,6 +111,10 @@ def write_shape_keys(
         for _ in range(2):  # each end of the slider's range is clamped by the other one
             for name, value in key.settings.items():
                 setattr(block, name, value)
+
+
+def _names(mesh: bpy.types.Mesh) -> list[str]:
+    return list(mesh.shape_keys.key_blocks.keys()) if mesh.shape_keys else []
 
 
 def _drivers(keys: bpy.types.Key) -> Iterator[bpy.types.FCurve]:

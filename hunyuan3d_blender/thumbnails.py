@@ -8,7 +8,7 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
-from .jobs import Job
+from .job import Job
 
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 _stamps: dict[str, float] = {}  # when a file was written that has been read

@@ -14,6 +14,8 @@ import numpy as np
 
 from hy3dgen.mesh import Attribute
 
+from .steps import Steps, Target
+
 WEIGHTS = "weights of vertex groups"
 _TEMPORARY = "hy3d_weights"
 
@@ -27,33 +29,52 @@ class Groups:
     active: int
     weights: Attribute | None  # (V, groups) float32; None: no vertex has any
 
-    @classmethod
-    def read(cls, obj: bpy.types.Object) -> "Groups":
-        groups = obj.vertex_groups
-        weights = _read_weights(obj) if groups else np.zeros((0, 0), np.float32)
-        return cls(
-            tuple(group.name for group in groups),
-            tuple(group.lock_weight for group in groups),
-            groups.active_index,
-            Attribute(WEIGHTS, "vertex", weights) if weights.any() else None,
-        )
-
-    def write(self, holder: bpy.types.Object, weights: np.ndarray | None) -> None:
-        """Make the groups on the mesh of `holder` anew. Comes before the attributes.
+    def write(self, target: Target, weights: np.ndarray | None) -> Steps:
+        """Make the groups on a mesh anew, one at a time. Comes before the attributes.
 
         A group and an attribute cannot have one name, so groups get theirs at the end.
         """
-        holder.vertex_groups.clear()
+        with holder_of(target()) as holder:
+            holder.vertex_groups.clear()
         for i, (name, locked) in enumerate(zip(self.names, self.locked, strict=True)):
             column = None if weights is None else weights[:, i]
-            if column is None or not column.any():
-                holder.vertex_groups.new(name=_TEMPORARY)
-            else:
-                _add_group(holder, column)
-            group = holder.vertex_groups[i]
-            group.name, group.lock_weight = name, locked
+            with holder_of(target()) as holder:
+                if column is None or not column.any():
+                    holder.vertex_groups.new(name=_TEMPORARY)
+                else:
+                    _add_group(holder, column)
+                group = holder.vertex_groups[i]
+                group.name, group.lock_weight = name, locked
+            yield None
         if self.names:
-            holder.vertex_groups.active_index = self.active
+            with holder_of(target()) as holder:
+                holder.vertex_groups.active_index = self.active
+
+
+def read_weights(obj: bpy.types.Object, columns: slice) -> np.ndarray:
+    """(V, columns) float32, by evaluating a copy of the object in a scene of its own."""
+    names = [group.name for group in obj.vertex_groups][columns]
+    weights = np.zeros((len(obj.data.vertices), len(names)), np.float32)
+    column = np.empty(len(weights), np.float32)
+    tree = _store_as_attributes(names)
+    scene = bpy.data.scenes.new(_TEMPORARY)
+    # A copy, at no cost: the mesh itself would count as edited, for all objects that show it.
+    copy = bpy.data.meshes.new_from_object(obj)
+    try:
+        with holder_of(copy) as holder:
+            holder.modifiers.new(_TEMPORARY, "NODES").node_group = tree
+            scene.collection.objects.link(holder)
+            layer = scene.view_layers[0]
+            layer.update()
+            evaluated = holder.evaluated_get(layer.depsgraph).data.attributes
+            for i in range(len(names)):
+                evaluated[f"{_TEMPORARY}_{i}"].data.foreach_get("value", column)
+                weights[:, i] = column
+    finally:
+        bpy.data.scenes.remove(scene)
+        bpy.data.node_groups.remove(tree)
+        bpy.data.meshes.remove(copy)
+    return weights
 
 
 @contextlib.contextmanager
@@ -75,30 +96,8 @@ def _add_group(holder: bpy.types.Object, weights: np.ndarray) -> None:
         bpy.ops.geometry.attribute_convert(mode="VERTEX_GROUP")
 
 
-def _read_weights(obj: bpy.types.Object) -> np.ndarray:
-    """(V, groups) float32, by evaluating a copy of the object in a scene of its own."""
-    weights = np.zeros((len(obj.data.vertices), len(obj.vertex_groups)), np.float32)
-    column = np.empty(len(weights), np.float32)
-    tree = _store_as_attributes([group.name for group in obj.vertex_groups])
-    scene = bpy.data.scenes.new(_TEMPORARY)
-    try:
-        with holder_of(obj.data) as holder:
-            scene.collection.objects.link(holder)
-            holder.modifiers.new(_TEMPORARY, "NODES").node_group = tree
-            layer = scene.view_layers[0]
-            layer.update()
-            evaluated = holder.evaluated_get(layer.depsgraph).data.attributes
-            for i in range(weights.shape[1]):
-                evaluated[f"{_TEMPORARY}_{i}"].data.foreach_get("value", column)
-                weights[:, i] = column
-    finally:
-        bpy.data.scenes.remove(scene)
-        bpy.data.node_groups.remove(tree)
-    return weights
-
-
 def _store_as_attributes(names: list[str]) -> bpy.types.NodeTree:
-    """Geometry nodes that store each group under the name that `_read_weights` looks for."""
+    """Geometry nodes that store each group under the name that `read_weights` looks for."""
     tree = bpy.data.node_groups.new(_TEMPORARY, "GeometryNodeTree")
     for direction in ("INPUT", "OUTPUT"):
         tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")

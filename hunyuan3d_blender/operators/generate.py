@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from .. import generation, placing
 from ..generation import Picture, Wish
-from ..jobs import Job
+from ..job import Job
 from ..properties import RELATIVE, GenerateSettings
 from .job_operator import JobOperator
 

@@ -10,7 +10,7 @@ from hy3dgen.errors import Hy3DError
 
 from .. import job_timer
 from ..error_words import reported
-from ..jobs import sentence
+from ..job import sentence
 
 
 class HY3D_OT_cancel(bpy.types.Operator):

@@ -16,7 +16,7 @@ from hy3dgen.errors import Hy3DError
 
 from .. import job_timer
 from ..error_words import reported
-from ..jobs import Job, State, sentence
+from ..job import Job, State, sentence
 
 # Neither finished, which would push an undo step now, nor cancelled: the work goes on elsewhere.
 GOES_ON: set[str] = {"INTERFACE"}
@@ -33,13 +33,18 @@ class JobOperator:
     def make_jobs(self, context: bpy.types.Context) -> Sequence[Job]:
         return [self.make_job(context)]
 
+    @property
+    def waits(self) -> bool:
+        """Whether `execute` comes back when the work is done, so that nothing comes in between."""
+        return bpy.app.background or not self.options.is_invoke
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             jobs = self.make_jobs(context)
         except Hy3DError as error:
             self.report({"ERROR"}, reported(sentence(str(error))))
             return {"CANCELLED"}
-        if not bpy.app.background and self.options.is_invoke:
+        if not self.waits:
             for job in jobs:
                 job_timer.start(job)
             return GOES_ON

@@ -15,7 +15,7 @@ from hy3dgen.worker.protocol import Result
 
 from .. import model_source, preferences, setup_facts, setup_jobs
 from ..error_words import reported
-from ..jobs import Job, Part, sentence
+from ..job import Job, Part, sentence
 from ..text_lines import draw_text
 from .job_operator import JobOperator
 

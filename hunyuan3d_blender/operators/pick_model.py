@@ -11,7 +11,7 @@ from hy3dgen.errors import Hy3DError
 from hy3dgen.install import models
 
 from ..error_words import reported
-from ..jobs import sentence
+from ..job import sentence
 
 
 class HY3D_OT_pick_model(bpy.types.Operator):

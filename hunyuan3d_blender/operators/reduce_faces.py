@@ -7,7 +7,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as _
 
 from .. import reduction
-from ..jobs import Job
+from ..job import Job
 from ..properties import ReduceSettings
 from .job_operator import JobOperator
 
@@ -39,7 +39,7 @@ its transform and modifiers, and UV maps, colors, weights, shape keys and other 
             method=self.method.lower(),
             keep_original=self.keep_original,
         )
-        return reduction.make_job(context, list(context.selected_objects), wish)
+        return reduction.make_job(context, list(context.selected_objects), wish, self.waits)
 
 
 def register() -> None:

@@ -16,7 +16,7 @@ from hy3dgen.worker.protocol import Result
 
 from .. import environment, preferences, setup_facts, setup_jobs
 from ..error_words import shown
-from ..jobs import Job, Part
+from ..job import Job, Part
 from ..properties import RELATIVE
 from ..text_lines import draw_text
 from .job_operator import JobOperator

@@ -9,7 +9,7 @@ from bpy.app.translations import pgettext_rpt as _
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from .. import painting
-from ..jobs import Job
+from ..job import Job
 from ..properties import RELATIVE
 from .job_operator import JobOperator
 

@@ -9,7 +9,7 @@ from hy3dgen.errors import Hy3DError
 
 from .. import environment, job_timer
 from ..error_words import reported
-from ..jobs import sentence
+from ..job import sentence
 
 
 class HY3D_OT_start_worker(bpy.types.Operator):

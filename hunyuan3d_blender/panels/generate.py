@@ -16,7 +16,7 @@ from .. import (
     quality,
     thumbnails,
 )
-from ..jobs import sentence
+from ..job import sentence
 from ..properties import HY3D_PG_generate
 from ..text_lines import draw_text, width_of
 from .sidebar import SidebarPanel, large, split_column

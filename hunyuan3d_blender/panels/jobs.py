@@ -5,7 +5,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as _
 
 from .. import job_timer, progress_text, thumbnails
-from ..jobs import Job, State
+from ..job import Job, State
 from ..text_lines import draw_text, width_of
 from .sidebar import SidebarPanel
 

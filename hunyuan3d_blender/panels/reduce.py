@@ -5,6 +5,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as _
 
 from ..properties import HY3D_PG_reduce, ReduceSettings, copy_settings
+from ..replaceable import triangles_of
 from ..text_lines import draw_text, width_of
 from .sidebar import SidebarPanel, large, split_column
 
@@ -39,7 +40,7 @@ def _draw_selection(
         text = _("Select one or more meshes to reduce them")
         draw_text(layout, text, width_of(context), "INFO")
         return False
-    counts = [_triangles(mesh) for mesh in found.values()]
+    counts = [triangles_of(mesh) for mesh in found.values()]
     before, after = sum(counts), sum(_target(count, settings) for count in counts)
     text = _("Selected: {faces} triangles").format(faces=f"{before:,}")
     if len(counts) > 1:
@@ -53,11 +54,6 @@ def _draw_selection(
     else:
         draw_text(layout, _("Small enough already"), width_of(context), "CHECKMARK")
     return after < before
-
-
-def _triangles(mesh: bpy.types.Mesh) -> int:
-    """A polygon with n corners is drawn as n - 2 triangles."""
-    return len(mesh.loops) - 2 * len(mesh.polygons)
 
 
 def _target(count: int, settings: HY3D_PG_reduce) -> int:

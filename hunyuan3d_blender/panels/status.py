@@ -10,7 +10,7 @@ from bpy.app.translations import pgettext_iface as _
 from hy3dgen.errors import Hy3DError
 
 from .. import environment, job_timer, preferences
-from ..jobs import sentence
+from ..job import sentence
 from ..text_lines import draw_text, width_of
 from ..warm_worker import WorkerStatus
 from .sidebar import SidebarPanel

@@ -103,7 +103,7 @@ def test_a_model_that_is_here_can_be_chosen_and_removed(draw, tmp_path):
 
 def test_a_job_shows_its_progress_then_how_it_ended(draw, module):
     setup_jobs, jobs = module("setup_jobs"), module("jobs")
-    part = jobs.Part("environment", "make_environment", {})
+    part = module("job").Part("environment", "make_environment", {})
     job = setup_jobs.make_job(setup_jobs.ENVIRONMENT, "Make", part, lambda result: "")
     job.state, job.stage = jobs.State.RUNNING, "download torch"
     job.step, job.total = 500_000_000, 2_000_000_000
@@ -122,7 +122,7 @@ def test_a_failed_download_says_of_which_model(draw, module):
     from hy3dgen.install import models
 
     setup_jobs, jobs = module("setup_jobs"), module("jobs")
-    part = jobs.Part("2.1", "download_model", {})
+    part = module("job").Part("2.1", "download_model", {})
     job = setup_jobs.make_job(models.MODELS[-1].key, "Download 2.1", part, lambda result: "")
     job.end(jobs.State.FAILED, [("ERROR", "huggingface.co could not be reached")])
     assert "Download 2.1: huggingface.co could not be reached" in said(draw())

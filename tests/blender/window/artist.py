@@ -59,6 +59,51 @@ def undo() -> driver.Script:
     yield 1.0
 
 
+def reduce_faces() -> driver.Script:
+    """Click Reduce Faces: it is the same object with fewer triangles, and one Ctrl-Z brings back
+    all of them. Once more with an undo while it is read.
+    """
+    before = names()
+    bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=7)
+    ball, faces = bpy.context.object.name, len(bpy.context.object.data.polygons)
+    bpy.context.object.vertex_groups.new(name="all").add(range(1000), 0.5, "ADD")
+    bpy.context.scene.hunyuan3d.reduce.face_count = 3000
+    _push("Add Ball")
+    yield 1.0
+    point = yield from driver.find_button("hunyuan3d.reduce_faces(")
+    for undone in (False, True):
+        last = queue().last
+        if undone:
+            bpy.data.objects[ball].location.x = 1
+            _push("Move Ball")
+            with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+                bpy.ops.hunyuan3d.reduce_faces("INVOKE_DEFAULT", face_count=3000)
+                assert queue().jobs[0].state.name == "READING"
+                bpy.ops.ed.undo()
+        else:
+            driver.move(point)
+            yield 0.15
+            driver.xdotool("click", 1)
+        yield lambda last=last: queue().last is not last and not queue().jobs
+        yield 0.5
+        assert queue().last.state.name == "DONE", queue().last.reports
+        assert len(bpy.data.objects[ball].data.polygons) == 3000 and names() == before | {ball}
+        assert [mesh.name for mesh in bpy.data.meshes if not mesh.users] == []
+        yield from undo()
+        assert len(bpy.data.objects[ball].data.polygons) == faces
+        assert bpy.data.objects[ball].vertex_groups.keys() == ["all"]
+    yield from undo()
+    assert names() == before, names()
+    said(
+        "Reduce Faces was clicked; one Ctrl-Z brings all faces back, one in the middle does no harm"
+    )
+
+
+def _push(name: str) -> None:
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.ed.undo_push(message=name)
+
+
 def _view_region() -> bpy.types.Region:
     return next(region for region in driver.view().regions if region.type == "WINDOW")
 
@@ -90,7 +135,7 @@ def script() -> driver.Script:
     job = queue().jobs[0]
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.mesh.primitive_cube_add(location=(4, 0, 0))
-        bpy.ops.ed.undo_push(message="Add Cube")
+    _push("Add Cube")
     added = names() - before
     yield from undo()
     assert names() == before, (names(), added)
@@ -121,6 +166,8 @@ def script() -> driver.Script:
     driver.xdotool("key", "Escape")
     yield lambda: not _areas("FILE_BROWSER")
     said("F3 finds the operator, which asks for a picture")
+
+    yield from reduce_faces()
 
     yield from generate(128)
     job = queue().jobs[0]
