@@ -281,16 +281,11 @@ private:
     Array<uint32_t> histogram_;
 };
 
-// A face's unit normal and area; short, as there is one for each face at once.
+// A face's unit normal and area.
 struct Plane {
-    float x, y, z, area;
-    Vec3 normal() const { return {x, y, z}; }
+    Vec3 normal;
+    double area;
 };
-
-Plane short_plane(Vec3 normal, double area) {
-    return {static_cast<float>(normal.x), static_cast<float>(normal.y),
-            static_cast<float>(normal.z), static_cast<float>(area)};
-}
 
 // Adds the planes of the faces, and sets where up is.
 Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) {
@@ -304,7 +299,7 @@ Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) 
             const Vec3 normal = cross(surface.vertices[face.v[1]].position - a,
                                       surface.vertices[face.v[2]].position - a);
             const double doubled = sqrt(squared(normal));
-            planes[f] = doubled > 1e-30 ? short_plane((1 / doubled) * normal, doubled / 2) : Plane{};
+            planes[f] = doubled > 1e-30 ? Plane{(1 / doubled) * normal, doubled / 2} : Plane{};
         }
     });
     if (!progress.report(0)) return HY3D_CANCELLED;
@@ -317,10 +312,9 @@ Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) 
             double area = 0;
             for (int32_t c = vertex.corner; c >= 0; c = surface.next[c]) {
                 const Plane& plane = planes[c / 3];
-                const double weight = static_cast<double>(plane.area);
-                around.add_plane(plane.normal(), vertex.position, weight / 3);
-                normals = normals + weight * plane.normal();
-                area += weight;
+                around.add_plane(plane.normal, vertex.position, plane.area / 3);
+                normals = normals + plane.area * plane.normal;
+                area += plane.area;
             }
             vertex.quadric.add(around);
             if (area > 0) vertex.up.set((1 / area) * normals);

@@ -57,41 +57,56 @@ private:
     Array<int32_t> first_;   // of each block
 };
 
+// Forgets the faces that are gone and names the vertices of the others anew: each block of them on its
+// own, then the blocks close up.
+[[nodiscard]] bool close_faces_up(Surface& surface, const Numbering& number, int32_t threads) {
+    Array<Face>& faces = surface.faces;
+    Array<int32_t>&origin = surface.origin, &curves = surface.curves;
+    Array<size_t> kept;  // per block
+    if (!kept.resize((faces.size() + BLOCK - 1) / BLOCK)) return false;
+    const auto move_labels = [&](size_t to, size_t from, size_t count) {
+        if (origin.size()) memmove(&origin[to], &origin[from], count * sizeof(int32_t));
+        if (curves.size()) memmove(&curves[3 * to], &curves[3 * from], 3 * count * sizeof(int32_t));
+    };
+    for_each_range(threads, faces.size(), BLOCK, [&](size_t begin, size_t end) {
+        size_t to = begin;
+        for (size_t f = begin; f < end; f++) {
+            const Face face = faces[f];
+            if (face.v[0] < 0) continue;
+            move_labels(to, f, 1);
+            faces[to++] = {{number[face.v[0]], number[face.v[1]], number[face.v[2]]}};
+        }
+        kept[begin / BLOCK] = to - begin;
+    });
+    size_t total = 0;
+    for (size_t block = 0; block < kept.size(); block++) {
+        if (kept[block] == 0) continue;
+        memmove(&faces[total], &faces[block * BLOCK], kept[block] * sizeof(Face));
+        move_labels(total, block * BLOCK, kept[block]);
+        total += kept[block];
+    }
+    faces.truncate(total);
+    surface.next.truncate(3 * total);
+    if (origin.size()) origin.truncate(total);
+    if (curves.size()) curves.truncate(3 * total);
+    return true;
+}
+
 }  // namespace
 
 Status Surface::compact(int32_t threads, Progress& progress) {
     Numbering number;
-    Array<int32_t> heads;  // per vertex, the first of its corners
+    Array<int32_t> heads;
     if (!number.count(vertices, threads) || !heads.resize(number.total())) return HY3D_OUT_OF_MEMORY;
-    memset(heads.data(), 0xff, heads.size() * sizeof(int32_t));
     for (size_t v = 0; v < place.size(); v++) {
         if (!progress.go_on(v)) return HY3D_CANCELLED;
         if (place[v] < 0) continue;
         const int32_t at = survivor(place[v]);
         place[v] = number.keeps(static_cast<size_t>(at)) ? number[at] : -1;
     }
-    size_t kept = 0;
-    for (size_t f = 0; f < faces.size(); f++) {
-        if (!progress.go_on(f)) return HY3D_CANCELLED;
-        const Face face = faces[f];
-        if (face.v[0] < 0) continue;
-        faces[kept] = {{number[face.v[0]], number[face.v[1]], number[face.v[2]]}};
-        if (origin.size()) origin[kept] = origin[f];
-        if (curves.size()) memmove(&curves[3 * kept], &curves[3 * f], 3 * sizeof(int32_t));
-        kept++;
-    }
-    faces.truncate(kept);
-    next.truncate(3 * kept);
-    if (origin.size()) origin.truncate(kept);
-    if (curves.size()) curves.truncate(3 * kept);
-    for (size_t f = kept; f-- > 0;) {
-        if (!progress.go_on(f)) return HY3D_CANCELLED;
-        for (size_t i = 3; i-- > 0;) {
-            int32_t& head = heads[faces[f].v[i]];
-            next[3 * f + i] = head;
-            head = static_cast<int32_t>(3 * f + i);
-        }
-    }
+    if (!close_faces_up(*this, number, threads)) return HY3D_OUT_OF_MEMORY;
+    const Status status = link(heads, progress);
+    if (status != HY3D_OK) return status;
     number.move(vertices, threads, [&](Vertex& vertex, int32_t name) {
         vertex.corner = heads[name];
         vertex.merged_into = name;

@@ -16,10 +16,8 @@ void JointBatch::price_all(float costs[SIZE], size_t count, Tail tail) {
         joint.pinned = value(16);
         joint.dearer = value(17);
         Vec3 step;
-        costs[i] = static_cast<float>(hy3d::price(joint, tail, step, ends_[i]));
-        steps_[0][i] = step.x;
-        steps_[1][i] = step.y;
-        steps_[2][i] = step.z;
+        double end;
+        costs[i] = static_cast<float>(hy3d::price(joint, tail, step, end));
     }
 }
 

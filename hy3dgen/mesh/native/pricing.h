@@ -95,21 +95,13 @@ struct JointBatch {
     // Prices the first `count` of them.
     void price(float costs[SIZE], size_t count, Tail tail);
 
-    // Where the vertex stands that joint i, which has been priced, becomes.
-    Vec3 place(size_t i, const Vertex& u, const Vertex& v) const {
-        if (ends_[i] < 0) return u.position;
-        if (ends_[i] > 0) return v.position;
-        return {values_[10][i] + steps_[0][i], values_[11][i] + steps_[1][i],
-                values_[12][i] + steps_[2][i]};
-    }
-
 private:
     static constexpr size_t COUNT = 18;
     inline __attribute__((always_inline)) void price_all(float costs[SIZE], size_t count, Tail tail);
 #if defined(__x86_64__)
     __attribute__((target("avx2"))) void price_wide(float costs[SIZE], size_t count, Tail tail);
 #endif
-    double values_[COUNT][SIZE] = {}, steps_[3][SIZE], ends_[SIZE];
+    double values_[COUNT][SIZE] = {};
 };
 
 }  // namespace hy3d

@@ -168,8 +168,7 @@ private:
         return best;
     }
 
-    // Prices the edges from u to vertices that are as they were, up to a number; fills `ends_` and
-    // `costs_`.
+    // Prices the edges from u to vertices that are as they were, up to a number; fills `costs_`.
     size_t price_around(int32_t u) {
         const Vertex& from = surface_->vertices[u];
         size_t count = 0;
@@ -181,8 +180,7 @@ private:
             if (!holds(v) || merged_[v - begin_]) continue;
             const Vertex& to = surface_->vertices[v];
             if (!may_merge(from, to, c)) continue;
-            batch_.set(count, from, to);
-            ends_[count++] = v;
+            batch_.set(count++, from, to);
         }
         if (count) batch_.price(costs_, count, tail_);
         return count;
@@ -203,7 +201,6 @@ private:
     Merger merger_;
     Array<uint8_t> merged_;  // per vertex, by the present call of thin
     JointBatch batch_;
-    int32_t ends_[JointBatch::SIZE];
     float costs_[JointBatch::SIZE];
 };
 

@@ -259,18 +259,26 @@ Status classify(Surface& surface, Progress& progress) {
 
 }  // namespace
 
-Status Surface::link(Progress& progress) {
+Status Surface::link(Array<int32_t>& heads, Progress& progress) {
     if (!next.resize(3 * faces.size())) return HY3D_OUT_OF_MEMORY;
-    for (size_t v = 0; v < vertices.size(); v++) vertices[v].corner = -1;
+    if (heads.size()) memset(heads.data(), 0xff, heads.size() * sizeof(int32_t));
     for (size_t f = faces.size(); f-- > 0;) {
         if (!progress.go_on(f)) return HY3D_CANCELLED;
         for (size_t i = 3; i-- > 0;) {
-            int32_t& first = vertices[faces[f].v[i]].corner;
-            next[3 * f + i] = first;
-            first = static_cast<int32_t>(3 * f + i);
+            int32_t& head = heads[faces[f].v[i]];
+            next[3 * f + i] = head;
+            head = static_cast<int32_t>(3 * f + i);
         }
     }
     return HY3D_OK;
+}
+
+Status Surface::link(Progress& progress) {
+    Array<int32_t> heads;
+    if (!heads.resize(vertices.size())) return HY3D_OUT_OF_MEMORY;
+    const Status status = link(heads, progress);
+    for (size_t v = 0; v < vertices.size() && status == HY3D_OK; v++) vertices[v].corner = heads[v];
+    return status;
 }
 
 Box::Box(const float* vertices, size_t count) {
@@ -302,21 +310,25 @@ Status load_surface(const float* vertices, size_t vertex_count, const int32_t* f
     if (status == HY3D_OK)
         status = sort_faces(faces, face_count, rank, surface.faces, origin, progress);
     if (status != HY3D_OK) return status;
-    if (!surface.vertices.resize(vertex_count)) return HY3D_OUT_OF_MEMORY;
+    Array<int32_t> heads;
+    if (!surface.vertices.resize(vertex_count) || !heads.resize(vertex_count))
+        return HY3D_OUT_OF_MEMORY;
+    status = surface.link(heads, progress);
+    if (status != HY3D_OK) return status;
     for_each_range(threads, vertex_count, PER_JOB, [&](size_t begin, size_t end) {
         if (!progress.report(0)) return;
         memset(&surface.vertices[begin], 0, (end - begin) * sizeof(Vertex));
         for (size_t v = begin; v < end; v++) {
             Vertex& vertex = surface.vertices[v];
             vertex.position = box.to_unit(vertices + 3 * static_cast<size_t>(order[v]));
+            vertex.corner = heads[v];
             vertex.merged_into = static_cast<int32_t>(v);
             vertex.source = order[v];
         }
     });
     if (!progress.report(0)) return HY3D_CANCELLED;
     bool irregular = false, repeated = false, joined = false;
-    status = surface.link(progress);
-    if (status == HY3D_OK) status = find_irregular(surface, threads, progress, irregular, repeated);
+    status = find_irregular(surface, threads, progress, irregular, repeated);
     if (status != HY3D_OK || !irregular) return status;
     if (repeated) {
         status = drop_degenerate_and_repeated(surface.faces, progress, origin);

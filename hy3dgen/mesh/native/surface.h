@@ -68,8 +68,10 @@ struct Surface {
     // Whether the edge from `corner` to the next corner of its face is on a curve.
     bool on_curve(int32_t corner) const { return curves.size() && curves[corner] >= 0; }
 
-    // Links the corners of the faces, all of which are there.
-    [[nodiscard]] Status link(Progress& progress);
+    // Links the corners of the faces, all of which are there; `heads` gets the first of each of its
+    // vertices, -1 if no face uses it.
+    [[nodiscard]] Status link(Array<int32_t>& heads, Progress& progress);
+    [[nodiscard]] Status link(Progress& progress);  // and tells the vertices
 
     // Forgets faces that are gone and vertices without corners; those that stay keep their order and
     // are linked anew. See compact.cpp.
