@@ -332,3 +332,16 @@ def test_painted_weights_are_an_edit_too(scene, begin, go_on):
     ball.vertex_groups["unused"].add([3], 0.5, "REPLACE")
     go_on(job)
     assert ball.vertex_groups["unused"].weight(3) == 0.5 and bpy.context.object != ball
+
+
+@pytest.mark.parametrize("where", ["READING", "WRITING"])
+def test_the_extension_is_switched_off_in_the_middle(scene, begin, go_on, extension, where):
+    laden()
+    before = fingerprint()
+    job = begin()
+    go_on(job, lambda: job.state.name == where)
+    try:
+        bpy.ops.preferences.addon_disable(module=extension.__name__)
+        assert job.state.name == "CANCELLED" and fingerprint() == before
+    finally:
+        bpy.ops.preferences.addon_enable(module=extension.__name__)
