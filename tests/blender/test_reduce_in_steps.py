@@ -332,3 +332,32 @@ def test_painted_weights_are_an_edit_too(scene, begin, go_on):
     ball.vertex_groups["unused"].add([3], 0.5, "REPLACE")
     go_on(job)
     assert ball.vertex_groups["unused"].weight(3) == 0.5 and bpy.context.object != ball
+
+
+@pytest.mark.parametrize("where", ["READING", "WRITING"])
+def test_the_extension_is_switched_off_in_the_middle(scene, begin, go_on, extension, where):
+    laden()
+    before = fingerprint()
+    job = begin()
+    go_on(job, lambda: job.state.name == where)
+    try:
+        bpy.ops.preferences.addon_disable(module=extension.__name__)
+        assert job.state.name == "CANCELLED" and fingerprint() == before
+    finally:
+        bpy.ops.preferences.addon_enable(module=extension.__name__)
+
+
+@pytest.mark.parametrize("where", ["READING", "WRITING"])
+def test_a_file_is_loaded_in_the_middle(scene, begin, go_on, where):
+    """What was read already comes into the new file; what was not ends in a sentence."""
+    laden()
+    job = begin()
+    go_on(job, lambda: job.state.name == where)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    reports = go_on(job)
+    if where == "READING":
+        assert "'Ball' was removed while it was read" in reports[0][1]
+        assert not bpy.data.objects and not bpy.data.meshes
+    else:
+        assert reports[0][0] == "WARNING" and [o.name for o in bpy.data.objects] == ["Ball"]
+        assert len(bpy.data.objects["Ball"].data.polygons) <= 600 and len(bpy.data.meshes) == 1
