@@ -18,13 +18,13 @@
 // by area, border planes).
 #include "collapse.h"
 
+#include "face_planes.h"
 #include "region.h"
 #include "threads.h"
 
 namespace hy3d {
 namespace {
 
-constexpr size_t PER_JOB = 16384;  // vertices or faces
 // Vertices in a region.
 constexpr size_t REGION = 8192;
 // In haste, an edge may cost so many buckets more when its turn comes than it did at first.
@@ -47,6 +47,8 @@ constexpr size_t SLOW_PART = 8;  // and less than this part of them is not worth
 constexpr double STUCK_BELOW = 0.02;
 // Rounds over every edge before we believe that parts and holes allow no fewer faces.
 constexpr int MAX_EXHAUSTED = 64;
+// Faces of the source to one that is left, from which on noise can only be averaged, not followed.
+constexpr double FACES_FOR_ONE = 10;
 // Tried in this order: the next when the one before lets too few collapses through.
 constexpr Limits USUAL = {0.2, 1e-7, 2};
 constexpr Limits THIN_FACES = {0.2, 1e-9, 2};
@@ -281,53 +283,14 @@ private:
     Array<uint32_t> histogram_;
 };
 
-// A face's unit normal and area.
-struct Plane {
-    Vec3 normal;
-    double area;
-};
-
-// Adds the planes of the faces, and sets where up is.
-Status sum_face_quadrics(Surface& surface, int32_t threads, Progress& progress) {
-    Array<Plane> planes;
-    if (!planes.resize(surface.faces.size())) return HY3D_OUT_OF_MEMORY;
-    for_each_range(threads, planes.size(), PER_JOB, [&](size_t begin, size_t end) {
-        if (!progress.report(0)) return;
-        for (size_t f = begin; f < end; f++) {
-            const Face& face = surface.faces[f];
-            const Vec3 a = surface.vertices[face.v[0]].position;
-            const Vec3 normal = cross(surface.vertices[face.v[1]].position - a,
-                                      surface.vertices[face.v[2]].position - a);
-            const double doubled = sqrt(squared(normal));
-            planes[f] = doubled > 1e-30 ? Plane{(1 / doubled) * normal, doubled / 2} : Plane{};
-        }
-    });
-    if (!progress.report(0)) return HY3D_CANCELLED;
-    for_each_range(threads, surface.vertices.size(), PER_JOB, [&](size_t begin, size_t end) {
-        if (!progress.report(0)) return;
-        for (size_t v = begin; v < end; v++) {
-            Vertex& vertex = surface.vertices[v];
-            Quadric around = {};
-            Vec3 normals = {0, 0, 0};
-            double area = 0;
-            for (int32_t c = vertex.corner; c >= 0; c = surface.next[c]) {
-                const Plane& plane = planes[c / 3];
-                around.add_plane(plane.normal, vertex.position, plane.area / 3);
-                normals = normals + plane.area * plane.normal;
-                area += plane.area;
-            }
-            vertex.quadric.add(around);
-            if (area > 0) vertex.up.set((1 / area) * normals);
-        }
-    });
-    return progress.report(0) ? HY3D_OK : HY3D_CANCELLED;
-}
-
 }  // namespace
 
 Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t threads,
                       Progress& progress) {
-    const Status status = sum_face_quadrics(surface, threads, progress);
+    const bool many_go = static_cast<double>(surface.faces.size()) >
+                         FACES_FOR_ONE * static_cast<double>(target);
+    const Noise noise = pace == Pace::HASTY ? Noise::KEPT : many_go ? Noise::AVERAGED : Noise::DAMPED;
+    const Status status = add_face_planes(surface, noise, threads, progress);
     if (status != HY3D_OK) return status;
     return Collapser(surface, target, pace, threads, progress).run();
 }
