@@ -87,6 +87,7 @@ public:
             }
             if (status == HY3D_OK) status = move();
         }
+        if (status != HY3D_OK) return status;
         for (size_t v = 0; v < vertex_count; v++)
             if (changed_[v]) mesh_.source[v] = -1;
         samples_.sum_ups();
