@@ -7,6 +7,7 @@
 #include "curves.h"
 #include "refit.h"
 #include "threads.h"
+#include "unfold.h"
 
 using namespace hy3d;
 
@@ -63,7 +64,7 @@ Status take_out(Surface& surface, const Array<int32_t>& order, bool with_map, Re
     for (size_t v = 0; v < count; v++) number[v] = surface.vertices[v].corner >= 0 ? next++ : -1;
     const size_t kept = static_cast<size_t>(next);
     if (!mesh.positions.resize(kept) || !mesh.source.resize(kept) || !mesh.kind.resize(kept) ||
-        !mesh.faces.resize(surface.faces.size()))
+        !mesh.ups.resize(kept) ||        !mesh.faces.resize(surface.faces.size()))
         return HY3D_OUT_OF_MEMORY;
     for (size_t v = 0; v < count; v++) {
         const Vertex& vertex = surface.vertices[v];
@@ -71,6 +72,7 @@ Status take_out(Surface& surface, const Array<int32_t>& order, bool with_map, Re
         mesh.positions[number[v]] = vertex.position;
         mesh.source[number[v]] = vertex.source;
         mesh.kind[number[v]] = vertex.kind;
+        mesh.ups[number[v]] = vertex.up.vector();
     }
     for (size_t f = 0; f < mesh.faces.size(); f++)
         for (int i = 0; i < 3; i++) mesh.faces[f].v[i] = number[surface.faces[f].v[i]];
@@ -206,7 +208,12 @@ Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
     }
     if (method == HY3D_QUALITY) {
         progress.stage(0.4, 1);
-        status = refit(mesh, source, threads, progress);
+        status = unfold(mesh);
+        if (status == HY3D_OK) status = refit(mesh, source, threads, progress);
+        if (status != HY3D_OK) return status;
+    }
+    if (method != HY3D_PREVIEW) {
+        status = unfold(mesh);
         if (status != HY3D_OK) return status;
     }
     if (out) {

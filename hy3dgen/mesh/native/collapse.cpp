@@ -289,7 +289,10 @@ Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t thread
                       Progress& progress) {
     const bool many_go = static_cast<double>(surface.faces.size()) >
                          FACES_FOR_ONE * static_cast<double>(target);
-    const Noise noise = pace == Pace::HASTY ? Noise::KEPT : many_go ? Noise::AVERAGED : Noise::DAMPED;
+    // Curves follow what is there: the planes that hold them stand on the true faces.
+    const Noise noise = pace == Pace::HASTY || surface.curves.size() ? Noise::KEPT
+                        : many_go                                    ? Noise::AVERAGED
+                                                                     : Noise::DAMPED;
     const Status status = add_face_planes(surface, noise, threads, progress);
     if (status != HY3D_OK) return status;
     return Collapser(surface, target, pace, threads, progress).run();

@@ -13,6 +13,7 @@
 // swaps judged by the distances of points).
 #include "exchange.h"
 
+#include "edge_pair.h"
 #include "threads.h"
 
 namespace hy3d {
@@ -29,16 +30,11 @@ constexpr size_t MEASURED_PART = 16;   // one in so many faces is measured as a 
 constexpr double FAR = 3.0;            // average distances from which on a sample counts for more
 constexpr double FAR_WEIGHT = 0.5;
 
-struct Edge {
-    int32_t f, g;        // the faces at the edge from a to b
-    int32_t a, b, c, d;  // c is the third vertex of f, d that of g
-};
-
 // What could be done with an edge; its cost is how much worse the samples around become.
 struct Change {
     float cost;
     int32_t corner;  // 3 x face + 0, 1 or 2: where the edge begins
-    Edge edge;
+    EdgePair edge;
     Vec3 at;  // the place of the vertex that a and b become, or that comes between them
 };
 struct Collapse : Change {};
@@ -159,8 +155,8 @@ private:
     void price(int32_t f, int i) {
         const size_t edge = 3 * static_cast<size_t>(f) + static_cast<size_t>(i);
         costs_[edge] = gains_[edge] = INFINITY;
-        Edge pair;
-        if (!find_pair(f, i, pair)) return;
+        EdgePair pair;
+        if (!find_upward(f, i, pair)) return;
         Split split;
         split.edge = pair;
         gains_[edge] = price_split(split);
@@ -170,36 +166,25 @@ private:
             costs_[edge] = price_collapse(collapse);
     }
 
-    bool find_pair(int32_t f, int i, Edge& pair) const {
-        const Face& face = mesh_.faces[f];
-        const int32_t a = face.v[i], b = face.v[(i + 1) % 3];
-        if (a > b || (mesh_.curves.size() && mesh_.curves[3 * f + i] >= 0)) return false;
-        pair = {f, -1, a, b, face.v[(i + 2) % 3], -1};
-        int sides = 0;
-        for_each_around(a, [&](int32_t g) {
-            if (g == f || !mesh_.faces[g].has(b)) return;
-            sides++;
-            pair.g = g;
-            const int32_t* v = mesh_.faces[g].v;
-            for (int j = 0; j < 3; j++)
-                if (v[j] == b && v[(j + 1) % 3] == a) pair.d = v[(j + 2) % 3];
-        });
-        return sides == 1 && pair.d >= 0 && pair.d != pair.c;
+    // As find_pair, once for each edge.
+    bool find_upward(int32_t f, int i, EdgePair& pair) const {
+        return mesh_.faces[f].v[i] < mesh_.faces[f].v[(i + 1) % 3] &&
+               find_pair(mesh_, samples_.around, f, i, pair);
     }
 
     void complete(Collapse& collapse) {
-        find_pair(collapse.corner / 3, collapse.corner % 3, collapse.edge);
+        find_upward(collapse.corner / 3, collapse.corner % 3, collapse.edge);
         price_collapse(collapse);
     }
     void complete(Split& split) {
-        find_pair(split.corner / 3, split.corner % 3, split.edge);
+        find_upward(split.corner / 3, split.corner % 3, split.edge);
         price_split(split);
     }
 
     // The new vertex moves from the place on the edge where most of the error is; a sample moves along
     // by its share, the hat function of that vertex.
     float price_split(Split& split) {
-        const Edge& edge = split.edge;
+        const EdgePair& edge = split.edge;
         const Error& at_f = errors_[edge.f];
         const Error& at_g = errors_[edge.g];
         const double sum = static_cast<double>(at_f.sum + at_g.sum);
@@ -276,7 +261,7 @@ private:
 
     // By squared distances, and without looking at a sample.
     float price_collapse(Collapse& collapse) {
-        const Edge& edge = collapse.edge;
+        const EdgePair& edge = collapse.edge;
         if (!keeps_topology(edge.a, edge.b, edge.c, edge.d)) return INFINITY;
         const Problem& u = around_[edge.a];
         const Problem& v = around_[edge.b];
@@ -408,7 +393,7 @@ private:
             if (dot(fan.normal[k], samples_.normals[k < 2 ? split.edge.f : split.edge.g]) <
                 MAX_TURN)
                 return false;
-        const Edge& edge = split.edge;
+        const EdgePair& edge = split.edge;
         return !falls_over(fan.normal[0], edge.a, edge.b, edge.c, edge.f) &&
                !falls_over(fan.normal[1], edge.a, edge.b, edge.c, edge.f) &&
                !falls_over(fan.normal[2], edge.a, edge.b, edge.d, edge.g) &&

@@ -19,6 +19,7 @@
 // and those of one colour share no face. So the result does not depend on the number of threads.
 #include "refit.h"
 
+#include "edge_pair.h"
 #include "exchange.h"
 #include "samples.h"
 #include "systems.h"
@@ -35,7 +36,7 @@ constexpr size_t FIRST_EXCHANGE = 1;
 // Pull to the old place, relative to the normal matrix: at first, its limits, and what it is
 // multiplied by where a step did not help and where it did.
 constexpr float STAY = 0.001f, MIN_STAY = 5e-5f, MAX_STAY = 0.3f, SHORTER = 8, LONGER = 0.3f;
-constexpr double BACK = 0.15;          // weight of a vertex's distance to the source, by area
+constexpr double BACK = 0.05;          // weight of a vertex's distance to the source, by area
 constexpr double MAX_TURN = 0.7;       // cosine a face may turn by in a round
 constexpr double MAX_FOLD = 0.6;       // cosine between the faces before a flip and after
 constexpr double WORTHWHILE = 0.98;    // part of the squared distance that a flip must leave at most
@@ -86,8 +87,11 @@ public:
             }
             if (status == HY3D_OK) status = move();
         }
+        if (status != HY3D_OK) return status;
         for (size_t v = 0; v < vertex_count; v++)
             if (changed_[v]) mesh_.source[v] = -1;
+        samples_.sum_ups();
+        mesh_.ups.swap(samples_.ups);
         return status;
     }
 
@@ -102,11 +106,6 @@ private:
     }
 
     // ---- flipping edges ----
-
-    struct Pair {
-        int32_t f, g;        // the faces at the edge from a to b
-        int32_t a, b, c, d;  // c is the third vertex of f, d that of g
-    };
 
     struct Squares {
         double sum, weight;  // of a face's squared distances by the area they stand for, and of that
@@ -130,9 +129,9 @@ private:
             if (__atomic_load_n(&cancelled, __ATOMIC_RELAXED)) return;
             for (size_t f = begin; f < end; f++)
                 for (int i = 0; i < 3; i++) {
-                    Pair pair;
+                    EdgePair pair;
                     worthwhile_[3 * f + static_cast<size_t>(i)] =
-                        find_pair(static_cast<int32_t>(f), i, pair) && is_worthwhile(pair);
+                        find_upward(static_cast<int32_t>(f), i, pair) && is_worthwhile(pair);
                 }
         });
         if (cancelled) return HY3D_CANCELLED;
@@ -141,9 +140,9 @@ private:
         bool any = false;
         for (size_t f = 0; f < mesh_.faces.size(); f++)
             for (int i = 0; i < 3; i++) {
-                Pair pair;
+                EdgePair pair;
                 if (!worthwhile_[3 * f + static_cast<size_t>(i)] ||
-                    !find_pair(static_cast<int32_t>(f), i, pair) || flags_[pair.a] ||
+                    !find_upward(static_cast<int32_t>(f), i, pair) || flags_[pair.a] ||
                     flags_[pair.b] || flags_[pair.c] || flags_[pair.d])
                     continue;
                 flip(pair);
@@ -153,25 +152,10 @@ private:
         return samples_.group() ? samples_.link() : HY3D_OUT_OF_MEMORY;
     }
 
-    // The faces at edge i of face f, if they are two that run along it in opposite directions, and
-    // f's runs upwards; not where the edge is on a curve.
-    bool find_pair(int32_t f, int i, Pair& pair) const {
-        const Face& face = mesh_.faces[f];
-        const int32_t a = face.v[i], b = face.v[(i + 1) % 3];
-        if (a > b) return false;
-        if (mesh_.curves.size() && mesh_.curves[3 * f + i] >= 0) return false;
-        pair = {f, -1, a, b, face.v[(i + 2) % 3], -1};
-        for (uint32_t k = 0; k < samples_.around.degree[a]; k++) {
-            const int32_t g = samples_.around.incident[samples_.around.first[a] + k];
-            if (g == f || !mesh_.faces[g].has(b)) continue;
-            if (pair.g >= 0) return false;
-            pair.g = g;
-        }
-        if (pair.g < 0) return false;
-        const int32_t* v = mesh_.faces[pair.g].v;
-        for (int j = 0; j < 3; j++)
-            if (v[j] == b && v[(j + 1) % 3] == a) pair.d = v[(j + 2) % 3];
-        return pair.d >= 0 && pair.d != pair.c;
+    // As find_pair, once for each edge.
+    bool find_upward(int32_t f, int i, EdgePair& pair) const {
+        return mesh_.faces[f].v[i] < mesh_.faces[f].v[(i + 1) % 3] &&
+               find_pair(mesh_, samples_.around, f, i, pair);
     }
 
     static double shape(Vec3 a, Vec3 b, Vec3 c) {
@@ -183,7 +167,7 @@ private:
     struct Flipped {
         Vec3 a, b, c, d, normal1, normal2;
 
-        Flipped(const Array<Vec3>& positions, const Pair& pair)
+        Flipped(const Array<Vec3>& positions, const EdgePair& pair)
             : a(positions[pair.a]),
               b(positions[pair.b]),
               c(positions[pair.c]),
@@ -214,7 +198,7 @@ private:
     };
 
     // True if a flip is allowed and lowers the squared distance of the samples on both faces.
-    bool is_worthwhile(const Pair& pair) {
+    bool is_worthwhile(const EdgePair& pair) {
         const int32_t faces[2] = {pair.f, pair.g};
         double now = 0, weight = 0;
         uint32_t count = 0;
@@ -239,9 +223,7 @@ private:
             return false;
         if (shape(then.c, then.a, then.d) < MIN_SHAPE || shape(then.d, then.b, then.c) < MIN_SHAPE)
             return false;
-        const Adjacency& around = samples_.around;
-        for (uint32_t k = 0; k < around.degree[pair.c]; k++)
-            if (mesh_.faces[around.incident[around.first[pair.c] + k]].has(pair.d)) return false;
+        if (is_taken(mesh_, samples_.around, pair)) return false;
         const double wanted = WORTHWHILE * now;
         // No point of a triangle is closer than its plane.
         const double offset1 = dot(then.normal1, then.c), offset2 = dot(then.normal2, then.d);
@@ -268,11 +250,9 @@ private:
         return true;
     }
 
-    void flip(const Pair& pair) {
+    void flip(const EdgePair& pair) {
         const Flipped then(mesh_.positions, pair);
-        if (mesh_.curves.size()) turn_curves(pair);
-        mesh_.faces[pair.f] = {{pair.c, pair.a, pair.d}};
-        mesh_.faces[pair.g] = {{pair.d, pair.b, pair.c}};
+        flip_edge(mesh_, pair);
         samples_.normals[pair.f] = then.normal1;
         samples_.normals[pair.g] = then.normal2;
         const int32_t faces[2] = {pair.f, pair.g};
@@ -284,17 +264,6 @@ private:
                 samples_.attach(sample, in_second ? pair.g : pair.f, weights, distance2);
             });
         flags_[pair.a] = flags_[pair.b] = flags_[pair.c] = flags_[pair.d] = 1;
-    }
-
-    // What f = a, b, c and g = b, a, d tell of their edges goes to c, a, d and d, b, c.
-    void turn_curves(const Pair& pair) {
-        const auto edge_from = [&](int32_t face, int32_t v) {
-            return mesh_.curves[3 * face + corner_of(face, v)];
-        };
-        const int32_t edges[6] = {edge_from(pair.f, pair.c), edge_from(pair.g, pair.a), -1,
-                                  edge_from(pair.g, pair.d), edge_from(pair.f, pair.b), -1};
-        memcpy(&mesh_.curves[3 * pair.f], edges, 3 * sizeof(int32_t));
-        memcpy(&mesh_.curves[3 * pair.g], edges + 3, 3 * sizeof(int32_t));
     }
 
     // ---- moving vertices ----

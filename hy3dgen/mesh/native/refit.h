@@ -16,6 +16,7 @@ struct ReducedMesh {
     Array<int32_t> went_to;  // per input vertex, the vertex here that it went into, or -1
     Array<int32_t> origin;   // as in Surface, with the faces' new numbers
     Array<int32_t> curves;   // as in Surface
+    Array<Vec3> ups;         // per vertex, along the source's normals around, of any length
 };
 
 // The arrays that came in, checked.

@@ -7,10 +7,10 @@
 namespace hy3d {
 namespace {
 
-constexpr double OWN_NORMAL = 0.25;  // part of the mesh's normal in the one that is measured along
+constexpr double OWN_NORMAL = 0.5;   // part of the mesh's normal in the one that is measured along
 // A sample weighs the less the farther it is, so that about the distances are lowered, not their squares;
 // and a little more again far out, for the largest errors' sake. In average distances:
-constexpr double LEAST = 0.5, FAR = 3.0, FAR_WEIGHT = 1.7;
+constexpr double LEAST = 0.3, FAR = 3.0, FAR_WEIGHT = 1.7;
 constexpr size_t FACES_PER_JOB = 1024;
 
 void sum_system(const ReducedMesh& mesh, const Samples& samples, size_t f, double typical,
