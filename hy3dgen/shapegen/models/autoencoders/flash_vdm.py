@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ....errors import InvalidSettingError
-from ....gpu.sparse_grid import SparseGrid
+from ....gpu.sparse_grid import SparseGrid, coordinates
 from ....memory import is_out_of_memory
 from .attention_blocks import KeysValues
 from .attention_processors import (
@@ -168,6 +168,9 @@ class RegionField(Field):
             values[chosen] = self._query(points[chosen][None], [numbers, sizes])[0]
             start += len(chosen)
         return values
+
+    def at_keys(self, keys: Tensor, resolution: int, later_levels: int | None = 0) -> Tensor:
+        return self.at(coordinates(keys, resolution + 1), resolution, later_levels)
 
     def _query(self, points: Tensor, topk: Any) -> Tensor:
         """Values `(R, P)` at points `(R, P, 3)`; fewer regions at a time if memory is short."""
