@@ -9,6 +9,7 @@ import os
 import stat
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,28 +121,39 @@ def _from_pil(image: "Image.Image", name: str, min_side: int) -> np.ndarray:
     if image.getexif().get(_ORIENTATION, 1) != 1:  # else it would only be copied
         image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        return _from_array(_deep_grey(np.asarray(image)), min_side)
+        return _deep_grey(image)
     alpha = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
     pixels = np.empty((image.height, image.width, 4), np.uint8)
-    for top in range(0, image.height, _STRIP):  # of the whole Pillow would hold several copies
-        bottom = min(top + _STRIP, image.height)
-        strip = image.crop((0, top, image.width, bottom))
-        pixels[top:bottom] = (strip if alpha else strip.convert("RGB")).convert("RGBA")
+    for rows, strip in _strips(image):
+        pixels[rows] = (strip if alpha else strip.convert("RGB")).convert("RGBA")
     return pixels
 
 
-def _deep_grey(values: np.ndarray) -> np.ndarray:
-    """Grey values of 16 or 32 bits as 0..1.
+def _strips(image: "Image.Image") -> "Iterator[tuple[slice, Image.Image]]":
+    """Rows and their part of the picture; of the whole, conversions would hold several copies."""
+    for top in range(0, image.height, _STRIP):
+        bottom = min(top + _STRIP, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _deep_grey(image: "Image.Image") -> np.ndarray:
+    """RGBA of a picture with grey values of 16 or 32 bits.
 
     16-bit files arrive as 32-bit integers in some versions of Pillow, so integers count as 16-bit
     unless they are larger. Floating-point files are taken as they are up to 1, else scaled by their
     largest value.
     """
-    white = 65535.0 if np.issubdtype(values.dtype, np.integer) else 1.0
-    grey = values.astype(np.float32)
-    np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    grey /= max(white, float(grey.max()))
-    return np.clip(grey, 0.0, 1.0, out=grey)
+    white = 1.0 if image.mode == "F" else 65535.0
+    white = max(white, *(float(_finite(strip).max()) for _, strip in _strips(image)))
+    pixels = np.full((image.height, image.width, 4), 255, np.uint8)
+    for rows, strip in _strips(image):
+        grey = np.clip(_finite(strip) / np.float32(white), 0.0, 1.0)
+        pixels[rows, :, :3] = _to_bytes(grey)[..., None]
+    return pixels
+
+
+def _finite(strip: "Image.Image") -> np.ndarray:
+    return np.nan_to_num(np.asarray(strip).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _from_array(array: np.ndarray, min_side: int) -> np.ndarray:

@@ -38,21 +38,13 @@ class TooSlowError(BaseException):
     """An input took longer than it may; no reader's `except Exception` swallows it."""
 
 
-READ, REFUSED, TOO_SLOW = "read", "refused", f"longer than {SECONDS} s"
+READ, REFUSED = "read", "refused"
 
 
 def try_one(name: str, number: int, seed: int, folder: Path, samples: list[bytes]) -> str:
-    """READ, REFUSED, or what went wrong with the input `number` of a kind.
-
-    What takes too long gets a second chance: a busy machine may not have let us run.
-    """
+    """READ, REFUSED, or what went wrong with the input `number` of a kind."""
     source = random.Random(f"{seed} {name} {number}")
     data = mutated(source.choice(samples), source)
-    found = _try(name, data, folder)
-    return _try(name, data, folder) if found == TOO_SLOW else found
-
-
-def _try(name: str, data: bytes, folder: Path) -> str:
     try:
         signal.alarm(SECONDS)
         try:
@@ -62,7 +54,7 @@ def _try(name: str, data: bytes, folder: Path) -> str:
     except Hy3DError as error:
         return REFUSED if _is_sentence(str(error)) else f"no sentence: {str(error)!r}"
     except TooSlowError:
-        return TOO_SLOW
+        return f"longer than {SECONDS} s"
     except MemoryError:
         return "out of memory"
     except Exception as error:

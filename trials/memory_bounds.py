@@ -4,7 +4,7 @@
     python -m trials.memory_bounds [--json FILE]
 
 A cap is a number of bytes, or a multiple of the input's size, which is that of its file, or for
-pictures four bytes a pixel, with 75 MB for what is made once. Meant for Linux, which counts peaks.
+pictures four bytes a pixel, with 64 MB for what is made once. Meant for Linux, which counts peaks.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from hy3dgen.memory import give_back_freed, peak_memory
 from trials.hostile_targets import TARGETS
 from trials.soak_jobs import bumpy_sphere
 
-ONCE = 72 << 20
+ONCE = 64 << 20
 SIDE = 3000  # pixels of the pictures here; what each costs grows with their number
 MESHES = ("glb", "obj", "ply", "stl")
 

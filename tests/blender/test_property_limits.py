@@ -63,11 +63,15 @@ def test_reduce_faces(scene):
         finishes_or_refuses(operator, {"face_count": 100, name: value})
 
 
-def test_generate(scene, tmp_path):
-    operator = bpy.ops.hunyuan3d.generate
+@pytest.fixture
+def picture(tmp_path):
     pixels = np.zeros((48, 48, 4))
     pixels[8:40, 12:36] = (0.8, 0.3, 0.1, 1)
-    picture = str(save_picture(tmp_path / "box.png", pixels))
+    return str(save_picture(tmp_path / "box.png", pixels))
+
+
+def test_generate(scene, tmp_path, picture):
+    operator = bpy.ops.hunyuan3d.generate
     tried = limits(operator)
     assert {"filepath", "seed", "guidance_scale"} <= {name for name, _ in tried}
     done = 0
@@ -77,3 +81,10 @@ def test_generate(scene, tmp_path):
             path = str(tmp_path / "missing.png")  # what is tried is the setting, not the patience
         done += finishes_or_refuses(operator, {**SMALL, "filepath": path, name: value})
     assert done > 3
+
+
+@pytest.mark.slow
+def test_the_largest_texture(scene, picture):
+    operator = bpy.ops.hunyuan3d.generate
+    most = operator.get_rna_type().properties["texture_size"].hard_max
+    assert finishes_or_refuses(operator, {**SMALL, "filepath": picture, "texture_size": most})

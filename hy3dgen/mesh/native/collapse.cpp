@@ -287,8 +287,9 @@ private:
 
 Status collapse_edges(Surface& surface, size_t target, Pace pace, int32_t threads,
                       Progress& progress) {
-    const bool many_go = static_cast<double>(surface.faces.size()) >
-                         FACES_FOR_ONE * static_cast<double>(target);
+    // The refit averages by itself, and from planes without noise it would turn slivers over.
+    const bool many_go = pace == Pace::CAREFUL && static_cast<double>(surface.faces.size()) >
+                                                      FACES_FOR_ONE * static_cast<double>(target);
     // Curves follow what is there: the planes that hold them stand on the true faces.
     const Noise noise = pace == Pace::HASTY || surface.curves.size() ? Noise::KEPT
                         : many_go                                    ? Noise::AVERAGED
