@@ -17,15 +17,20 @@ def users_of(mesh: bpy.types.Mesh) -> list[bpy.types.Object]:
     return [obj for obj in bpy.data.objects if obj.data == mesh and not is_scratch(obj)]
 
 
-def check_replaceable(obj: bpy.types.Object) -> None:
-    """InvalidMeshError if new geometry in this object would destroy or change something else."""
-    mesh = obj.data
-    if not mesh.polygons:
+def check_own_faces(obj: bpy.types.Object) -> None:
+    """InvalidMeshError if there are no faces, or they belong to another file."""
+    if not obj.data.polygons:
         raise InvalidMeshError(f"'{obj.name}' has no faces; select a mesh with faces")
-    if obj.library or mesh.library:
+    if obj.library or obj.data.library:
         raise InvalidMeshError(
             f"'{obj.name}' is linked from another file; make it local first (Object > Relations)"
         )
+
+
+def check_replaceable(obj: bpy.types.Object) -> None:
+    """InvalidMeshError if new geometry in this object would destroy or change something else."""
+    check_own_faces(obj)
+    mesh = obj.data
     if mesh.override_library:
         raise InvalidMeshError(
             f"the mesh of '{obj.name}' is a library override; make it local first"

@@ -11,20 +11,16 @@ import numpy as np
 
 from hy3dgen.errors import InvalidMeshError, InvalidSettingError
 
+from .replaceable import check_own_faces
+
 MARK = "hunyuan3d_texture"  # on images and materials that were made here
 UV_NAME = "Hunyuan3D"
 
 
 def check_paintable(obj: bpy.types.Object) -> None:
     """InvalidMeshError if the object cannot get a UV map and a material."""
-    mesh = obj.data
-    if not mesh.polygons:
-        raise InvalidMeshError(f"'{obj.name}' has no faces; select a mesh with faces")
-    if obj.library or mesh.library:
-        raise InvalidMeshError(
-            f"'{obj.name}' is linked from another file; make it local first (Object > Relations)"
-        )
-    if obj.override_library or mesh.override_library:
+    check_own_faces(obj)
+    if obj.override_library or obj.data.override_library:
         raise InvalidMeshError(f"'{obj.name}' is a library override; make it local first")
 
 

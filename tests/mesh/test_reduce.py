@@ -266,6 +266,24 @@ def test_needles_do_not_block():
     assert len(reduced.faces) == 2 and reduced.area == pytest.approx(1e-3, rel=1e-5)
 
 
+@both_methods
+def test_spikes_of_a_border_keep_their_tips(method):
+    """They are slivers, and the planes on both of a spike's sides let its tip slide."""
+    wide = np.linspace(0, 1, 17)
+    columns = np.sort(np.concatenate([wide, wide[2:-2:4] + 0.00002]))
+    flat = grid(len(columns))
+    vertices = flat.vertices.copy()
+    vertices[:, 0] = columns[np.rint(vertices[:, 0] * (len(columns) - 1)).astype(int)]
+    left = np.flatnonzero(np.diff(columns) < 0.01) * len(columns)  # of those at y = 0
+    right = left + len(columns)
+    tips = (vertices[left] + vertices[right]) / 2 - np.float32([0, 0.2, 0])
+    spikes = np.stack([right, left, len(vertices) + np.arange(len(tips))], axis=1)
+    given = TriangleMesh(np.concatenate([vertices, tips]), np.concatenate([flat.faces, spikes]))
+    reduced = reduce_faces(given, 24, method)
+    nearest = np.linalg.norm(reduced.vertices[:, None] - tips, axis=2).min(axis=0)
+    assert len(tips) == 4 and nearest.max() < 0.01
+
+
 def test_slivers_beside_slivers_go():
     # As marching cubes leaves them where the surface passes close to the grid's points.
     ball = sphere(65)

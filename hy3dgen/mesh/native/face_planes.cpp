@@ -94,7 +94,7 @@ void add_around(const Surface& surface, const Array<Plane>& planes, const Filter
     for (int32_t c = vertex.corner; c >= 0; c = surface.next[c]) {
         const Plane& plane = planes[c / 3];
         Vec3 through = vertex.position;
-        if (filter) {
+        if (filter && vertex.kind == INTERIOR) {
             const int32_t* v = surface.faces[c / 3].v;
             const Vec3 others = position(surface, v[Surface::following(c) % 3]) +
                                 position(surface, v[Surface::preceding(c) % 3]);
@@ -132,7 +132,10 @@ Status add_face_planes(Surface& surface, Noise noise, int32_t threads, Progress&
             double least = 1 - filter->edge * filter->edge * usual2 / 2;  // a cosine
             if (least < filter->edge_cosine) least = filter->edge_cosine;
             status = for_each(planes.size(), [&](size_t f) {
-                const Vec3 average = average_normal(surface, surface.faces[f]);
+                const Face& face = surface.faces[f];
+                for (const int32_t v : face.v)  // at a border the average is of one side only
+                    if (surface.vertices[v].kind != INTERIOR) return;
+                const Vec3 average = average_normal(surface, face);
                 Vec3& own = planes[f].normal;
                 if (dot(own, average) < least) return;
                 const Vec3 sum = (1 - filter->part) * own + filter->part * average;

@@ -11,6 +11,8 @@ constexpr size_t PER_JOB = 16384;  // vertices
 // Weight of the planes that stand on borders against those of faces, by the lengths of the border edge
 // and of its face's longest: by the border edge's own alone, short notches would be closed for nothing.
 constexpr double BORDER_WEIGHT = 3.0;
+// Length of the sum of the directions to both neighbours from which on a border's vertex is a tip: 60 degrees.
+constexpr double SHARP_TIP = 1.73;
 
 uint32_t spread_bits(uint32_t x) {  // ten bits, two zeros between neighbours
     x = (x | (x << 16)) & 0x030000ffu;
@@ -234,6 +236,26 @@ void add_border_plane(Surface& surface, int32_t u, int32_t v, const Array<Wing>&
     }
 }
 
+// Where a border turns back sharply, its planes both stand along the spike or notch and let the tip slide;
+// one across holds it. `ends` are the tip's two neighbours on the border.
+void add_tip_plane(Surface& surface, int32_t tip, const int32_t ends[2]) {
+    const Vec3 at = surface.vertices[tip].position;
+    Vec3 sum = {0, 0, 0};
+    double longest2 = 0;
+    for (int i = 0; i < 2; i++) {
+        const Vec3 along = surface.vertices[ends[i]].position - at;
+        const double length2 = squared(along);
+        if (!(length2 > 0)) return;
+        if (length2 > longest2) longest2 = length2;
+        sum = sum + (1 / sqrt(length2)) * along;
+    }
+    const double length = sqrt(squared(sum));
+    if (length < SHARP_TIP) return;
+    Quadric plane = {};
+    plane.add_plane((1 / length) * sum, at, BORDER_WEIGHT * longest2);
+    surface.vertices[tip].quadric.add(plane);
+}
+
 // Kinds from the number of faces at each edge, and the planes that hold borders.
 Status classify(Surface& surface, Progress& progress) {
     Array<Wing> wings;
@@ -244,14 +266,17 @@ Status classify(Surface& surface, Progress& progress) {
         // A curve has exactly two edges of one sort here; all else is a corner.
         uint32_t edges = 0, sheets = 0;
         bool alike = true;
+        int32_t ends[2] = {-1, -1};
         if (!for_each_irregular_edge(surface, u, wings, [&](int32_t v, uint32_t count) {
                 if (count == 2) return;
                 alike &= edges == 0 || sheets == count;
                 sheets = count;
+                if (edges < 2) ends[edges] = v;
                 edges++;
                 if (count == 1 && u < v) add_border_plane(surface, u, v, wings);
             }))
             return HY3D_OUT_OF_MEMORY;
+        if (edges == 2 && alike && sheets == 1) add_tip_plane(surface, u, ends);
         surface.vertices[u].kind = edges == 0 ? INTERIOR : edges == 2 && alike ? CURVE : CORNER;
     }
     return HY3D_OK;

@@ -15,9 +15,9 @@ namespace {
 
 // Each pass mends faces that do not touch; in the first nearly all are.
 constexpr int PASSES = 8;
-// Cosines between a face's normal and the source's at its corners: below which it is turned over, and
-// below which it counts against a change.
-constexpr double TURNED = -0.4, ASKEW = 0.3;
+// Cosines between a face's normal and the source's at its corners: below which it may be turned over and
+// something is tried, and below which it counts against a change.
+constexpr double TURNED = 0.2, ASKEW = 0.3;
 // A corner crosses the edge across from it, and two change places, if they are that near, in parts of
 // the edge across or of the longest one, squared: what is long moves too much.
 constexpr double NEAR2 = 0.01;
