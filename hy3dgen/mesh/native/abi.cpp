@@ -206,14 +206,14 @@ Status reduce(const float* vertices, int64_t vertex_count, const int32_t* faces,
         if (status == HY3D_OK) status = take_out(surface, order, method == HY3D_QUALITY, mesh);
         if (status != HY3D_OK) return status;
     }
-    if (method == HY3D_QUALITY) {
-        progress.stage(0.4, 1);
-        status = unfold(mesh);
-        if (status == HY3D_OK) status = refit(mesh, source, threads, progress);
+    if (method != HY3D_PREVIEW) {
+        status = unfold(mesh, MAY_BE_TURNED);
         if (status != HY3D_OK) return status;
     }
-    if (method != HY3D_PREVIEW) {
-        status = unfold(mesh);
+    if (method == HY3D_QUALITY) {
+        progress.stage(0.4, 1);
+        status = refit(mesh, source, threads, progress);
+        if (status == HY3D_OK) status = unfold(mesh, TURNED_BY_REFIT);
         if (status != HY3D_OK) return status;
     }
     if (out) {

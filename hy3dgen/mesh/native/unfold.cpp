@@ -15,9 +15,8 @@ namespace {
 
 // Each pass mends faces that do not touch; in the first nearly all are.
 constexpr int PASSES = 8;
-// Cosines between a face's normal and the source's at its corners: below which it may be turned over and
-// something is tried, and below which it counts against a change.
-constexpr double TURNED = 0.2, ASKEW = 0.3;
+// Cosine between a face's normal and the source's at its corners, below which it counts against a change.
+constexpr double ASKEW = 0.3;
 // A corner crosses the edge across from it, and two change places, if they are that near, in parts of
 // the edge across or of the longest one, squared: what is long moves too much.
 constexpr double NEAR2 = 0.01;
@@ -36,13 +35,13 @@ struct Moves {
 
 class Unfolder {
 public:
-    explicit Unfolder(ReducedMesh& mesh) : mesh_(mesh) {}
+    Unfolder(ReducedMesh& mesh, double least) : mesh_(mesh), least_(least) {}
 
     Status run() {
         for (int pass = 0; pass < PASSES; pass++) {
             turned_.truncate(0);
             for (size_t f = 0; f < mesh_.faces.size(); f++)
-                if (agreement(mesh_.faces[f]) < TURNED && !turned_.push(static_cast<int32_t>(f)))
+                if (agreement(mesh_.faces[f]) < least_ && !turned_.push(static_cast<int32_t>(f)))
                     return HY3D_OUT_OF_MEMORY;
             if (turned_.size() == 0) return HY3D_OK;
             const Status status = around_.build(mesh_.positions.size(), mesh_.faces);
@@ -203,6 +202,7 @@ private:
     }
 
     ReducedMesh& mesh_;
+    double least_;
     Adjacency around_;
     Array<int32_t> turned_;   // faces
     Array<uint8_t> touched_;  // per vertex: a face there was changed in this pass
@@ -210,6 +210,6 @@ private:
 
 }  // namespace
 
-Status unfold(ReducedMesh& mesh) { return Unfolder(mesh).run(); }
+Status unfold(ReducedMesh& mesh, double least) { return Unfolder(mesh, least).run(); }
 
 }  // namespace hy3d
